@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix factorization on Apache Spark, in the conventions of ``pyspark.ml``.
+
+``from spark_mf import ALS`` takes the place of ``from pyspark.ml.recommendation import ALS``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spark_mf.als import ALS
+    from spark_mf.model import ALSModel
+
+__version__ = "0.1.0"
+
+__all__ = ["ALS", "ALSModel", "__version__"]
+
+_HOME_OF = {"ALS": "spark_mf.als", "ALSModel": "spark_mf.model"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public classes on first use (PEP 562).
+
+    The kernels are imported in every Python worker and in tests without Spark; neither should pay for pyspark.
+    """
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Comparison runs: sessions, result rows, reports and plots."""
