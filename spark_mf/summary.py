@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fit leaves behind besides the factors: its history, as data."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class IterationRecord:
+    """One iteration (ALS: both half-steps) or epoch (SGD: one pass over the ratings)."""
+
+    iteration: int
+    """Counted from 1."""
+    seconds: float
+    """Wall-clock seconds of this iteration alone, without setting up."""
+    objective: float | None
+    """The minimised objective of the stated `regularization` after the iteration; None where not computed."""
+    train_rmse: float | None
+    """Root mean squared error over the training ratings after the iteration; None where not computed."""
+    validation_rmse: float | None
+    """The same over the validation rows whose user and item were trained; None without such rows."""
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """History and counts of one fit. A part of the model: saved and loaded with it."""
+
+    history: tuple[IterationRecord, ...]
+    setupSeconds: float
+    """Wall-clock seconds from the call of `fit` to the first iteration: checking and laying out the ratings."""
+    totalSeconds: float
+    """Wall-clock seconds of the whole `fit`."""
+    users: int
+    """Distinct users of the training ratings; `items` likewise."""
+    items: int
+    ratings: int
+    """Training ratings that the objective sums over."""
+    validationRatings: int
+    """Rows held out by `validationIndicatorCol`, cold ones included."""
+    coldValidationRatings: int
+    """Validation rows whose user or item has no training rating; they count in no RMSE."""
+    duplicates: int
+    """Training rows that repeat an earlier row's (user, item) pair."""
+    regParam: float
+    regularization: str
+    solver: str
+
+    @property
+    def totalIterations(self) -> int:
+        """Number of iterations that were run."""
+        return len(self.history)
+
+    @property
+    def objectiveHistory(self) -> list[float | None]:
+        """Objective after each iteration, in order."""
+        return [record.objective for record in self.history]
+
+    @property
+    def trainRmseHistory(self) -> list[float | None]:
+        """Training RMSE after each iteration, in order."""
+        return [record.train_rmse for record in self.history]
+
+    @property
+    def validationRmseHistory(self) -> list[float | None]:
+        """Validation RMSE after each iteration, in order."""
+        return [record.validation_rmse for record in self.history]
+
+    def to_json(self) -> str:
+        """Return the summary as one line of JSON; absent values are null. `from_json` is its inverse."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainingSummary":
+        """Return the summary that `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            When the text is not such a summary.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            history = tuple(IterationRecord(**record) for record in fields.pop("history"))
+            return cls(history=history, **fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the text is no training summary ({error}): pass what to_json() returned") from error
