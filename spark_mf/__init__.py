@@ -21,7 +21,7 @@ _HOME_OF = {"ALS": "spark_mf.als", "ALSModel": "spark_mf.model"}
 def __getattr__(name: str) -> Any:
     """Import the public classes on first use (PEP 562).
 
-    The kernels are imported in every Python worker and in tests without Spark; neither should pay for pyspark.
+    Tests of the kernels and tools that read result rows need no Spark; they should not pay for importing it.
     """
     if name in _HOME_OF:
         return getattr(import_module(_HOME_OF[name]), name)
