@@ -6,7 +6,7 @@ Names, defaults and docs of everything that pyspark's ALS has come from pyspark'
 """
 
 import math
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from pyspark import StorageLevel
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -40,23 +40,23 @@ class _ALSModelParams(_SparkALSModelParams):
 
     def setUserCol(self, value: str) -> Self:
         """Set the name of the column of user ids."""
-        return cast(Self, self._set(userCol=value))
+        return self._set(userCol=value)
 
     def setItemCol(self, value: str) -> Self:
         """Set the name of the column of item ids."""
-        return cast(Self, self._set(itemCol=value))
+        return self._set(itemCol=value)
 
     def setPredictionCol(self, value: str) -> Self:
         """Set the name of the column that `transform` adds."""
-        return cast(Self, self._set(predictionCol=value))
+        return self._set(predictionCol=value)
 
     def setColdStartStrategy(self, value: str) -> Self:
-        """Set what `transform` does with unknown users and items: "nan" keeps the row, "drop" leaves it out."""
-        return cast(Self, self._set(coldStartStrategy=value))
+        """Set what `transform` does with unknown users and items: "nan" or "drop"."""
+        return self._set(coldStartStrategy=value)
 
     def setBlockSize(self, value: int) -> Self:
         """Set how many factor rows recommendations score at a time."""
-        return cast(Self, self._set(blockSize=value))
+        return self._set(blockSize=value)
 
 
 class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
@@ -65,9 +65,9 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
     regularization: Param[str] = Param(
         Params._dummy(),
         "regularization",
-        "how regParam weighs the squared norms of the factors against the squared errors. 'weighted': each row's "
-        "norm counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': each norm counts once; "
-        "'mean': each norm counts once and the errors enter by their mean.",
+        "how regParam weighs the squared norms of the factors against the squared errors. 'weighted': each "
+        "row's norm counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': each counts once; "
+        "'mean': each counts once and the errors enter by their mean.",
         typeConverter=TypeConverters.toString,
     )
     solver: Param[str] = Param(
@@ -139,7 +139,7 @@ def validate_params(instance: _ALSParams) -> None:
         raise ValueError(f"regParam={regParam} is no weight of a penalty: use a finite number of 0 or more")
     interval = value(instance.checkpointInterval)
     if interval < 1 and interval != -1:
-        raise ValueError(f"checkpointInterval={interval} is not possible: use 1 or more iterations, or -1 for never")
+        raise ValueError(f"checkpointInterval={interval} is not possible: use 1 or more, or -1 for never")
     _require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
     _require_choice("solver", value(instance.solver), SOLVERS)
     intermediate = tuple(name for name in STORAGE_LEVELS if name != "NONE")
@@ -157,9 +157,11 @@ def validate_model_params(instance: _SparkALSModelParams) -> None:
     ValueError
         For an unknown coldStartStrategy, or the same column as userCol and itemCol.
     """
-    _require_choice("coldStartStrategy", instance.getColdStartStrategy(), COLD_START_STRATEGIES)
-    if instance.getUserCol() == instance.getItemCol():
-        raise ValueError(f"userCol and itemCol are both {instance.getUserCol()!r}: name two different columns")
+    # pyspark does not mind upper case here, and only here.
+    _require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
+    userCol = instance.getUserCol()
+    if userCol == instance.getItemCol():
+        raise ValueError(f"userCol and itemCol are both {userCol!r}: name two different columns")
 
 
 def require_positive(name: str, value: object) -> None:

@@ -28,7 +28,7 @@ class TrainingSummary:
 
     history: tuple[IterationRecord, ...]
     setupSeconds: float
-    """Wall-clock seconds from the call of `fit` to the first iteration: checking and laying out the ratings."""
+    """Wall-clock seconds from the call of `fit` to the first iteration."""
     totalSeconds: float
     """Wall-clock seconds of the whole `fit`."""
     users: int
@@ -84,4 +84,6 @@ class TrainingSummary:
             history = tuple(IterationRecord(**record) for record in fields.pop("history"))
             return cls(history=history, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the text is no training summary ({error}): pass what to_json() returned") from error
+            raise ValueError(
+                f"no training summary ({error}): pass the text that to_json() returned"
+            ) from error
