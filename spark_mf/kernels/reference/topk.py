@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `spark_mf.kernels.topk` computes, in plain NumPy and in the same signatures.
+
+The kept entries are the same; between updates their order inside a row is not (there a heap, here sorted).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def topk_update(
+    scores: NDArray[np.float32], offset: int, values: NDArray[np.float32], indices: NDArray[np.int64]
+) -> None:
+    """Offer a tile of scores to the rows' selections: sort kept and offered together, keep the first n."""
+    n = values.shape[1]
+    columns = np.broadcast_to(np.arange(offset, offset + scores.shape[1]), scores.shape)
+    is_candidate = scores > -np.inf
+    all_values = np.hstack([values, np.where(is_candidate, scores, np.float32(-np.inf))])
+    all_indices = np.hstack([indices, np.where(is_candidate, columns, -1)])
+    topk_sort(all_values, all_indices)
+    values[:] = all_values[:, :n]
+    indices[:] = all_indices[:, :n]
+
+
+def topk_sort(values: NDArray[np.float32], indices: NDArray[np.int64]) -> None:
+    """Order each row in place: largest value first, smaller index first, free places last."""
+    order = np.lexsort((indices, -values), axis=1)
+    values[:] = np.take_along_axis(values, order, axis=1)
+    indices[:] = np.take_along_axis(indices, order, axis=1)
