@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Columns of ratings by their Params: present, of a usable type, and cast to the types of the blocks."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, DataType, IntegralType, NumericType, StructType
+
+
+def select_ratings(
+    dataset: DataFrame,
+    userCol: str,
+    itemCol: str,
+    ratingCol: str,
+    validationIndicatorCol: str | None = None,
+) -> DataFrame:
+    """Return the ratings of a dataset in one fixed schema. Lazy; no row is dropped.
+
+    Parameters
+    ----------
+    dataset : DataFrame
+    userCol, itemCol : str
+        Columns of any numeric type.
+    ratingCol : str
+        A column of any numeric type, or "" for a rating of 1.0 in every row.
+    validationIndicatorCol : str, optional
+        A boolean column, true for validation; null counts as false. Without it, no row is for validation.
+
+    Returns
+    -------
+    DataFrame (user bigint, item bigint, rating float, validation boolean)
+        `user` and `item` are null where the id is null, no whole number or too large for 64 bits; `rating`
+        may be null, NaN or infinite. Counting and setting aside such rows is the caller's.
+
+    Raises
+    ------
+    ValueError
+        For a Spark Connect dataset, and for a column that is missing, there twice or of an unusable type.
+    TypeError
+        When `dataset` is no Spark DataFrame.
+    """
+    require_classic(dataset)
+    schema = dataset.schema
+    rating = F.lit(1.0)
+    if ratingCol:
+        require_numeric(schema, "ratingCol", ratingCol)
+        rating = F.col(quoted(ratingCol))
+    validation = F.lit(False)
+    if validationIndicatorCol is not None:
+        _require_boolean(schema, "validationIndicatorCol", validationIndicatorCol)
+        validation = F.coalesce(F.col(quoted(validationIndicatorCol)), F.lit(False))
+    return dataset.select(
+        whole_ids(F.col(quoted(userCol)), require_numeric(schema, "userCol", userCol)).alias("user"),
+        whole_ids(F.col(quoted(itemCol)), require_numeric(schema, "itemCol", itemCol)).alias("item"),
+        rating.cast("float").alias("rating"),
+        validation.alias("validation"),
+    )
+
+
+def require_classic(dataset: DataFrame) -> None:
+    """Refuse what is no DataFrame of a classic Spark session.
+
+    Raises
+    ------
+    ValueError
+        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs.
+    TypeError
+        For anything else.
+    """
+    # By name: importing pyspark's Connect classes needs packages that a classic session does not.
+    if type(dataset).__module__.startswith("pyspark.sql.connect."):
+        raise ValueError(
+            "the dataset belongs to a Spark Connect session, which has no broadcasts: use a classic session, "
+            "SparkSession.builder.master(...) without remote(...)"
+        )
+    if not isinstance(dataset, DataFrame):
+        raise TypeError(f"the dataset is a {type(dataset).__name__}: pass a Spark DataFrame")
+
+
+def require_column(schema: StructType, param: str, name: str) -> DataType:
+    """Return the type of the column that a Param names.
+
+    Raises
+    ------
+    ValueError
+        When no column, or more than one, has that name.
+    """
+    found = [field.dataType for field in schema if field.name == name]
+    if not found:
+        present = ", ".join(repr(field.name) for field in schema) or "none"
+        raise ValueError(f"{param}={name!r} is no column of the dataset: set {param} to one of {present}")
+    if len(found) > 1:
+        raise ValueError(f"{param}={name!r} names {len(found)} columns of the dataset: rename all but one")
+    return found[0]
+
+
+def require_numeric(schema: StructType, param: str, name: str) -> DataType:
+    """Return the type of the numeric column that a Param names.
+
+    Raises
+    ------
+    ValueError
+        When the column is missing, there twice, or not numeric.
+    """
+    data_type = require_column(schema, param, name)
+    if not isinstance(data_type, NumericType):
+        way_out = (
+            "cast it to a number"
+            if param == "ratingCol"
+            else "cast it to int or bigint, or index it with pyspark.ml.feature.StringIndexer"
+        )
+        raise ValueError(
+            f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: {way_out}"
+        )
+    return data_type
+
+
+def whole_ids(column: Column, data_type: DataType) -> Column:
+    """Return a numeric column of `data_type` as bigint, null where it holds no whole number of 64 bits."""
+    if isinstance(data_type, IntegralType):
+        return column.cast("bigint")
+    # try_cast gives null for NaN and for what is too large, but cuts fractions off.
+    whole = column.try_cast("bigint")
+    return F.when(column == whole, whole)
+
+
+def quoted(name: str) -> str:
+    """Return a column's name such that dots, blanks and backticks in it mean themselves."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _require_boolean(schema: StructType, param: str, name: str) -> None:
+    data_type = require_column(schema, param, name)
+    if not isinstance(data_type, BooleanType):
+        raise ValueError(
+            f"{param}={name!r} has the type {data_type.simpleString()}, but must be boolean "
+            "(true for validation): cast it"
+        )
