@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Spark session of a job: spark-submit's where one was used, else a quiet local one."""
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from py4j.clientserver import ClientServer
+from py4j.java_gateway import JavaGateway
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from spark_mf.preflight import require_java
+
+_GIB = 2**30
+_CONF_FOLDERS = (
+    Path(__file__).parents[2] / "conf",
+    Path(__file__).parents[1] / "conf",
+)  # checkout, installed
+_THREAD_COUNTS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LOCAL_CONF = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+
+
+def local_session(
+    app_name: str,
+    *,
+    master: str | None = None,
+    driver_memory: str | None = None,
+    extra_conf: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """Start the session of a job, or return the one that is running.
+
+    What spark-submit or spark-defaults.conf say holds; the settings made here only fill gaps, and `master`
+    and `extra_conf` come before all. Without any master it is ``local[*]``. The caller stops the session.
+
+    Args:
+        app_name: name of the application in Spark's pages and logs.
+        master: a master URL that overrides the configured one.
+        driver_memory: heap of the driver, such as ``"4g"``; by default `default_driver_memory`. Under
+            spark-submit the driver is already running, and its ``--driver-memory`` holds instead.
+        extra_conf: Spark settings, by name.
+
+    Raises:
+        ValueError: `driver_memory` is not a Spark size.
+        RuntimeError: there is no Java that Spark can use, or the environment asks for Spark Connect.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    remote = os.environ.get("SPARK_REMOTE")
+    if remote is not None:
+        raise RuntimeError(
+            f"SPARK_REMOTE is {remote!r}, but the jobs of spark_mf need a classic session with RDDs and "
+            "broadcasts: unset SPARK_REMOTE, or use spark-submit with the cluster's master."
+        )
+    if driver_memory is not None and not re.fullmatch(r"[1-9]\d*[kmgt]", driver_memory, re.IGNORECASE):
+        raise ValueError(
+            f"driver_memory is {driver_memory!r}; write a whole number and a unit, k, m, g or t, as in '4g'."
+        )
+    require_java()
+    gateway = SparkContext._gateway or _start_jvm(driver_memory)
+    conf = SparkConf(_jvm=gateway.jvm).setAppName(app_name)
+    for name, value in (extra_conf or {}).items():
+        conf.set(name, value)
+    if master is not None:
+        conf.setMaster(master)
+    for name, value in _defaults(conf).items():
+        conf.setIfMissing(name, value)
+    SparkContext(conf=conf, gateway=gateway)
+    return SparkSession.builder.getOrCreate()
+
+
+def default_driver_memory() -> str:
+    """Half of the machine's memory and at most 8 GiB, as a Spark size: on a laptop, Python needs the rest."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{max(1, min(8, total // 2 // _GIB))}g"
+
+
+def _defaults(conf: SparkConf) -> dict[str, str]:
+    """Settings for what neither the user nor the cluster has set."""
+    # Kernels use one thread a task, or as many as a task has cores.
+    threads = conf.get("spark.task.cpus", "1")
+    defaults = {f"spark.executorEnv.{name}": os.environ.get(name, threads) for name in _THREAD_COUNTS}
+    if "NUMBA_CACHE_DIR" in os.environ:
+        defaults["spark.executorEnv.NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
+    defaults["spark.sql.execution.arrow.pyspark.enabled"] = "true"
+    if conf.get("spark.master", "local[*]").startswith("local"):
+        defaults |= _LOCAL_CONF
+    return defaults
+
+
+def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
+    """Start the driver's JVM, or connect to the one that spark-submit has started."""
+    if "SPARK_CONF_DIR" not in os.environ and "SPARK_HOME" not in os.environ:
+        os.environ["SPARK_CONF_DIR"] = str(next(folder for folder in _CONF_FOLDERS if folder.is_dir()))
+    conf = SparkConf(loadDefaults=False)
+    # A session started from Python shows Spark's bar of stages, which would overwrite the job's own progress.
+    conf.set("spark.ui.showConsoleProgress", "false")
+    if driver_memory is not None:
+        conf.set("spark.driver.memory", driver_memory)
+    else:
+        # Weaker than spark.driver.memory in spark-defaults.conf, as a default should be.
+        os.environ.setdefault("SPARK_DRIVER_MEMORY", default_driver_memory())
+    with _stderr_without_vector_note() as stderr:
+        return launch_gateway(conf, popen_kwargs={"stderr": stderr})
+
+
+@contextmanager
+def _stderr_without_vector_note() -> Iterator[int]:
+    """A file descriptor that passes on all that is written to it to this process's stderr, but one line.
+
+    Spark's vectorised linear algebra sits in a Java module that the JVM announces as incubating at each
+    start, before any logging is configured, and no option turns this off.
+    """
+    reading, writing = os.pipe()
+
+    def pass_on() -> None:
+        with os.fdopen(reading, "rb") as lines:
+            for line in lines:
+                if b"Using incubator modules: jdk.incubator.vector" not in line:
+                    os.write(2, line)
+
+    threading.Thread(target=pass_on, name="jvm-stderr", daemon=True).start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)  # the JVM holds its own copy, and the thread ends with it
