@@ -1,0 +1,64 @@
+# One command from a fresh checkout to a result: run `make` for what there is.
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+# The first interpreter that is new enough and can make virtual environments; preflight explains when none is.
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; \
+	done),python3)
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint bench constraints clean preflight
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: preflight $(VENV)/installed ## Compare with pyspark's ALS into out/demo; RATINGS=path for your own ratings, ARGS=… for more options
+	$(VENV)/bin/python jobs/compare.py --output out/demo --overwrite $(if $(RATINGS),--ratings "$(RATINGS)") $(ARGS)
+
+test: preflight $(VENV)/installed-test ## Run the tests
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-all: preflight $(VENV)/installed-test ## Run the tests and those that take minutes
+	$(VENV)/bin/python -m pytest -m "slow or not slow" $(ARGS)
+
+lint: $(VENV)/installed-lint ## Check style, format and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: preflight $(VENV)/installed ## Measure against pyspark's ALS on 20 million generated ratings into out/bench (takes a while)
+	$(VENV)/bin/python jobs/bench.py --output out/bench $(ARGS)
+
+constraints: ## Write constraints.txt anew with the newest releases that fit pyproject.toml
+	rm -rf $(VENV)-constraints
+	$(PYTHON) -m venv $(VENV)-constraints
+	$(VENV)-constraints/bin/python -m pip install --quiet --disable-pip-version-check ".[test,lint]"
+	sed -n '/^#/p' constraints.txt > constraints.new
+	$(VENV)-constraints/bin/python -m pip freeze --exclude spark_mf >> constraints.new
+	mv constraints.new constraints.txt
+	rm -rf $(VENV)-constraints
+
+clean: ## Remove the environment, caches and everything that was written
+	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
+	find spark_mf jobs tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+preflight:
+	@command -v $(PYTHON) >/dev/null || { echo "spark_mf needs Python 3.11 or newer, and $(PYTHON) is not a program on" \
+		"PATH: install one or name it with \`make PYTHON=/path/to/python3\`." >&2; exit 1; }
+	@$(PYTHON) spark_mf/preflight.py
+
+# The stamps say which extras are installed for the dependencies as they stand; sources are used in place.
+$(VENV)/installed: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (the first time downloads about 700 MB)"
+	$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-%: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (the first time downloads about 700 MB)"
+	$(PIP) -c constraints.txt -e ".[$*]"
+	@touch $@
+
+$(VENV)/bin/python: | preflight
+	$(PYTHON) -m venv $(VENV)
