@@ -84,8 +84,8 @@ def _find_java() -> str:
         java = shutil.which(os.path.join(home, "bin", "java"))
         if java is None:
             raise RuntimeError(
-                "JAVA_HOME is {!r}, which holds no program bin/java: set it to the folder of a Java {} or newer, "
-                "or unset it to use the java on PATH.".format(home, MINIMUM_JAVA)
+                "JAVA_HOME is {!r}, which holds no program bin/java: set it to the folder of a Java {} or "
+                "newer, or unset it to use the java on PATH.".format(home, MINIMUM_JAVA)
             )
         return java
     java = shutil.which("java")

@@ -3,13 +3,12 @@
 import os
 import tempfile
 from functools import partial
-from pathlib import Path
 
 import numba
 
-# numba keeps machine code beside the sources or, where it may not write there, in the home folder.  A container's
-# user often has neither, and then numba refuses to import the kernels at all.
-_FOLDERS = (Path(__file__).parent, Path("~").expanduser())
+# numba keeps machine code beside the sources or, where it may not write there, in the home folder.  The user
+# of a container often has neither, and then numba refuses to import the kernels at all.
+_FOLDERS = (os.path.dirname(__file__), os.path.expanduser("~"))
 if not numba.config.CACHE_DIR and not any(os.access(folder, os.W_OK) for folder in _FOLDERS):
     numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="spark_mf-numba-")
 
