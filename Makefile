@@ -15,7 +15,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: preflight $(VENV)/installed ## Compare with pyspark's ALS into out/demo; RATINGS=path for your own ratings, ARGS=… for more options
-	$(VENV)/bin/python jobs/compare.py --output out/demo --overwrite $(if $(RATINGS),--ratings "$(RATINGS)") $(ARGS)
+	$(VENV)/bin/python jobs/compare.py $(if $(RATINGS),"$(RATINGS)") --output out/demo --overwrite $(ARGS)
 
 test: preflight $(VENV)/installed-test ## Run the tests
 	$(VENV)/bin/python -m pytest $(ARGS)

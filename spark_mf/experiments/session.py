@@ -3,6 +3,7 @@
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -74,6 +75,9 @@ def local_session(
         conf.setMaster(master)
     for name, value in _defaults(conf).items():
         conf.setIfMissing(name, value)
+    if _is_local(conf):
+        # Otherwise the workers are the first python3 on PATH, which need not be that of the environment.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext(conf=conf, gateway=gateway)
     return SparkSession.builder.getOrCreate()
 
@@ -92,15 +96,22 @@ def _defaults(conf: SparkConf) -> dict[str, str]:
     if "NUMBA_CACHE_DIR" in os.environ:
         defaults["spark.executorEnv.NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
     defaults["spark.sql.execution.arrow.pyspark.enabled"] = "true"
-    if conf.get("spark.master", "local[*]").startswith("local"):
+    if _is_local(conf):
         defaults |= _LOCAL_CONF
     return defaults
+
+
+def _is_local(conf: SparkConf) -> bool:
+    return conf.get("spark.master", "local[*]").startswith("local")
 
 
 def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
     """Start the driver's JVM, or connect to the one that spark-submit has started."""
     if "SPARK_CONF_DIR" not in os.environ and "SPARK_HOME" not in os.environ:
         os.environ["SPARK_CONF_DIR"] = str(next(folder for folder in _CONF_FOLDERS if folder.is_dir()))
+    os.environ.setdefault(
+        "PYSPARK_DRIVER_PYTHON", sys.executable
+    )  # Spark's start script looks for itself with it
     conf = SparkConf(loadDefaults=False)
     # A session started from Python shows Spark's bar of stages, which would overwrite the job's own progress.
     conf.set("spark.ui.showConsoleProgress", "false")

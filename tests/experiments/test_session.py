@@ -11,12 +11,14 @@ from spark_mf.experiments import session
 from spark_mf.experiments.session import default_driver_memory, local_session
 
 QUIET_JOB = """
+import sys
 from pyspark.sql import Window, functions as F
 from spark_mf.experiments.session import local_session
 
 spark = local_session("quiet", master="local[1]", driver_memory="512m")
 ids = spark.range(10)
 print(ids.withColumn("row", F.row_number().over(Window.orderBy("id"))).count())
+print(spark.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).first() == sys.executable)
 spark.stop()
 again = local_session("again", master="local[1]")
 print(again.sparkContext.appName)
@@ -60,14 +62,18 @@ def test_running_session_is_returned(spark):
     assert local_session("another name") is spark
 
 
-def test_console_has_only_what_the_job_prints(tmp_path):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+def test_console_has_only_what_the_job_prints_and_workers_are_this_python(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "SPARK" not in name}
+    other_python = tmp_path / "python3"
+    other_python.write_text("#!/bin/sh\nexit 1\n")
+    other_python.chmod(0o755)
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{environment['PATH']}"
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     run = subprocess.run(
         [sys.executable, "-c", QUIET_JOB], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.split() == ["10", "again"]
+    assert run.stdout.split() == ["10", "True", "again"]
 
 
 @pytest.mark.parametrize("size", ["4", "lots", "0g", "-1g", "1.5g", ""])

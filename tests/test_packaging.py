@@ -1,0 +1,42 @@
+"""What an installed spark_mf consists of."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import spark_mf
+
+ROOT = Path(spark_mf.__file__).parents[1]
+
+
+def test_every_package_is_installed():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [init.parent.relative_to(ROOT) for init in (ROOT / "spark_mf").rglob("__init__.py")]
+    assert sorted(listed) == sorted([".".join(folder.parts) for folder in folders] + ["spark_mf.conf"])
+
+
+def test_kernels_are_imported_without_pyspark():
+    code = "import sys, spark_mf.kernels.jit; sys.exit('pyspark' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'spark_mf' has no attribute 'Als'"):
+        spark_mf.Als  # noqa: B018
+
+
+def test_kernels_are_imported_where_nothing_is_writable(tmp_path):
+    code = f"""
+import os
+os.access = lambda *args, **kwargs: False
+os.environ["TMPDIR"] = {str(tmp_path)!r}
+from spark_mf.kernels.jit import kernel
+import numba
+print(numba.config.CACHE_DIR)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert Path(run.stdout.strip()).parent == tmp_path
