@@ -1,0 +1,234 @@
+"""The ratings of one block of rows, and their compact form for the pipe between the JVM and Python."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.kernels.layout import csr_from_triples
+from spark_mf.kernels.packing import decode_values, encode_values, join_indices, split_indices
+
+_FORMAT = 0x314B4C42464D5053  # "SPMFBLK1" as little-endian bytes
+_HEADER_BYTES = 5 * 8
+_ALIGNMENT = 8
+_LARGEST_LENGTH = 2**32 - 1
+
+
+@dataclass(slots=True, eq=False)
+class RatingBlock:
+    """Ratings of one block's rows in CSR; a column may occur more than once in a row.
+
+    Attributes
+    ----------
+    rows : int32[n_rows], dense index of each row, ascending
+    indptr : int64[n_rows + 1], where each row's ratings start
+    indices : int32[n_ratings], dense index of each rating's column
+    values : float32[n_ratings]
+    """
+
+    rows: NDArray[np.int32]
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def from_triples(
+        cls,
+        rows: NDArray[np.int32],
+        local_rows: NDArray[np.int32],
+        columns: NDArray[np.int32],
+        values: NDArray[np.float32],
+    ) -> "RatingBlock":
+        """Build the block from ratings in any order; those of a row keep theirs.
+
+        Parameters
+        ----------
+        rows : int32[n_rows], dense index of each row, ascending: `Partition.members`
+        local_rows : int32[n], position in `rows` of each rating's row
+        columns : int32[n], dense index of each rating's column
+        values : float32[n]
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array has another type, lengths differ, or a row or column is out of range.
+        """
+        _require_array("rows", rows, np.int32)
+        _require_array("local_rows", local_rows, np.int32)
+        _require_array("columns", columns, np.int32)
+        _require_array("values", values, np.float32)
+        if not local_rows.size == columns.size == values.size:
+            raise ValueError(
+                f"There are {local_rows.size} rows, {columns.size} columns and {values.size} values; "
+                "give one of each a rating."
+            )
+        if values.size:
+            lowest, highest = int(local_rows.min()), int(local_rows.max())
+            if lowest < 0 or highest >= rows.size:
+                bad = lowest if lowest < 0 else highest
+                raise ValueError(
+                    f"A rating has row {bad} of a block with {rows.size} rows; number its rows from 0."
+                )
+            if columns.min() < 0:
+                raise ValueError(f"A rating has column {columns.min()}; leave out ratings of unknown ids.")
+        return cls(rows, *csr_from_triples(local_rows, columns, values, rows.size))
+
+    @property
+    def n_rows(self) -> int:
+        return self.rows.size
+
+    @property
+    def n_ratings(self) -> int:
+        return self.values.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the four arrays."""
+        return self.rows.nbytes + self.indptr.nbytes + self.indices.nbytes + self.values.nbytes
+
+
+def pack(block: RatingBlock) -> bytes:
+    """Write a block into few bytes, from which `unpack` restores every bit.
+
+    Column indices take two bytes each where all are below 2**16, three below 2**24; values take one byte each
+    where at most 256 are distinct, as star ratings are.  The layout is a header of five int64 (format, rows,
+    ratings, bytes an index, distinct values or 0), then the sections of `_Sections`, each at a multiple of
+    eight bytes, in the machine's byte order.
+
+    Raises
+    ------
+    ValueError
+        If the arrays of the block do not fit together, or a row has 2**32 ratings or more.
+    """
+    lengths = np.diff(block.indptr)
+    _require_consistent(block, lengths)
+    index_bytes = _bytes_an_index(block.indices)
+    table, codes = encode_values(np.ascontiguousarray(block.values))
+    header = np.array([_FORMAT, block.n_rows, block.n_ratings, index_bytes, table.size], np.int64)
+    buffer = np.zeros(_packed_size(header), np.uint8)
+    buffer[:_HEADER_BYTES].view(np.int64)[:] = header
+    sections = _sections(buffer, header)
+    sections.rows[:] = block.rows
+    sections.lengths[:] = lengths
+    if index_bytes == 3:
+        sections.low[:], sections.high[:] = split_indices(block.indices)
+    else:
+        sections.low[:] = block.indices
+    sections.table[:] = table
+    sections.values[:] = codes if table.size else block.values
+    return buffer.tobytes()
+
+
+def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
+    """Restore the block that `pack` wrote.
+
+    The block's arrays are its own, so that `data` can be freed.
+
+    Raises
+    ------
+    ValueError
+        If `data` is not, in its whole length, what `pack` wrote.
+    """
+    buffer = np.frombuffer(data, np.uint8)
+    if buffer.size < _HEADER_BYTES or buffer[:8].view(np.int64)[0] != _FORMAT:
+        raise ValueError(
+            f"These {buffer.size} bytes are not a packed rating block; give what pack() returned."
+        )
+    header = buffer[:_HEADER_BYTES].view(np.int64)
+    if buffer.size != _packed_size(header):
+        raise ValueError(
+            f"A packed rating block has {buffer.size} bytes instead of {_packed_size(header)}; "
+            "give all that pack() returned and nothing else."
+        )
+    sections = _sections(buffer, header)
+    indptr = np.zeros(sections.lengths.size + 1, np.int64)
+    np.cumsum(sections.lengths, out=indptr[1:])
+    if sections.high.size:
+        indices = join_indices(sections.low, sections.high)
+    else:
+        indices = sections.low.astype(np.int32)
+    coded = sections.table.size > 0
+    values = decode_values(sections.table, sections.values) if coded else sections.values.copy()
+    return RatingBlock(sections.rows.copy(), indptr, indices, values)
+
+
+class _Sections(NamedTuple):
+    """The parts of a packed block as views of its buffer."""
+
+    rows: NDArray[np.int32]
+    lengths: NDArray[np.uint32]
+    """Ratings of each row."""
+    low: NDArray[Any]
+    """The column indices, or their lower two bytes."""
+    high: NDArray[np.uint8]
+    """The third byte of the column indices, or nothing."""
+    table: NDArray[np.float32]
+    """The distinct values, or nothing."""
+    values: NDArray[Any]
+    """Codes into the table, or the values themselves."""
+
+
+def _section_types(header: NDArray[np.int64]) -> list[tuple[type[np.generic], int]]:
+    """Type and length of each of the `_Sections`."""
+    _, n_rows, n_ratings, index_bytes, n_distinct = header.tolist()
+    return [
+        (np.int32, n_rows),
+        (np.uint32, n_rows),
+        (np.int32 if index_bytes == 4 else np.uint16, n_ratings),
+        (np.uint8, n_ratings if index_bytes == 3 else 0),
+        (np.float32, n_distinct),
+        (np.uint8 if n_distinct else np.float32, n_ratings),
+    ]
+
+
+def _padded(n_bytes: int) -> int:
+    return -(-n_bytes // _ALIGNMENT) * _ALIGNMENT
+
+
+def _packed_size(header: NDArray[np.int64]) -> int:
+    return _HEADER_BYTES + sum(_padded(np.dtype(kind).itemsize * n) for kind, n in _section_types(header))
+
+
+def _sections(buffer: NDArray[np.uint8], header: NDArray[np.int64]) -> _Sections:
+    views = []
+    start = _HEADER_BYTES
+    for kind, n in _section_types(header):
+        n_bytes = np.dtype(kind).itemsize * n
+        views.append(buffer[start : start + n_bytes].view(kind))
+        start += _padded(n_bytes)
+    return _Sections(*views)
+
+
+def _bytes_an_index(indices: NDArray[np.int32]) -> int:
+    # As unsigned numbers, negative ones are the largest, so that they too come back as they were.
+    largest = int(indices.view(np.uint32).max()) if indices.size else 0
+    if largest < 2**16:
+        return 2
+    return 3 if largest < 2**24 else 4
+
+
+def _require_consistent(block: RatingBlock, lengths: NDArray[np.int64]) -> None:
+    if block.indptr.size != block.n_rows + 1:
+        raise ValueError(
+            f"The block has {block.n_rows} rows and {block.indptr.size} row starts; "
+            "give one more start than rows."
+        )
+    if lengths.size and (lengths.min() < 0 or lengths.max() > _LARGEST_LENGTH):
+        row = int(lengths.argmin() if lengths.min() < 0 else lengths.argmax())
+        raise ValueError(
+            f"Row {row} of the block has {lengths[row]} ratings; it can have 0 to {_LARGEST_LENGTH}."
+        )
+    if block.indptr[0] != 0 or not block.indptr[-1] == block.indices.size == block.values.size:
+        raise ValueError(
+            f"The block's rows span ratings {block.indptr[0]} to {block.indptr[-1]}, but it has "
+            f"{block.indices.size} columns and {block.values.size} values; "
+            "start at 0 and give one of each a rating."
+        )
+
+
+def _require_array(name: str, array: NDArray[Any], kind: type[np.generic]) -> None:
+    if array.dtype != kind or array.ndim != 1:
+        raise TypeError(
+            f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional {kind.__name__} array."
+        )

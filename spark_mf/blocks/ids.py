@@ -1,0 +1,99 @@
+"""Ids of any 64-bit value to dense indices 0, 1, 2, …"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.kernels.layout import encode, sum_by_code
+
+UNKNOWN = -1
+
+_MOST_IDS = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class IdIndex:
+    """The ids of one side, user or item; an id's dense index is its position.
+
+    Parameters
+    ----------
+    ids : int64[n], strictly ascending, n below 2**31
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `ids` has another type or shape, does not ascend, or is too long for 32-bit indices.
+    """
+
+    ids: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _require_int64("ids", self.ids)
+        if self.ids.size > _MOST_IDS:
+            raise ValueError(f"There are {self.ids.size} ids; at most {_MOST_IDS} can have 32-bit indices.")
+        descents = np.flatnonzero(self.ids[1:] <= self.ids[:-1])
+        if descents.size:
+            at = int(descents[0])
+            raise ValueError(
+                f"ids has {self.ids[at + 1]} after {self.ids[at]} at position {at + 1}; "
+                "give each id once, in ascending order, as np.unique does."
+            )
+
+    def __len__(self) -> int:
+        return self.ids.size
+
+    def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
+        _require_int64("ids", ids)
+        # Binary search costs several cache misses, so each distinct id is searched for once, in order.
+        unique, _, codes = encode(ids)
+        place = np.searchsorted(self.ids, unique)
+        known = np.zeros(unique.size, bool)
+        inside = place < self.ids.size
+        known[inside] = self.ids[place[inside]] == unique[inside]
+        return np.where(known, place, UNKNOWN).astype(np.int32)[codes]
+
+    @classmethod
+    def merge(
+        cls, parts: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    ) -> tuple["IdIndex", NDArray[np.int64]]:
+        """Unite the ids of chunks and add up their counts.
+
+        Parameters
+        ----------
+        parts : pairs (ids int64[m], counts int64[m]), as `spark_mf.kernels.layout.encode` returns them
+
+        Returns
+        -------
+        the index of all ids, and counts int64[n], in its order
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array has another type or shape, or a part has not one count an id.
+        """
+        pairs = list(parts)
+        for number, (part_ids, part_counts) in enumerate(pairs):
+            _require_int64(f"The ids of part {number}", part_ids)
+            _require_int64(f"The counts of part {number}", part_counts)
+            if part_ids.size != part_counts.size:
+                raise ValueError(
+                    f"Part {number} has {part_ids.size} ids and {part_counts.size} counts; "
+                    "give one count an id."
+                )
+        ids = np.concatenate([np.empty(0, np.int64), *(part_ids for part_ids, _ in pairs)])
+        amounts = np.concatenate([np.empty(0, np.int64), *(part_counts for _, part_counts in pairs)])
+        unique, _, codes = encode(ids)
+        return cls(unique), sum_by_code(codes, amounts, unique.size)
+
+
+def _require_int64(name: str, array: Any) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} is a {type(array).__name__}; give a one-dimensional int64 array.")
+    if array.dtype != np.int64 or array.ndim != 1:
+        raise TypeError(
+            f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional int64 array."
+        )

@@ -1,0 +1,98 @@
+"""Which block each row belongs to, and where in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.kernels.balance import balanced_blocks, positions_in_block
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The rows of one side, user or item, cut into blocks.
+
+    Attributes
+    ----------
+    block : int32[n], the block of each row, from 0 to ``n_blocks - 1``
+    row : int32[n], the position of each row in its block; positions ascend with the dense index
+    n_blocks : int, 1 or more; blocks may be empty
+    """
+
+    block: NDArray[np.int32]
+    row: NDArray[np.int32]
+    n_blocks: int
+
+    @classmethod
+    def balanced(cls, counts: NDArray[np.int64], n_blocks: int, seed: int) -> "Partition":
+        """Cut rows into blocks with nearly equally many ratings, and nearly equally many rows.
+
+        Parameters
+        ----------
+        counts : int64[n], ratings of each row, 0 or more
+        n_blocks : int, 1 or more; where it exceeds n, some blocks stay empty
+        seed : int, a signed 64-bit integer; the same arguments give the same partition
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `counts` or `seed` has another type, or a number is out of its range.
+        """
+        _require_blocks(n_blocks)
+        if counts.dtype != np.int64 or counts.ndim != 1:
+            raise TypeError(
+                f"counts is {counts.dtype} of shape {counts.shape}; give a one-dimensional int64 array."
+            )
+        if counts.size and counts.min() < 0:
+            row = int(counts.argmin())
+            raise ValueError(f"Row {row} has {counts[row]} ratings; a count is 0 or more.")
+        return cls._of_blocks(balanced_blocks(counts, n_blocks, seed), n_blocks)
+
+    @classmethod
+    def _of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
+        return cls(block, positions_in_block(block, n_blocks), n_blocks)
+
+    def __len__(self) -> int:
+        return self.block.size
+
+    def members(self, block: int) -> NDArray[np.int32]:
+        """The dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
+
+        Raises
+        ------
+        ValueError
+            If there is no such block.
+        """
+        if not 0 <= block < self.n_blocks:
+            raise ValueError(f"There is no block {block}; blocks are numbered from 0 to {self.n_blocks - 1}.")
+        return np.flatnonzero(self.block == block).astype(np.int32)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How many rows each block has, int64[n_blocks]."""
+        return np.bincount(self.block, minlength=self.n_blocks)
+
+    def balance(self, counts: NDArray[np.int64]) -> float:
+        """The ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
+
+        Parameters
+        ----------
+        counts : int64[n], ratings of each row
+
+        Raises
+        ------
+        ValueError
+            If there is not one count a row.
+        """
+        if counts.shape != self.block.shape:
+            raise ValueError(f"There are {counts.size} counts for {len(self)} rows; give one count a row.")
+        ratings = np.bincount(self.block, weights=counts, minlength=self.n_blocks)
+        total = ratings.sum()
+        return float(ratings.max() * self.n_blocks / total) if total else 1.0
+
+
+def _require_blocks(n_blocks: int) -> None:
+    if isinstance(n_blocks, bool) or not isinstance(n_blocks, (int, np.integer)):
+        raise TypeError(f"n_blocks is {n_blocks!r}, a {type(n_blocks).__name__}; give an integer.")
+    if not 1 <= n_blocks < 2**31:
+        raise ValueError(f"n_blocks is {n_blocks}; give an integer from 1 to 2**31 - 1.")

@@ -1,0 +1,182 @@
+"""Rating blocks: built from ratings, packed and unpacked to the bit, and refused when they are wrong."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from spark_mf.blocks.csr import RatingBlock, pack, unpack
+
+STARS = [0.5 * k for k in range(1, 11)]
+SPECIAL = [-0.0, 0.0, float(np.float32(1e-45)), -float(np.float32(1e-45)), 3.4028234663852886e38]
+
+
+def int32(*values):
+    return np.array(values, np.int32)
+
+
+def float32(*values):
+    return np.array(values, np.float32)
+
+
+def example_block():
+    return RatingBlock.from_triples(
+        rows=int32(10, 20, 40), local_rows=int32(2, 0, 2), columns=int32(7, 5, 6), values=float32(1, 2, 3)
+    )
+
+
+def assert_same_block(block, expected):
+    for name in ("rows", "indptr", "indices", "values"):
+        array, wanted = getattr(block, name), getattr(expected, name)
+        assert array.dtype == wanted.dtype, name
+        assert array.tobytes() == wanted.tobytes(), name
+
+
+@st.composite
+def blocks(draw):
+    n_rows = draw(st.integers(0, 8))
+    n = draw(st.integers(0, 40)) if n_rows else 0
+    n_columns = draw(st.sampled_from([1, 2**16, 2**16 + 1, 2**24, 2**24 + 1, 2**31 - 1]))
+    value = draw(
+        st.sampled_from(
+            [
+                st.sampled_from(STARS),
+                st.sampled_from(SPECIAL),
+                st.floats(width=32, allow_nan=False),
+            ]
+        )
+    )
+    return RatingBlock.from_triples(
+        rows=np.sort(draw(arrays.arrays(np.int32, n_rows, elements=st.integers(0, 2**31 - 1)))),
+        local_rows=draw(arrays.arrays(np.int32, n, elements=st.integers(0, max(n_rows - 1, 0)))),
+        columns=draw(arrays.arrays(np.int32, n, elements=st.integers(0, n_columns - 1))),
+        values=draw(arrays.arrays(np.float32, n, elements=value)),
+    )
+
+
+def test_from_triples_sorts_by_row():
+    block = example_block()
+
+    assert block.indptr.tolist() == [0, 1, 1, 3]
+    assert block.indices.tolist() == [5, 7, 6]
+    assert block.values.tolist() == [2, 1, 3]
+    assert (block.n_rows, block.n_ratings) == (3, 3)
+    assert block.nbytes == 3 * 4 + 4 * 8 + 3 * 4 + 3 * 4
+
+
+@given(blocks())
+def test_unpack_restores_every_bit(block):
+    assert_same_block(unpack(pack(block)), block)
+
+
+@pytest.mark.parametrize("n_distinct", [256, 257])
+@pytest.mark.parametrize("largest", [2**16 - 1, 2**16, 2**24 - 1, 2**24, 2**31 - 1])
+def test_unpack_at_the_limits_of_each_form(largest, n_distinct):
+    rng = np.random.default_rng(largest + n_distinct)
+    values = rng.integers(0, 2**31, n_distinct, np.uint32).view(np.float32)
+    block = RatingBlock(
+        int32(3, 4), np.array([0, 300, 600]), np.full(600, largest, np.int32), np.resize(values, 600)
+    )
+
+    assert_same_block(unpack(pack(block)), block)
+
+
+@pytest.mark.parametrize(
+    ("largest", "n_distinct", "bytes_a_rating"),
+    [(65_535, 256, 3), (65_536, 256, 4), (2**24 - 1, 256, 4), (2**24, 256, 5), (65_535, 257, 6)],
+)
+def test_a_packed_rating_takes_few_bytes(largest, n_distinct, bytes_a_rating):
+    n = 100_000
+    values = np.resize(np.arange(n_distinct, dtype=np.float32), n)
+    block = RatingBlock(int32(0), np.array([0, n]), np.full(n, largest, np.int32), values)
+
+    overhead = len(pack(block)) - n * bytes_a_rating
+
+    assert 0 < overhead <= 40 + 256 * 4 + 6 * 8
+
+
+def test_an_unpacked_block_does_not_hold_on_to_its_bytes():
+    data = bytearray(pack(example_block()))
+    block = unpack(data)
+
+    data[:] = bytes(len(data))
+
+    assert_same_block(block, example_block())
+    assert all(array.flags.writeable for array in (block.rows, block.indptr, block.indices, block.values))
+
+
+def test_unpack_reads_from_any_address():
+    data = memoryview(b"x" + pack(example_block()))[1:]
+
+    assert_same_block(unpack(data), example_block())
+
+
+def test_pickling_costs_no_more_than_the_arrays():
+    block = RatingBlock(
+        np.arange(5000, dtype=np.int32),
+        np.arange(5001, dtype=np.int64),
+        np.arange(5000, dtype=np.int32),
+        np.arange(5000, dtype=np.float32),
+    )
+
+    data = pickle.dumps(block, protocol=5)
+
+    assert len(data) < block.nbytes + 1000
+    assert_same_block(pickle.loads(data), block)
+
+
+@pytest.mark.parametrize(("row", "n_rows"), [(-1, 3), (3, 3), (0, 0)])
+def test_a_row_out_of_range_is_refused(row, n_rows):
+    with pytest.raises(ValueError, match=f"A rating has row {row} of a block with {n_rows} rows"):
+        RatingBlock.from_triples(np.arange(n_rows, dtype=np.int32), int32(row), int32(0), float32(1))
+
+
+def test_a_negative_column_is_refused():
+    with pytest.raises(ValueError, match="A rating has column -1; leave out ratings of unknown ids"):
+        RatingBlock.from_triples(int32(0), int32(0), int32(-1), float32(1))
+
+
+def test_lengths_that_differ_are_refused():
+    with pytest.raises(ValueError, match="There are 1 rows, 2 columns and 3 values; give one of each"):
+        RatingBlock.from_triples(int32(0), int32(0), int32(1, 2), float32(1, 2, 3))
+
+
+def test_arrays_of_another_type_are_refused():
+    with pytest.raises(TypeError, match=r"values is float64 of shape \(1,\); give a one-dimensional float32"):
+        RatingBlock.from_triples(int32(0), int32(0), int32(0), np.array([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("indptr", "indices", "message"),
+    [
+        ([0, 2], [1, 1], "The block has 2 rows and 2 row starts"),
+        ([0, 1, 3], [1, 1], "The block's rows span ratings 0 to 3, but it has 2 columns and 2 values"),
+        ([1, 1, 2], [1, 1], "The block's rows span ratings 1 to 2"),
+        ([0, 3, 2], [1, 1], "Row 1 of the block has -1 ratings"),
+        ([0, 2**32, 2**32], [1, 1], "Row 0 of the block has 4294967296 ratings"),
+        ([0, 1, 2], [1, 1, 1], "it has 3 columns and 2 values"),
+    ],
+)
+def test_a_block_whose_arrays_do_not_fit_is_not_packed(indptr, indices, message):
+    block = RatingBlock(int32(0, 1), np.array(indptr, np.int64), int32(*indices), float32(1, 2))
+
+    with pytest.raises(ValueError, match=message):
+        pack(block)
+
+
+@pytest.mark.parametrize("data", [b"", b"short", bytes(200)])
+def test_other_bytes_are_not_unpacked(data):
+    with pytest.raises(ValueError, match=f"These {len(data)} bytes are not a packed rating block"):
+        unpack(data)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_cut_or_joined_bytes_are_not_unpacked(change):
+    data = pack(example_block())
+    wrong = data[:change] if change < 0 else data + bytes(change)
+
+    with pytest.raises(ValueError, match=f"has {len(wrong)} bytes instead of {len(data)}"):
+        unpack(wrong)

@@ -1,0 +1,82 @@
+"""Partitions: every row has one place, and places lead back to rows."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_mf.blocks.partition import Partition
+
+
+def int64(*values):
+    return np.array(values, np.int64)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=80), st.integers(1, 12), st.integers(0, 9))
+def test_members_are_in_the_order_of_their_positions(counts, n_blocks, seed):
+    partition = Partition.balanced(int64(*counts), n_blocks, seed)
+
+    seen = []
+    for block in range(n_blocks):
+        members = partition.members(block)
+        assert members.dtype == np.int32
+        assert np.all(np.diff(members) > 0)
+        assert np.all(partition.block[members] == block)
+        assert partition.row[members].tolist() == list(range(members.size))
+        assert partition.sizes[block] == members.size
+        seen.extend(members.tolist())
+    assert sorted(seen) == list(range(len(counts))) == list(range(len(partition)))
+
+
+def test_balance_is_the_largest_block_over_the_mean():
+    partition = Partition(np.array([0, 1, 1], np.int32), np.array([0, 0, 1], np.int32), 4)
+
+    # The blocks have 1, 7, 0 and 0 ratings: the mean is 2.
+    assert partition.balance(int64(1, 3, 4)) == 3.5
+    assert partition.balance(int64(0, 0, 0)) == 1.0
+
+
+def test_a_partition_survives_pickling():
+    partition = pickle.loads(pickle.dumps(Partition.balanced(int64(3, 1, 2), 2, seed=1)))
+
+    assert sorted(partition.sizes.tolist()) == [1, 2]
+
+
+@pytest.mark.parametrize("n_blocks", [0, -1, 2**31])
+def test_n_blocks_out_of_range_is_refused(n_blocks):
+    with pytest.raises(ValueError, match=f"n_blocks is {n_blocks}; give an integer from 1"):
+        Partition.balanced(int64(1), n_blocks, seed=0)
+
+
+@pytest.mark.parametrize("n_blocks", [2.0, "2", True])
+def test_n_blocks_of_another_type_is_refused(n_blocks):
+    with pytest.raises(TypeError, match=f"n_blocks is {n_blocks!r}, a .*; give an integer"):
+        Partition.balanced(int64(1), n_blocks, seed=0)
+
+
+def test_a_negative_count_is_refused():
+    with pytest.raises(ValueError, match="Row 1 has -2 ratings; a count is 0 or more"):
+        Partition.balanced(int64(1, -2), 2, seed=0)
+
+
+def test_counts_of_another_type_are_refused():
+    with pytest.raises(TypeError, match=r"counts is float64 of shape \(1,\); give a one-dimensional int64"):
+        Partition.balanced(np.array([1.0]), 2, seed=0)
+
+
+def test_a_seed_of_another_type_is_refused():
+    with pytest.raises(TypeError, match="seed is 'x'"):
+        Partition.balanced(int64(1), 2, seed="x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("block", [-1, 2])
+def test_a_block_that_does_not_exist_is_refused(block):
+    with pytest.raises(ValueError, match=f"There is no block {block}; blocks are numbered from 0 to 1"):
+        Partition.balanced(int64(1), 2, seed=0).members(block)
+
+
+def test_a_balance_of_too_few_counts_is_refused():
+    with pytest.raises(ValueError, match="There are 1 counts for 2 rows; give one count a row"):
+        Partition.balanced(int64(1, 1), 2, seed=0).balance(int64(1))
