@@ -1,0 +1,188 @@
+"""Generated ratings: exact counts, the same rows for any layout, long tails, and truth that explains them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spark_mf.data.generating import (
+    RatingsSpec,
+    generate_ratings,
+    item_popularity,
+    true_ratings,
+    user_counts,
+)
+
+SHAPE: dict[str, Any] = {"users": 900, "items": 400, "ratings": 20_000}
+
+
+def collect(frame):
+    """user int32[n], item int32[n], rating float32[n], ordered by user and item."""
+    rows = frame.orderBy("user", "item").toPandas()
+    return rows["user"].to_numpy(), rows["item"].to_numpy(), rows["rating"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def generated(spark):
+    return collect(generate_ratings(spark, **SHAPE, seed=11, partitions=3))
+
+
+def test_rows_are_exactly_as_many_distinct_pairs_in_range(spark, generated):
+    users, items, ratings = generated
+    assert (users.dtype, items.dtype, ratings.dtype) == (np.int32, np.int32, np.float32)
+    assert len(ratings) == SHAPE["ratings"]
+    assert len(set(zip(users, items, strict=True))) == SHAPE["ratings"]
+    assert set(users) == set(range(SHAPE["users"]))
+    assert items.min() >= 0
+    assert items.max() < SHAPE["items"]
+    assert generate_ratings(spark, **SHAPE).schema.simpleString() == "struct<user:int,item:int,rating:float>"
+
+
+@pytest.mark.parametrize("partitions", [None, 1, 7])
+def test_partitions_change_nothing(spark, generated, partitions):
+    same = collect(generate_ratings(spark, **SHAPE, seed=11, partitions=partitions))
+    for left, right in zip(same, generated, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_seeds_differ(spark, generated):
+    users, items, _ = collect(generate_ratings(spark, **SHAPE, seed=12))
+    shared = set(zip(users, items, strict=True)) & set(zip(*generated[:2], strict=True))
+    assert len(shared) < 0.3 * SHAPE["ratings"]
+
+
+def test_both_sides_have_a_long_tail(generated):
+    for side, share in ((generated[0], 0.35), (generated[1], 0.4)):
+        sizes = np.sort(np.bincount(side))[::-1]
+        assert sizes[: len(sizes) // 10].sum() > share * SHAPE["ratings"]
+    _, sizes = np.unique(generated[0], return_counts=True)
+    assert sizes.max() <= 0.6 * SHAPE["items"]
+    _, sizes = np.unique(generated[1], return_counts=True)
+    assert 0.3 * SHAPE["users"] < sizes.max() < 0.6 * SHAPE["users"]
+
+
+def test_uniform_spreads_evenly(spark):
+    users, items, _ = collect(generate_ratings(spark, **SHAPE, skew="uniform"))
+    assert set(np.bincount(users)) == {22, 23}
+    # 50 ± 5 standard deviations of a binomial count
+    sizes = np.bincount(items, minlength=SHAPE["items"])
+    assert np.all(np.abs(sizes - 50) < 35)
+
+
+def test_ratings_lie_on_the_scale(generated):
+    _, _, ratings = generated
+    assert set(ratings) <= set(np.arange(0.5, 5.01, 0.5, dtype=np.float32))
+    assert abs(ratings.mean() - (0.5 + 0.7 * 4.5)) < 0.15
+
+
+def test_truth_explains_all_but_the_noise(spark):
+    """Without rounding and on a scale too wide to clip at, what is left of the truth is the noise itself."""
+    arguments: dict[str, Any] = {
+        **SHAPE,
+        "noise": 1.0,
+        "scale": (-20.0, 20.0),
+        "step": None,
+        "rank": 5,
+        "seed": -4,
+    }
+    users, items, ratings = collect(generate_ratings(spark, **arguments))
+    noise = ratings - true_ratings(RatingsSpec(**arguments), users.astype(np.int64), items.astype(np.int64))
+    inside = np.abs(ratings) < 20
+    deviation = noise[inside].std()
+    assert inside.mean() > 0.9
+    assert abs(deviation - 1) < 0.03
+    assert abs(noise[inside].mean()) < 0.08
+
+
+def test_rounded_ratings_are_the_truth_within_the_noise(generated):
+    """Rounding to steps of 1/2 adds their variance, 1/48; the ends of the scale take some away again."""
+    users, items, ratings = generated
+    truth = true_ratings(RatingsSpec(**SHAPE, seed=11), users.astype(np.int64), items.astype(np.int64))
+    error = np.clip(truth, 0.5, 5) - ratings
+    assert 0.44 < np.sqrt(np.mean(error**2)) < np.sqrt(0.25 + 1 / 48) + 0.01
+    assert np.std(truth) > 0.6
+
+
+def test_without_noise_ratings_are_the_clipped_truth(spark):
+    arguments: dict[str, Any] = {"users": 30, "items": 20, "ratings": 200, "noise": 0.0, "step": None}
+    users, items, ratings = collect(generate_ratings(spark, **arguments))
+    truth = true_ratings(RatingsSpec(**arguments), users.astype(np.int64), items.astype(np.int64))
+    np.testing.assert_allclose(ratings, np.clip(truth, 0.5, 5), rtol=1e-6)
+
+
+def test_true_ratings_have_low_rank():
+    """Rank 3 and two biases: the matrix of all true ratings less their mean has rank 5."""
+    spec = RatingsSpec(users=20, items=15, ratings=1, rank=3)
+    users, items = np.divmod(np.arange(300), 15)
+    matrix = true_ratings(spec, users, items).reshape(20, 15).astype(np.float64) - 3.65
+    assert np.linalg.matrix_rank(matrix, tol=1e-4) == 5
+
+
+def test_the_largest_step_stays_on_the_scale(spark):
+    """Steps of 2 from 1 reach 3 and 5, not the scale's end 6; some of the partitions have no user."""
+    frame = generate_ratings(
+        spark, users=40, items=30, ratings=500, scale=(1, 6), step=2, noise=3, partitions=50
+    )
+    assert set(collect(frame)[2]) == {1.0, 3.0, 5.0}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (1, 2, 1),
+        (3, 5, 9),
+        (100, 7, 420),
+        (500, 50, 10),
+        (2, 100_000, 90_000),
+        (138_000, 27_000, 20_000_000),
+    ],
+)
+def test_counts_are_exact_and_bounded(shape):
+    spec = RatingsSpec(*shape)
+    counts = user_counts(spec)
+    assert counts.sum() == spec.ratings
+    assert counts.min() >= (1 if spec.ratings >= spec.users else 0)
+    assert counts.max() <= np.ceil(0.6 * spec.items)
+    popularity = item_popularity(spec, counts)
+    assert popularity.shape == (spec.items,)
+    assert popularity.min() > 0
+    assert abs(popularity.sum() - 1) < 1e-9
+
+
+def test_favourite_item_of_a_movielens_shape():
+    """Its expected ratings, from below: chances rise as other items are taken.  MovieLens 20M: 67,310."""
+    spec = RatingsSpec(138_000, 27_000, 20_000_000)
+    counts = user_counts(spec)
+    reached = (1 - np.exp(-counts * item_popularity(spec, counts).max())).sum()
+    assert 50_000 < reached < 70_000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"users": 0}, ValueError, "users is 0; give an integer from 1 to 2147483648"),
+        ({"items": -3}, ValueError, "items is -3; give an integer from 1 to"),
+        ({"ratings": 0}, ValueError, "ratings is 0; give an integer from 1 to"),
+        ({"ratings": 1e5}, TypeError, "ratings is 100000.0, a float; give an integer"),
+        ({"rank": 0}, ValueError, "rank is 0; give an integer from 1 to 10000"),
+        ({"partitions": 0}, ValueError, "partitions is 0; give an integer from 1"),
+        (
+            {"ratings": 216_001},
+            ValueError,
+            r"ratings is 216001, but 900 users and 400 items can hold 216000 \(60% of all pairs\): ask for",
+        ),
+        ({"noise": -1.0}, ValueError, "noise is -1.0; give a finite standard deviation of 0 or more"),
+        ({"noise": float("nan")}, ValueError, "noise is nan; give a finite standard deviation"),
+        ({"scale": (5, 1)}, ValueError, r"scale is \(5, 1\); give the lowest and the highest rating"),
+        ({"scale": (0, float("inf"))}, ValueError, r"scale is \(0, inf\); give the lowest"),
+        ({"step": 0}, ValueError, "step is 0; give a number above 0 and at most 4.5"),
+        ({"step": 4.6}, ValueError, "step is 4.6; give a number above 0 and at most 4.5"),
+        ({"skew": "zipf"}, ValueError, "skew is 'zipf'; give one of 'long-tailed', 'uniform'"),
+        ({"seed": 2**63}, ValueError, "seed is 9223372036854775808; give an integer from"),
+    ],
+)
+def test_impossible_requests(wrong, error, message):
+    """Refused before Spark is asked for anything: there is no session here."""
+    session: Any = None
+    with pytest.raises(error, match=message):
+        generate_ratings(session, **{**SHAPE, **wrong})
