@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far predicted ratings are from the given ones."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+@dataclass(frozen=True)
+class RatingErrors:
+    """Errors over the rows that have a prediction, and the count of those that have none.
+
+    Attributes
+    ----------
+    rmse, mae : float | None
+        Root mean squared and mean absolute error, in units of the ratings; None when no row has a prediction.
+    rows : int
+        Rows with a prediction; the errors are means over these.
+    cold_rows : int
+        Rows without one (NaN or null): their user or item has no factors.
+    """
+
+    rmse: float | None
+    mae: float | None
+    rows: int
+    cold_rows: int
+
+
+def rating_errors(
+    predictions: DataFrame, *, rating_col: str = "rating", prediction_col: str = "prediction"
+) -> RatingErrors:
+    """Compare predictions with ratings, in float64 and in one pass over the data.
+
+    The model must have ``coldStartStrategy="nan"`` (the default): ``"drop"`` removes cold rows before they
+    can be counted here.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        What ``model.transform(ratings)`` returned: a numeric column of ratings and one of predictions.
+
+    Raises
+    ------
+    ValueError
+        When one of the two columns is missing.
+    """
+    missing = [name for name in (rating_col, prediction_col) if name not in predictions.columns]
+    if missing:
+        raise ValueError(
+            f"predictions have no column {', '.join(map(repr, missing))}; their columns are "
+            f"{', '.join(predictions.columns)}: pass the output of model.transform, and its column names."
+        )
+    error = F.col(prediction_col).cast("double") - F.col(rating_col).cast("double")
+    # NaN would poison the means; as null it is left out of them, and so counted as cold below.
+    error = F.when(F.isnan(error), None).otherwise(error)
+    row = (
+        predictions.select(error.alias("error"))
+        .select(
+            F.sqrt(F.avg(F.col("error") * F.col("error"))).alias("rmse"),
+            F.avg(F.abs("error")).alias("mae"),
+            F.count("error").alias("rows"),
+            F.count_if(F.isnull("error")).alias("cold_rows"),
+        )
+        .head()
+    )
+    assert row is not None  # an aggregate without keys always has one row
+    return RatingErrors(rmse=row["rmse"], mae=row["mae"], rows=row["rows"], cold_rows=row["cold_rows"])
