@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that a job leaves: refused when in use, and complete only with its ``results.jsonl``."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from spark_mf.experiments.rows import ResultRow
+
+ROWS = "results.jsonl"
+UNFINISHED_ROWS = "results.unfinished.jsonl"
+
+
+class OutputFolder:
+    """A job's folder on the local file system.
+
+    Rows go to ``results.unfinished.jsonl`` as they are won, so that a killed job does not lose them;
+    ``results.jsonl`` comes last of all, so that a folder that has it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made, with its parents, when there is none.
+    makes : Sequence[str]
+        Names of the job's other files, which an overwriting job replaces; it touches nothing else.
+    overwrite : bool
+        Whether the folder may hold files already.
+
+    Raises
+    ------
+    FileExistsError
+        When the folder is not empty and ``overwrite`` is false, or when it is a file.
+    ValueError
+        When it is no path of the local file system, or cannot be written.
+    """
+
+    def __init__(self, path: Path, makes: Sequence[str], *, overwrite: bool) -> None:
+        self.path = path
+        self._replaced = (ROWS, UNFINISHED_ROWS, *makes)
+        if ":/" in str(path):
+            raise ValueError(f"the output folder {path} is not on the local file system: give a local path.")
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(f"the output folder {path} is a file: give the path of a folder.")
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
+            raise FileExistsError(
+                f"the output folder {path} is not empty: give another one, or --overwrite to replace "
+                "what an earlier run of this job left there."
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            # The one sure way to know is to write; the file goes with its closing.
+            tempfile.TemporaryFile(dir=path).close()
+        except OSError as fault:
+            raise ValueError(f"the output folder {path} cannot be written: {fault.strerror}.") from None
+
+    def start(self) -> None:
+        """Remove what an earlier run of this job left."""
+        for name in self._replaced:
+            (self.path / name).unlink(missing_ok=True)
+
+    def add(self, row: ResultRow) -> None:
+        """Append one row at once."""
+        with (self.path / UNFINISHED_ROWS).open("a", encoding="utf-8") as file:
+            file.write(row.to_json() + "\n")
+
+    def finish(self, rows: Sequence[ResultRow]) -> None:
+        """Write the rows in their final form, which declares the folder complete."""
+        unfinished = self.path / UNFINISHED_ROWS
+        unfinished.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
+        unfinished.replace(self.path / ROWS)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Result rows: what one run of one method gave, one JSON object a line in ``results.jsonl``.
+
+Rows are all that plots and reports know; nothing here needs Spark.
+"""
+
+import json
+import math
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from spark_mf.summary import IterationRecord
+
+T = TypeVar("T")
+
+_IN_WORDS = {float: "finite number", int: "whole number", str: "text", tuple: "list", dict: "object"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """One run of one method, or its failure.
+
+    Attributes
+    ----------
+    model : str
+        The estimator, such as ``"spark_mf.ALS"``.
+    label : str
+        The run's name in tables and plots; no two rows of one file share it.
+    solver : str | None
+        How the model solves a row, where it offers a choice.
+    blocks : int | None
+        User blocks, and item blocks.
+    dataset : str
+        Name of the data set.
+    users, items, ratings : int
+        Size of the whole data set, training and test rows together.
+    test_ratings : int
+        Rows of it held out for the test.
+    cold_test_ratings : int
+        Test rows whose user or item has no training row; no method can predict them, no error counts them.
+    duplicates : int
+        Rows beyond the first of their (user, item) pair.
+    rank, iterations, regParam, regularization, seed
+        Hyperparameters, in the names of the estimators.
+    fit_seconds : float | None
+        Wall-clock seconds of the whole fit; None when it failed.
+    setup_seconds : float | None
+        Seconds of it before the first iteration.
+    test_rmse, test_mae : float | None
+        Errors over the test rows that are not cold, in units of the ratings.
+    history : tuple[IterationRecord, ...]
+        The iterations in order; ``validation_rmse`` is the RMSE of the test rows, None where not measured.
+    peak_memory_mb : float | None
+        Largest resident memory during the fit, in MiB, of driver, JVM and Python workers together.
+    master, cores, versions, git, started_at
+        Where the run happened: Spark master, task slots, software versions, commit (None outside a checkout)
+        and start in UTC (ISO 8601).
+    error : str | None
+        Why the run failed or was refused; None when it did not.
+    notes : tuple[str, ...]
+        What a reader must know about how the run was measured.
+    """
+
+    model: str
+    label: str
+    solver: str | None
+    blocks: int | None
+    dataset: str
+    users: int
+    items: int
+    ratings: int
+    test_ratings: int
+    cold_test_ratings: int
+    duplicates: int
+    rank: int
+    iterations: int
+    regParam: float
+    regularization: str
+    seed: int
+    fit_seconds: float | None = None
+    setup_seconds: float | None = None
+    test_rmse: float | None = None
+    test_mae: float | None = None
+    history: tuple[IterationRecord, ...] = ()
+    peak_memory_mb: float | None = None
+    master: str
+    cores: int
+    versions: dict[str, str]
+    git: str | None
+    started_at: str
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds_per_iteration(self) -> float | None:
+        """Mean seconds of one iteration: the fit without its set-up, over the iterations."""
+        if self.fit_seconds is None or self.setup_seconds is None or self.iterations == 0:
+            return None
+        return (self.fit_seconds - self.setup_seconds) / self.iterations
+
+    def to_json(self) -> str:
+        """One line of JSON, without the line's end.
+
+        Raises
+        ------
+        ValueError
+            When a number is NaN or infinite, which JSON does not have.
+        """
+        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+
+
+def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
+    """The row of ``model`` with the shortest fit, or None when no run of it succeeded."""
+    timed = [row for row in rows if row.model == model and row.fit_seconds is not None]
+    return min(timed, key=lambda row: row.fit_seconds or 0.0, default=None)
+
+
+def read_rows(path: Path) -> list[ResultRow]:
+    """Read the rows of a ``results.jsonl``; keys that `ResultRow` does not have are ignored.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When a line is no row; the message names file, line and fault.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there are no result rows at {path}: give the path of a results.jsonl.")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(_build(ResultRow, json.loads(line)))
+        except json.JSONDecodeError as fault:
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno})."
+            ) from None
+        except ValueError as fault:
+            raise ValueError(f"{path}, line {number}: {fault}.") from None
+    if not rows:
+        raise ValueError(f"{path} holds no rows: the run that should have written them has not finished.")
+    return rows
+
+
+def _build(cls: type[T], found: Any, inside: str = "") -> T:
+    """A dataclass from a JSON object, each value checked against its annotation."""
+    if not isinstance(found, Mapping):
+        raise ValueError(
+            f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}"
+        )
+    hints = get_type_hints(cls)
+    values = {}
+    for each in fields(cls):  # type: ignore[arg-type]
+        key = f"{inside}.{each.name}" if inside else each.name
+        if each.name in found:
+            values[each.name] = _checked(found[each.name], hints[each.name], key)
+        elif each.default is MISSING:
+            raise ValueError(f"key {key!r} is missing")
+    return cls(**values)
+
+
+def _checked(value: Any, hint: Any, key: str) -> Any:
+    choices = get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,)
+    if value is None and type(None) in choices:
+        return None
+    (wanted,) = (choice for choice in choices if choice is not type(None))
+    origin = get_origin(wanted)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_checked(part, get_args(wanted)[0], f"{key}[{i}]") for i, part in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {name: _checked(part, get_args(wanted)[1], f"{key}.{name}") for name, part in value.items()}
+    if is_dataclass(wanted):
+        return _build(wanted, value, key)  # type: ignore[arg-type]
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+    elif origin is None and isinstance(value, wanted) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}, which is no {_IN_WORDS[origin or wanted]}")
