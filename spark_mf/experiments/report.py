@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a comparison found, in words and tables, from its result rows alone; nothing here needs Spark."""
+
+from collections.abc import Sequence
+
+from spark_mf.experiments.rows import ResultRow, fastest
+
+OBJECTIVES = {
+    "weighted": "Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²), n_u and n_i the ratings of a user and of an item",
+    "plain": "Σ e² + λ(‖U‖² + ‖V‖²)",
+    "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²), |Ω| the number of training ratings",
+}
+
+BASELINE = "pyspark.ALS"
+
+_HEADERS = (
+    "model",
+    "blocks",
+    "fit, s",
+    "set-up, s",
+    "s/iteration",
+    "RMSE",
+    "MAE",
+    "× fit",
+    "× iteration",
+)
+
+
+def result_table(rows: Sequence[ResultRow]) -> str:
+    """The rows as an aligned table, which is Markdown too.
+
+    Errors are those of the test rows.  "× fit" and "× iteration" say how many times as fast the row is as the
+    best of `BASELINE`: its shortest fit, and its shortest iteration.
+    """
+    base_fit = _shortest([row.fit_seconds for row in rows if row.model == BASELINE])
+    base_iteration = _shortest([row.seconds_per_iteration for row in rows if row.model == BASELINE])
+    cells = [
+        (
+            row.label,
+            _shown(row.blocks, "d"),
+            _shown(row.fit_seconds, ".2f"),
+            _shown(row.setup_seconds, ".2f"),
+            _shown(row.seconds_per_iteration, ".3f"),
+            _shown(row.test_rmse, ".4f"),
+            _shown(row.test_mae, ".4f"),
+            _ratio(base_fit, row.fit_seconds),
+            _ratio(base_iteration, row.seconds_per_iteration),
+        )
+        for row in rows
+    ]
+    return _aligned(_HEADERS, cells)
+
+
+def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
+    """What is wrong with a comparison, as one sentence; None when nothing is.
+
+    A run that failed is; and, where a largest difference is given, a test RMSE that differs by more from one
+    of `BASELINE`.
+    """
+    failed = [row for row in rows if row.error]
+    if failed:
+        return (
+            f"{len(failed)} of {len(rows)} runs failed, the first, {failed[0].label}, with: {failed[0].error}"
+        )
+    if max_rmse_difference is None:
+        return None
+    judged = [(row, row.test_rmse) for row in rows if row.test_rmse is not None]
+    differences = [
+        (abs(own_rmse - their_rmse), own, theirs)
+        for own, own_rmse in judged
+        for theirs, their_rmse in judged
+        if own.model != BASELINE and theirs.model == BASELINE
+    ]
+    if not differences:
+        return (
+            f"there are no two test RMSE to compare: run {BASELINE} and another model on rows not all cold."
+        )
+    difference, own, theirs = max(differences, key=lambda found: found[0])
+    if difference <= max_rmse_difference:
+        return None
+    return (
+        f"the test RMSE of {own.label} is {own.test_rmse:.4f} and that of {theirs.label} "
+        f"{theirs.test_rmse:.4f}: they differ by {difference:.4f}, and {max_rmse_difference:g} is allowed."
+    )
+
+
+def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
+    """The whole report, in Markdown.
+
+    Parameters
+    ----------
+    rows : Sequence[ResultRow]
+        The runs of one comparison; at least one.
+    plots : Sequence[str]
+        File names of pictures beside the report.
+    """
+    first = rows[0]
+    sections = [
+        f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
+        "## What was compared\n\n" + _subject(first),
+        "## Results\n\n" + result_table(rows) + "\n\n" + _ratios(rows),
+        "\n\n".join(f"![{_alt(name)}]({name})" for name in plots),
+        _failures(rows),
+        "## How it was measured\n\n" + _measured(rows),
+        "## Where\n\n" + _where(first),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _subject(row: ResultRow) -> str:
+    train = row.ratings - row.test_ratings
+    return "\n".join(
+        [
+            f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
+            f"- Split: {train:,} training and {row.test_ratings:,} test rows, drawn at random with seed "
+            f"{row.seed}; {row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
+            "training row): no method can predict these, and no error counts them.",
+            f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
+            "each an observation of its own, exactly as pyspark's ALS treats them.",
+            f"- Hyperparameters of all methods: rank {row.rank}, {row.iterations} iterations, "
+            f"λ = {row.regParam:g}, seed {row.seed}.",
+            f"- Objective ({row.regularization}): {OBJECTIVES.get(row.regularization, row.regularization)}.",
+        ]
+    )
+
+
+def _ratios(rows: Sequence[ResultRow]) -> str:
+    best = fastest(rows, BASELINE)
+    if best is None or best.fit_seconds is None:
+        return f"No run of {BASELINE} succeeded, so there are no ratios."
+    lines = [f"Against {best.label}, the fastest fit of {BASELINE}:", ""]
+    for row in rows:
+        if row.model == best.model or row.fit_seconds is None:
+            continue
+        line = f"- {row.label}: the fit is {_ratio(best.fit_seconds, row.fit_seconds)} times as fast"
+        if row.test_rmse is not None and best.test_rmse is not None:
+            line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
+            line += "lower" if row.test_rmse <= best.test_rmse else "higher"
+        lines.append(line + ".")
+    return "\n".join(lines)
+
+
+def _failures(rows: Sequence[ResultRow]) -> str:
+    failed = [f"- {row.label}: {row.error}" for row in rows if row.error]
+    return "## What failed\n\n" + "\n".join(failed) if failed else ""
+
+
+def _measured(rows: Sequence[ResultRow]) -> str:
+    memory = "; ".join(f"{row.label}: {row.peak_memory_mb:,.0f}" for row in rows if row.peak_memory_mb)
+    lines = [
+        "- All methods get the same training rows, cached in memory before the first fit, and are judged on "
+        "the same test rows by the same function.",
+        "- Before the clock starts each method is fitted once on a sample of the training rows (warm-up): "
+        "loading classes and kernels, compiling and starting workers are in none of the times.",
+        "- `fit` is the wall-clock time of one call of `fit`, set-up included; it is one run, so differences "
+        "of some per cent are noise.",
+        f"- `× fit` and `× iteration` say how many times as fast a row is as the best of {BASELINE} over its "
+        "block counts: its shortest fit, and its shortest iteration.",
+    ]
+    lines += [f"- {row.label}: {note}" for row in rows for note in row.notes]
+    if memory:
+        lines.append(
+            f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "
+            "Python workers together. A JVM does not give memory back, so a later run includes what earlier "
+            "ones made it take."
+        )
+    return "\n".join(lines)
+
+
+def _where(row: ResultRow) -> str:
+    versions = ", ".join(f"{name} {value}" for name, value in row.versions.items())
+    return "\n".join(
+        [
+            f"- Master {row.master}, {row.cores} task slots.",
+            f"- Versions: {versions}.",
+            f"- Commit: {row.git or 'not run from a checkout'}.",
+            f"- Started: {row.started_at}.",
+        ]
+    )
+
+
+def _alt(name: str) -> str:
+    return name.rpartition(".")[0].replace("_", " ")
+
+
+def _shortest(seconds: Sequence[float | None]) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _ratio(base: float | None, seconds: float | None) -> str:
+    return _shown(base / seconds if base and seconds else None, ".1f")
+
+
+def _aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of padded columns: the first to the left, all others, numbers, to the right."""
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = [
+            text.rjust(width) if place else text.ljust(width)
+            for place, (text, width) in enumerate(zip(texts, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * (width - 1) + ":") if place else "-" * width for place, width in enumerate(widths)]
+    return "\n".join([line(headers), line(rule), *map(line, cells)])
