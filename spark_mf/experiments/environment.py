@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a run happens: versions, commit, machine, and the memory that its processes take."""
+
+import os
+import platform
+import subprocess
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+import spark_mf
+
+PACKAGE = Path(spark_mf.__file__).parent
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The keys of a result row that say where it comes from."""
+
+    master: str
+    cores: int
+    versions: dict[str, str]
+    git: str | None
+
+
+def provenance(spark: SparkSession) -> Provenance:
+    """Describe the session, the software and the commit.
+
+    ``versions`` also names the BLAS that pyspark's ALS finds in the driver's JVM: its speed depends on it.
+    """
+    return Provenance(
+        master=spark.sparkContext.master or "",
+        cores=spark.sparkContext.defaultParallelism,
+        versions={
+            "spark_mf": spark_mf.__version__,
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "numba": version("numba"),
+            "pyspark": version("pyspark"),
+            "java": _java_version(spark),
+            "pyspark_blas": _pyspark_blas(spark),
+            "machine": f"{platform.system()} {platform.machine()}",
+        },
+        git=git_commit(PACKAGE),
+    )
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit of a checkout, with ``-dirty`` when it was changed since; None outside one."""
+    try:
+        # An environment inside somebody's checkout is no part of it: only a tracked file proves that the code
+        # is.
+        _git(folder, "ls-files", "--error-unmatch", "__init__.py")
+        return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True, timeout=30
+    )
+    return done.stdout.strip()
+
+
+def utc_now() -> str:
+    """The present moment in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _java_version(spark: SparkSession) -> str:
+    return str(spark.sparkContext._jvm.java.lang.System.getProperty("java.version"))  # type: ignore[union-attr]
+
+
+def _pyspark_blas(spark: SparkSession) -> str:
+    netlib = spark.sparkContext._jvm.dev.ludovic.netlib.blas  # type: ignore[union-attr]
+    try:
+        return f"native ({netlib.NativeBLAS.getInstance().getClass().getSimpleName()})"
+    except Py4JError:
+        return f"no native library, in Java ({netlib.JavaBLAS.getInstance().getClass().getSimpleName()})"
+
+
+class PeakMemory:
+    """Context manager that samples the resident memory of this process and all below it.
+
+    On a local master that is the driver, its JVM and the Python workers.  Pages that forked workers share are
+    counted once in each.
+    """
+
+    def __init__(self, interval_seconds: float = 0.2) -> None:
+        self._interval = interval_seconds
+        self._peak_bytes: int | None = None
+        self._stop = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, name="peak-memory", daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._sampler.join()
+
+    @property
+    def megabytes(self) -> float | None:
+        """Largest sample in MiB; None where the system has no ``/proc``."""
+        return None if self._peak_bytes is None else round(self._peak_bytes / 2**20, 1)
+
+    def _sample(self) -> None:
+        while True:
+            held = resident_bytes(os.getpid())
+            if held is None:
+                return
+            self._peak_bytes = max(held, self._peak_bytes or 0)
+            if self._stop.wait(self._interval):
+                return
+
+
+def resident_bytes(root: int, proc: Path = Path("/proc")) -> int | None:
+    """Resident bytes of process ``root`` and its descendants; None where there is no ``/proc``."""
+    if not (proc / str(root)).is_dir():
+        return None
+    page = os.sysconf("SC_PAGE_SIZE")
+    children: dict[int, list[int]] = defaultdict(list)
+    held: dict[int, int] = {}
+    for folder in proc.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            # The command in parentheses may itself hold some; state and parent follow the last one.
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            held[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * page
+        except (OSError, IndexError, ValueError):
+            continue  # The process ended between the listing and the reading.
+        children[parent].append(int(folder.name))
+    total, pending = 0, [root]
+    while pending:
+        process = pending.pop()
+        total += held.get(process, 0)
+        pending.extend(children[process])
+    return total

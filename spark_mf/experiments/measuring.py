@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One timed run of one method, made into a result row."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.ml import Model
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_mf.evaluation.metrics import RatingErrors, rating_errors
+from spark_mf.experiments.environment import PeakMemory, Provenance, utc_now
+from spark_mf.experiments.methods import Hyperparameters, Method
+from spark_mf.experiments.rows import ResultRow
+from spark_mf.experiments.stages import stage
+from spark_mf.summary import IterationRecord, TrainingSummary
+
+logger = logging.getLogger(__name__)
+
+_WARM_UP_RATINGS = 100_000
+_WARM_UP_ITERATIONS = 2
+_HELD_OUT = "held_out"
+
+
+@dataclass(frozen=True)
+class SplitRatings:
+    """Cached training and test rows (columns ``user``, ``item``, ``rating``) and what was counted in them.
+
+    The counts are those of `ResultRow`.
+    """
+
+    dataset: str
+    train: DataFrame
+    test: DataFrame
+    users: int
+    items: int
+    ratings: int
+    test_ratings: int
+    cold_test_ratings: int
+    duplicates: int
+
+
+class Bench:
+    """Runs methods on the same rows with the same hyperparameters, and makes their rows.
+
+    Parameters
+    ----------
+    data : SplitRatings
+        The rows.
+    given : Hyperparameters
+        What all methods get.
+    where : Provenance
+        What the rows say of the session.
+    """
+
+    def __init__(self, data: SplitRatings, given: Hyperparameters, where: Provenance) -> None:
+        self._data = data
+        self._given = given
+        self._where = where
+
+    def warm_up(self, methods: Sequence[Method]) -> None:
+        """Fit each method once on a sample, so that no timed fit pays for what the first in a session pays.
+
+        That is class loading and just-in-time compilation in the JVM, and Python workers that start and load
+        kernels.
+        A method that fails here is left to fail where its row is made.
+        """
+        fraction = min(1.0, _WARM_UP_RATINGS / max(1, self._data.ratings))
+        sample = self._data.train.sample(fraction=fraction, seed=self._given.seed)
+        for method in methods:
+            with stage(f"{method.label}: warming up"):
+                try:
+                    model = method.build(replace(self._given, iterations=_WARM_UP_ITERATIONS)).fit(sample)
+                    rating_errors(model.transform(self._data.test))
+                except Exception as fault:
+                    logger.warning("%s: warming up failed: %s", method.label, first_sentence(fault))
+
+    def run(self, method: Method) -> ResultRow:
+        """Fit once on the clock and evaluate; a failure becomes a row with ``error``."""
+        row = self._new_row(method)
+        try:
+            with stage(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
+                start = time.perf_counter()
+                model = method.build(self._given).fit(self._data.train)
+                seconds = time.perf_counter() - start
+            with stage(f"{method.label}: test error"):
+                errors = self._test_errors(model)
+            row = replace(
+                row,
+                fit_seconds=seconds,
+                test_rmse=errors.rmse,
+                test_mae=errors.mae,
+                # Workers on other machines are not seen from here.
+                peak_memory_mb=memory.megabytes if self._where.master.startswith("local") else None,
+            )
+            if method.keeps_history:
+                summary: TrainingSummary = model.summary
+                row = replace(row, setup_seconds=summary.setupSeconds, history=summary.history)
+            row.to_json()  # A number that JSON does not have (RMSE nan) is a failure of the run.
+            return row
+        except Exception as fault:  # Whatever it was, the other methods' rows are still wanted.
+            logger.warning("%s failed: %s", method.label, first_sentence(fault))
+            return replace(self._new_row(method), started_at=row.started_at, error=first_sentence(fault))
+
+    def add_validation_history(self, method: Method, row: ResultRow) -> ResultRow:
+        """Put the test RMSE of each iteration into the history of a method that keeps one.
+
+        The timed fit is not asked for it, as pyspark's is not.  A second fit, with the same seed and the test
+        rows as validation rows, is; seconds, objective and training RMSE stay those of the timed fit.
+        """
+        marked = self._data.train.withColumn(_HELD_OUT, F.lit(False)).unionByName(
+            self._data.test.withColumn(_HELD_OUT, F.lit(True))
+        )
+        estimator: Any = method.build(self._given)
+        with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
+            model = estimator.setValidationIndicatorCol(_HELD_OUT).fit(marked)
+        history = tuple(
+            replace(timed, validation_rmse=validated.validation_rmse)
+            for timed, validated in zip(row.history, model.summary.history, strict=True)
+        )
+        note = "RMSE by iteration: from a second fit with the same seed, which is not in the times."
+        return replace(row, history=history, notes=(*row.notes, note))
+
+    def add_setup(self, method: Method, row: ResultRow) -> ResultRow:
+        """Measure the set-up of a method without history as a fit of no iterations, and fill in its history.
+
+        Each iteration gets the mean seconds of the rest of the timed fit; the last one gets its test RMSE.
+        """
+        assert row.fit_seconds is not None
+        with stage(f"{method.label}: set-up alone", ticking=True):
+            setup, _ = self._untimed_fit(method, 0)
+        # On tiny data the noise of two separate fits can exceed the iterations themselves.
+        setup = min(setup, row.fit_seconds)
+        mean = (row.fit_seconds - setup) / row.iterations
+        history = tuple(
+            IterationRecord(k, mean, None, None, row.test_rmse if k == row.iterations else None)
+            for k in range(1, row.iterations + 1)
+        )
+        note = "Set-up: seconds of a separate fit with maxIter=0; an iteration: mean of the rest of the fit."
+        return replace(row, setup_seconds=setup, history=history, notes=(*row.notes, note))
+
+    def add_refits(self, method: Method, row: ResultRow, iterations: Sequence[int]) -> ResultRow:
+        """Put the test RMSE at some iterations into the history, each from a fit that stops there."""
+        points = sorted({k for k in iterations if k < row.iterations})
+        rmse: dict[int, float | None] = {}
+        for k in points:
+            with stage(f"{method.label}: fitting again up to iteration {k}", ticking=True):
+                _, model = self._untimed_fit(method, k)
+                rmse[k] = self._test_errors(model).rmse
+        history = tuple(
+            replace(record, validation_rmse=rmse.get(record.iteration, record.validation_rmse))
+            for record in row.history
+        )
+        stops = ", ".join(map(str, points))
+        note = f"RMSE by iteration: from further fits with maxIter = {stops}, which are not in the times."
+        return replace(row, history=history, notes=(*row.notes, note) if points else row.notes)
+
+    def _untimed_fit(self, method: Method, iterations: int) -> tuple[float, Model]:
+        start = time.perf_counter()
+        model = method.build(replace(self._given, iterations=iterations)).fit(self._data.train)
+        return time.perf_counter() - start, model
+
+    def _test_errors(self, model: Model) -> RatingErrors:
+        errors = rating_errors(model.transform(self._data.test))
+        if errors.cold_rows != self._data.cold_test_ratings:
+            raise ValueError(
+                f"the model left {errors.cold_rows} test rows without a prediction, and "
+                f"{self._data.cold_test_ratings} are cold: their errors would not be comparable."
+            )
+        return errors
+
+    def _new_row(self, method: Method) -> ResultRow:
+        data, given, where = self._data, self._given, self._where
+        return ResultRow(
+            model=method.model,
+            label=method.label,
+            solver=method.solver,
+            blocks=method.blocks,
+            dataset=data.dataset,
+            users=data.users,
+            items=data.items,
+            ratings=data.ratings,
+            test_ratings=data.test_ratings,
+            cold_test_ratings=data.cold_test_ratings,
+            duplicates=data.duplicates,
+            rank=given.rank,
+            iterations=given.iterations,
+            regParam=given.regParam,
+            regularization=given.regularization,
+            seed=given.seed,
+            master=where.master,
+            cores=where.cores,
+            versions=where.versions,
+            git=where.git,
+            started_at=utc_now(),
+        )
+
+
+def first_sentence(fault: BaseException) -> str:
+    """The first line of an exception's message, or its type when it has none."""
+    lines = str(fault).strip().splitlines()
+    return lines[0] if lines else type(fault).__name__

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Says on the log what a job is doing and for how long; long stages are heard of before they end."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_SIGNS = 5.0
+
+
+@contextmanager
+def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
+    """Log the beginning and the end of a stage, the latter with its seconds.
+
+    Parameters
+    ----------
+    name : str
+        What is done, such as ``"pyspark.ALS, 10 blocks: fitting"``.
+    ticking : bool
+        Also log the elapsed seconds every few seconds, for what reports no progress of its own.
+    """
+    logger.info("%s ...", name)
+    start = time.perf_counter()
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(_SECONDS_BETWEEN_SIGNS):
+            logger.info("%s, %.0f s", name, time.perf_counter() - start)
+
+    ticker = threading.Thread(target=tick, name="stage-ticker", daemon=True)
+    if ticking:
+        ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if ticking:
+            ticker.join()
+    logger.info("%s: done in %.1f s", name, time.perf_counter() - start)
