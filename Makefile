@@ -51,12 +51,12 @@ preflight:
 
 # The stamps say which extras are installed for the dependencies as they stand; sources are used in place.
 $(VENV)/installed: $(INPUTS) | $(VENV)/bin/python
-	@echo "Installing into $(VENV) (the first time downloads about 700 MB)"
+	@echo "Installing into $(VENV) (the first time this downloads several hundred MB)"
 	$(PIP) -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-%: $(INPUTS) | $(VENV)/bin/python
-	@echo "Installing into $(VENV) (the first time downloads about 700 MB)"
+	@echo "Installing into $(VENV) (the first time this downloads several hundred MB)"
 	$(PIP) -c constraints.txt -e ".[$*]"
 	@touch $@
 
