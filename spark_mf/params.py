@@ -38,6 +38,11 @@ STORAGE_LEVELS = {
 class _ALSModelParams(_SparkALSModelParams):
     """Params that the estimator and its model share, with the setters that both have."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # pyspark's mixin leaves these to its estimator and to the JVM's model.
+        self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan")
+
     def setUserCol(self, value: str) -> Self:
         """Set the name of the column of user ids."""
         return self._set(userCol=value)
@@ -86,7 +91,8 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._setDefault(regularization="weighted", solver="cholesky", innerSteps=3)
+        # pyspark's default seed differs from one Python process to the next; a default model should not.
+        self._setDefault(regularization="weighted", solver="cholesky", innerSteps=3, seed=0)
 
     def getRegularization(self) -> str:
         """Return which of the objectives regParam belongs to."""
@@ -99,6 +105,78 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
     def getInnerSteps(self) -> int:
         """Return the number of steps of an iterative solver."""
         return self.getOrDefault(self.innerSteps)
+
+    def setRank(self, value: int) -> Self:
+        """Set the number of factors of each user and item."""
+        return self._set(rank=value)
+
+    def setMaxIter(self, value: int) -> Self:
+        """Set the number of iterations."""
+        return self._set(maxIter=value)
+
+    def setRegParam(self, value: float) -> Self:
+        """Set λ, the weight of the penalty."""
+        return self._set(regParam=value)
+
+    def setNumUserBlocks(self, value: int) -> Self:
+        """Set into how many blocks users are cut."""
+        return self._set(numUserBlocks=value)
+
+    def setNumItemBlocks(self, value: int) -> Self:
+        """Set into how many blocks items are cut."""
+        return self._set(numItemBlocks=value)
+
+    def setImplicitPrefs(self, value: bool) -> Self:
+        """Set whether ratings are implicit preferences (not built yet)."""
+        return self._set(implicitPrefs=value)
+
+    def setAlpha(self, value: float) -> Self:
+        """Set the confidence of implicit preferences (not built yet)."""
+        return self._set(alpha=value)
+
+    def setRatingCol(self, value: str) -> Self:
+        """Set the name of the column of ratings."""
+        return self._set(ratingCol=value)
+
+    def setNonnegative(self, value: bool) -> Self:
+        """Set whether factors must not be negative (not built yet)."""
+        return self._set(nonnegative=value)
+
+    def setCheckpointInterval(self, value: int) -> Self:
+        """Set pyspark's interval of checkpoints; there is no lineage to cut off here."""
+        return self._set(checkpointInterval=value)
+
+    def setIntermediateStorageLevel(self, value: str) -> Self:
+        """Set where Spark keeps the blocks of ratings."""
+        return self._set(intermediateStorageLevel=value)
+
+    def setFinalStorageLevel(self, value: str) -> Self:
+        """Set where Spark keeps the model's factors."""
+        return self._set(finalStorageLevel=value)
+
+    def setSeed(self, value: int) -> Self:
+        """Set the seed of the initial factors."""
+        return self._set(seed=value)
+
+    def setValidationIndicatorCol(self, value: str) -> Self:
+        """Set the boolean column that marks validation rows."""
+        return self._set(validationIndicatorCol=value)
+
+    def setRegularization(self, value: str) -> Self:
+        """Set the objective: "weighted", "plain" or "mean"."""
+        return self._set(regularization=value)
+
+    def setSolver(self, value: str) -> Self:
+        """Set the solver of a row: "cholesky" or "cg"."""
+        return self._set(solver=value)
+
+    def setInnerSteps(self, value: int) -> Self:
+        """Set the steps of an iterative solver."""
+        return self._set(innerSteps=value)
+
+    def setNumBlocks(self, value: int) -> Self:
+        """Set numUserBlocks and numItemBlocks."""
+        return self._set(numUserBlocks=value, numItemBlocks=value)
 
 
 def storage_level(name: str) -> StorageLevel:

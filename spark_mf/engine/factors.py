@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import ArrayType, FloatType, IntegerType, LongType, StructField, StructType
+
+# An Arrow list addresses its values by 32 bits, so a frame is built from batches well below that.
+_BATCH_VALUES = 1 << 24
+
+
+def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[np.float32]) -> DataFrame:
+    """Return a factor matrix as a DataFrame in the schema of pyspark's `userFactors` and `itemFactors`.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    ids : int64[n]
+        Id of each row, each once.
+    factors : float32[n, rank]
+
+    Returns
+    -------
+    DataFrame (id int not null, features array<float>)
+        `id` is bigint when an id does not fit in 32 bits. Rows in the given order; not cached.
+
+    Raises
+    ------
+    ValueError
+        When the shapes do not belong together.
+    """
+    if ids.ndim != 1 or factors.ndim != 2 or len(ids) != len(factors):
+        raise ValueError(f"ids {ids.shape} and factors {factors.shape} differ: pass [n] and [n, rank]")
+    bounds = np.iinfo(np.int32)
+    is_narrow = len(ids) == 0 or (ids.min() >= bounds.min and ids.max() <= bounds.max)
+    id_type = pa.int32() if is_narrow else pa.int64()
+    schema = pa.schema(
+        [pa.field("id", id_type, nullable=False), pa.field("features", pa.list_(pa.float32()))]
+    )
+    rows = max(1, _BATCH_VALUES // max(1, factors.shape[1]))
+    batches = [
+        pa.record_batch(
+            [pa.array(ids[start : start + rows], id_type), list_array(factors[start : start + rows])],
+            schema=schema,
+        )
+        for start in range(0, max(1, len(ids)), rows)  # pyspark takes no table without a batch
+    ]
+    frame_schema = StructType(
+        [
+            StructField("id", IntegerType() if is_narrow else LongType(), nullable=False),
+            StructField("features", ArrayType(FloatType(), containsNull=False)),
+        ]
+    )
+    return spark.createDataFrame(pa.Table.from_batches(batches, schema), frame_schema)
+
+
+def factors_arrays(frame: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Collect a factor frame; the inverse of `factors_frame`.
+
+    Parameters
+    ----------
+    frame : DataFrame (id int or bigint, features array<float>)
+
+    Returns
+    -------
+    ids : int64[n], ascending
+    factors : float32[n, rank]
+        In the order of `ids`; float32[0, 0] for an empty frame.
+
+    Raises
+    ------
+    ValueError
+        When the factors are more than the driver may collect, or their rows are null or of unequal length.
+    """
+    table = frame.select("id", "features").toArrow()
+    ids = table["id"].to_numpy().astype(np.int64)
+    chunks = [chunk for chunk in table["features"].chunks if len(chunk)]
+    rank = len(chunks[0][0]) if chunks else 0
+    factors = np.empty((len(ids), rank), np.float32)
+    start = 0
+    for chunk in chunks:
+        factors[start : start + len(chunk)] = matrix(chunk, rank)
+        start += len(chunk)
+    order = np.argsort(ids)
+    return ids[order], factors[order]
+
+
+def list_array(rows: NDArray[np.float32]) -> pa.ListArray:
+    """Return float32[n, rank] as an Arrow array of n lists."""
+    n, rank = rows.shape
+    offsets = np.arange(0, (n + 1) * rank, rank, dtype=np.int32) if rank else np.zeros(n + 1, np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(rows).reshape(-1)))
+
+
+def matrix(lists: pa.ListArray, rank: int) -> NDArray[np.float32]:
+    """Return an Arrow array of n lists of `rank` floats as float32[n, rank], read-only.
+
+    Raises
+    ------
+    ValueError
+        When a list is null or of another length.
+    """
+    lengths = lists.value_lengths()
+    if lengths.null_count or not np.all(lengths.to_numpy() == rank):
+        raise ValueError(
+            f"a row of factors is null or has not the rank {rank} of the others: fit the model again"
+        )
+    return lists.flatten().to_numpy().reshape(-1, rank)

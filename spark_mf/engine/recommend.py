@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The best-scoring candidates of every row of a factor frame, by blocked matrix products."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import ArrayType, DataType, FloatType, IntegerType, StructField, StructType
+
+from spark_mf.engine.factors import factors_arrays, matrix
+from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
+
+# The matrix product writes a tile of scores and the selection reads it once: it should stay in the cache.
+_TILE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is recommended: ids int32[n] or int64[n], ascending, and their factors float32[n, rank]."""
+
+    ids: NDArray[np.int32] | NDArray[np.int64]
+    factors: NDArray[np.float32]
+
+
+def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
+    """Collect a factor frame and broadcast it: n·rank·4 bytes in the driver and once in each running task.
+
+    Raises
+    ------
+    ValueError
+        When that is more than `spark.driver.maxResultSize` lets the driver collect.
+    """
+    spark = frame.sparkSession
+    size, limit = frame.count() * rank * 4, _max_result_bytes(spark)
+    if 0 < limit < size:
+        raise ValueError(
+            f"the factors to choose from take {size / 2**20:,.0f} MiB, but spark.driver.maxResultSize allows "
+            f"{limit / 2**20:,.0f} MiB: set it higher when starting the session"
+        )
+    ids, factors = factors_arrays(frame)
+    has_narrow_ids = isinstance(frame.schema["id"].dataType, IntegerType)
+    return spark.sparkContext.broadcast(Candidates(ids.astype(np.int32) if has_narrow_ids else ids, factors))
+
+
+def _max_result_bytes(spark: SparkSession) -> int:
+    text = spark.sparkContext.getConf().get("spark.driver.maxResultSize", "1g")
+    return spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(text)  # type: ignore[union-attr]
+
+
+def recommendation_schema(
+    source: str, source_type: DataType, target: str, target_type: DataType
+) -> StructType:
+    """Return the schema of pyspark's recommendations: a source id and its array of (target id, rating)."""
+    pair = StructType([StructField(target, target_type), StructField("rating", FloatType())])
+    return StructType(
+        [
+            StructField(source, source_type, nullable=False),
+            StructField("recommendations", ArrayType(pair)),
+        ]
+    )
+
+
+def recommend(
+    sources: DataFrame, candidates: Broadcast[Candidates], n: int, schema: StructType, block_size: int
+) -> DataFrame:
+    """Return the n best candidates of each source row. Lazy.
+
+    A task holds one copy of the candidates, one Arrow batch of source rows and a tile of at most
+    `_TILE_BYTES` of scores, however many rows and candidates there are.
+
+    Parameters
+    ----------
+    sources : DataFrame (id, features)
+    candidates : Broadcast[Candidates]
+        Must stay usable for as long as the result is.
+    n : int
+        At most so many candidates a row, best first, equal scores by ascending id; never one with a score of
+        NaN or -inf.
+    schema : StructType
+        From `recommendation_schema`.
+    block_size : int
+        Candidates scored at a time.
+    """
+    output = to_arrow_schema(schema)
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values, indices = _best(batch.column(1), candidates.value, n, block_size)
+            yield _recommendations(batch.column(0), candidates.value.ids, values, indices, output)
+
+    return sources.select("id", "features").mapInArrow(score, schema)
+
+
+def _best(
+    features: pa.ListArray, candidates: Candidates, n: int, block_size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (values float32[rows, n], indices int64[rows, n]) as `topk_sort` orders them."""
+    targets = candidates.factors
+    n = min(n, len(targets))
+    values, indices = empty_selection(len(features), n)
+    if n == 0:
+        return values, indices
+    sources = matrix(features, targets.shape[1])
+    width = min(block_size, len(targets))
+    height = max(1, _TILE_BYTES // (4 * width))
+    buffer = np.empty(min(height, len(sources)) * width, np.float32)
+    for top in range(0, len(sources), height):
+        rows = sources[top : top + height]
+        for left in range(0, len(targets), width):
+            tile = targets[left : left + width]
+            scores = buffer[: len(rows) * len(tile)].reshape(len(rows), len(tile))
+            np.dot(rows, tile.T, out=scores)
+            topk_update(scores, left, values[top : top + height], indices[top : top + height])
+    topk_sort(values, indices)
+    return values, indices
+
+
+def _recommendations(
+    source_ids: pa.Array,
+    target_ids: NDArray[np.int32] | NDArray[np.int64],
+    values: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    schema: pa.Schema,
+) -> pa.RecordBatch:
+    """Lay selections out as a batch of (source id, list of (target id, rating)); free places are left out."""
+    is_taken = indices >= 0
+    ends = np.cumsum(is_taken.sum(axis=1), dtype=np.int32)
+    lists = schema.field(1).type
+    pairs = pa.StructArray.from_arrays(
+        [pa.array(target_ids[indices[is_taken]]), pa.array(values[is_taken])], fields=list(lists.value_type)
+    )
+    offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
+    return pa.record_batch([source_ids, pa.ListArray.from_arrays(offsets, pairs, type=lists)], schema=schema)

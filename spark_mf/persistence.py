@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saving and loading, in pyspark's layout: a line of JSON in `metadata/`, factors as Parquet beside it.
+
+The metadata is written last, so that a folder with metadata is complete.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pyspark.errors import AnalysisException
+from pyspark.ml.param import Params
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_mf.summary import TrainingSummary
+
+if TYPE_CHECKING:
+    from spark_mf.model import ALSModel
+
+T = TypeVar("T", bound="MLReadable[Any]")
+
+USER_FACTORS, ITEM_FACTORS = "userFactors", "itemFactors"
+
+
+class ParamsWriter(DefaultParamsWriter):
+    """Writes an instance that is nothing but its Params; never over what is there unless told to."""
+
+    instance: Params
+
+    def save(self, path: str) -> None:
+        """Write the instance to a new folder.
+
+        Raises
+        ------
+        FileExistsError
+            When there is something at the path and `overwrite` was not asked for.
+        """
+        _require_path(path)
+        if not self.shouldOverwrite and _exists(self.sparkSession, path):
+            raise FileExistsError(f"{path} exists already: save elsewhere, or write().overwrite().save(...)")
+        super().save(path)
+
+
+class ParamsReader(MLReader[T]):
+    """Reads an instance of one class, which is nothing but its Params."""
+
+    def __init__(self, cls: type[T]) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> T:
+        """Return the instance that was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is nothing at the path.
+        ValueError
+            When what is there is incomplete, of another class, or of a version with other Params.
+        """
+        _require_path(path)
+        metadata = self._read_metadata(path)
+        instance = self._create(path, metadata)
+        cast(Params, instance)._resetUid(metadata["uid"])
+        try:
+            DefaultParamsReader.getAndSetParams(instance, metadata)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} holds a Param that this version of {self.cls.__name__} does not take ({error}): "
+                "load it with the version that saved it"
+            ) from error
+        return instance
+
+    def _create(self, path: str, metadata: dict[str, Any]) -> T:
+        return self.cls()
+
+    def _read_metadata(self, path: str) -> dict[str, Any]:
+        if not _exists(self.sparkSession, path):
+            raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+        try:
+            metadata = DefaultParamsReader.loadMetadata(path, self.sparkSession)
+            found = metadata["class"]
+        # In turn: no metadata, an empty file, no JSON, other JSON.
+        except (AnalysisException, TypeError, ValueError, KeyError) as error:
+            raise self._incomplete(path, "metadata") from error
+        expected = f"{self.cls.__module__}.{self.cls.__name__}"
+        if found != expected:
+            raise ValueError(f"{path} holds a {found}, not a {expected}: load it with its own class")
+        return metadata
+
+    def _incomplete(self, path: str, part: str) -> ValueError:
+        name = self.cls.__name__
+        return ValueError(f"{path} is no complete {name}, its {part} cannot be read: save the {name} again")
+
+
+class ALSModelWriter(ParamsWriter):
+    """Writes an ALSModel: Params, rank and training summary as metadata, and both factor frames."""
+
+    instance: "ALSModel"
+
+    def save(self, path: str) -> None:
+        """Write the model to a new folder.
+
+        Raises
+        ------
+        FileExistsError
+            When there is something at the path and `overwrite` was not asked for.
+        ValueError
+            When the model has no factors, or reads them from the very folder that it would overwrite.
+        """
+        _require_path(path)
+        frames = (self.instance.userFactors, self.instance.itemFactors)
+        if self.shouldOverwrite and any(_reads_from(frame, path) for frame in frames):
+            raise ValueError(
+                f"this model was loaded from {path} and still reads its factors there: save it elsewhere"
+            )
+        super().save(path)
+
+    def saveImpl(self, path: str) -> None:
+        """Write the parts of the model, the metadata last."""
+        model = self.instance
+        model.userFactors.write.parquet(_join(path, USER_FACTORS))
+        model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
+        summary = json.loads(model.summary.to_json()) if model.hasSummary else None
+        extra = {"rank": model.rank, "summary": summary}
+        DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
+
+
+class ALSModelReader(ParamsReader["ALSModel"]):
+    """Reads an ALSModel; its factors stay in the folder and are read when they are used."""
+
+    def _create(self, path: str, metadata: dict[str, Any]) -> "ALSModel":
+        summary = metadata.get("summary")
+        return self.cls(
+            self._read_factors(path, USER_FACTORS),
+            self._read_factors(path, ITEM_FACTORS),
+            metadata["rank"],
+            None if summary is None else TrainingSummary.from_json(json.dumps(summary)),
+        )
+
+    def _read_factors(self, path: str, part: str) -> DataFrame:
+        try:
+            return self.sparkSession.read.parquet(_join(path, part)).select("id", "features")
+        except AnalysisException as error:
+            raise self._incomplete(path, part) from error
+
+
+def _require_path(path: str) -> None:
+    if not isinstance(path, str):
+        raise TypeError(f"the path is a {type(path).__name__}: pass a string")
+
+
+def _join(path: str, part: str) -> str:
+    return f"{path.rstrip('/')}/{part}"
+
+
+def _exists(spark: SparkSession, path: str) -> bool:
+    hadoop_path = _hadoop_path(spark, path)
+    return hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(hadoop_path)
+
+
+def _hadoop_path(spark: SparkSession, path: str) -> Any:
+    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+
+
+def _reads_from(frame: DataFrame, path: str) -> bool:
+    spark = frame.sparkSession
+    folder = _hadoop_path(spark, path).toUri().getPath().rstrip("/") + "/"
+    return any(_hadoop_path(spark, name).toUri().getPath().startswith(folder) for name in frame.inputFiles())

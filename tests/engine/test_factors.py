@@ -1,0 +1,43 @@
+"""Factor matrices to frames and back."""
+
+import numpy as np
+import pytest
+from chispa.schema_comparer import assert_schema_equality
+from pyspark.sql.types import ArrayType, FloatType, IntegerType, LongType, StructField, StructType
+
+from spark_mf.engine import factors as factors_module
+from spark_mf.engine.factors import factors_arrays, factors_frame
+
+
+@pytest.mark.parametrize(
+    ("highest", "id_type"), [(2**31 - 1, IntegerType()), (2**31, LongType())], ids=["32 bits", "64 bits"]
+)
+def test_there_and_back(spark, monkeypatch, highest, id_type):
+    monkeypatch.setattr(factors_module, "_BATCH_VALUES", 7)  # three rows a batch
+    ids = np.array([5, -3, highest, 0, 2, 1, 9])
+    factors = np.arange(14, dtype=np.float32).reshape(7, 2)
+    frame = factors_frame(spark, ids, factors)
+    expected = [StructField("id", id_type, False), StructField("features", ArrayType(FloatType(), False))]
+    assert_schema_equality(frame.schema, StructType(expected))
+    back_ids, back_factors = factors_arrays(frame)
+    assert (back_ids.dtype, back_factors.dtype) == (np.int64, np.float32)
+    order = np.argsort(ids)
+    np.testing.assert_array_equal(back_ids, ids[order])
+    np.testing.assert_array_equal(back_factors, factors[order])
+
+
+def test_no_rows(spark):
+    ids, factors = factors_arrays(factors_frame(spark, np.empty(0, np.int64), np.empty((0, 3), np.float32)))
+    assert (ids.shape, factors.shape) == ((0,), (0, 0))
+
+
+def test_shapes_that_differ_are_refused(spark):
+    with pytest.raises(ValueError, match=r"ids \(3,\) and factors \(2, 4\) differ"):
+        factors_frame(spark, np.arange(3), np.zeros((2, 4), np.float32))
+
+
+@pytest.mark.parametrize("second", [None, [1.0]], ids=["null", "shorter"])
+def test_broken_rows_are_refused(spark, second):
+    frame = spark.createDataFrame([(1, [1.0, 2.0]), (2, second)], "id int, features array<float>").coalesce(1)
+    with pytest.raises(ValueError, match="null or has not the rank 2"):
+        factors_arrays(frame)
