@@ -1,0 +1,111 @@
+"""ALS as ordinary Spark stages: each half-step broadcasts the fixed side's factors and gathers the other's.
+
+Limit: a factor matrix, n·rank·4 bytes, must fit in the driver and once per running task in the executors; the
+exact solver needs one side's at a time there, conjugate gradients both.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import Broadcast, SparkContext
+
+from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
+from spark_mf.engine.layout import Layout, unpack_block
+
+Factors = NDArray[np.float32]
+
+
+@dataclass
+class State:
+    """Both sides' factors, in the order of their dense indices: float32[n_users, rank], float32[n_items, rank]."""
+
+    users: Factors
+    items: Factors
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration left behind: wall-clock seconds, and sums over all blocks after it."""
+
+    seconds: float
+    squared_error: float
+    validation_squared_error: float
+    penalties: float
+    """Σ penalty·‖x‖² over the rows of both sides, the factors that `squared_error` belongs to."""
+
+
+class BroadcastEngine:
+    """Runs the iterations of one fit on laid-out ratings."""
+
+    def __init__(self, context: SparkContext, users: Layout, items: Layout, problem: Subproblem) -> None:
+        self._context, self._users, self._items, self._problem = context, users, items, problem
+
+    def iterate(self, state: State, iterations: int) -> Iterator[Iteration]:
+        """Improve `state` by alternating half-steps, items first as pyspark's ALS does; yield after each iteration.
+
+        Raises
+        ------
+        ArithmeticError
+            When a factor is not finite any more.
+        """
+        sent_users = self._context.broadcast(state.users)
+        sent_items = self._context.broadcast(state.items)
+        try:
+            for iteration in range(1, iterations + 1):
+                began = time.perf_counter()
+                label = f"ALS {iteration}/{iterations}"
+                state.items, solved_items = self._half_step(
+                    f"{label} items", self._items, sent_users, sent_items, with_errors=False
+                )
+                sent_items = self._replace(sent_items, state.items, iteration)
+                state.users, solved_users = self._half_step(
+                    f"{label} users", self._users, sent_items, sent_users, with_errors=True
+                )
+                sent_users = self._replace(sent_users, state.users, iteration)
+                yield _summed(time.perf_counter() - began, solved_users, solved_items)
+        finally:
+            self._context.setJobDescription(None)
+            sent_users.destroy()
+            sent_items.destroy()
+
+    def _half_step(
+        self, description: str, layout: Layout, fixed: Broadcast, previous: Broadcast, with_errors: bool
+    ) -> tuple[Factors, list[SolvedBlock]]:
+        """Solve every block of a side; return its factor matrix and the blocks without theirs."""
+        problem = self._problem
+        # An exact solver starts from nothing: its workers never load the previous factors.
+        needs_previous = problem.solver != "cholesky"
+
+        def solve(packed: tuple) -> SolvedBlock:
+            start = previous.value if needs_previous else None
+            return solve_block(unpack_block(packed), fixed.value, start, problem, with_errors)
+
+        self._context.setJobDescription(description)
+        partition = layout.side.partition
+        factors = np.empty((len(layout.side), problem.rank), np.float32)
+        solved = layout.blocks.map(solve).collect()
+        for block in solved:
+            factors[partition.members(block.number)] = block.factors
+        return factors, solved
+
+    def _replace(self, sent: Broadcast, factors: Factors, iteration: int) -> Broadcast:
+        if not np.isfinite(factors).all():
+            problem = self._problem
+            raise ArithmeticError(
+                f"iteration {iteration} gave factors that are not finite with regParam={problem.regParam}: "
+                "use a larger regParam, or scale very large ratings down"
+            )
+        sent.destroy()
+        return self._context.broadcast(factors)
+
+
+def _summed(seconds: float, users: list[SolvedBlock], items: list[SolvedBlock]) -> Iteration:
+    return Iteration(
+        seconds,
+        sum(block.squared_error for block in users),
+        sum(block.validation_squared_error for block in users),
+        sum(block.penalties for block in users + items),
+    )

@@ -1,0 +1,142 @@
+"""The first pass over the ratings: from DataFrame rows to arrays, checked and with local ids.
+
+A chunk holds some ratings of one partition as arrays. From here on no rating is a row again.
+"""
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import RDD, StorageLevel
+from pyspark.sql import DataFrame
+
+from spark_mf.blocks.ids import IdIndex
+from spark_mf.kernels.layout import encode
+
+#: Ratings of one chunk, so that a task's memory does not grow with its partition.
+CHUNK_RATINGS = 1 << 22
+
+Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Training ratings with local codes, and validation ratings with their ids.
+
+    Attributes
+    ----------
+    users, items : (ids int64[m] ascending, counts int64[m]) of the training ratings
+    user_codes, item_codes : int32[n], positions in those ids
+    values : float32[n]
+    validation : (user ids int64[v], item ids int64[v], values float32[v])
+    faults : how many rows cannot be used, by reason
+    """
+
+    users: Ids
+    items: Ids
+    user_codes: NDArray[np.int32]
+    item_codes: NDArray[np.int32]
+    values: NDArray[np.float32]
+    validation: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+    faults: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Census:
+    """What the first pass found: all ids with their rating counts. Grows with users and items, 16 bytes each."""
+
+    users: Ids
+    items: Ids
+    ratings: int
+    validation_ratings: int
+    faults: dict[str, int] = field(default_factory=dict)
+
+    def merge(self, other: "Census") -> "Census":
+        """Return the census of both parts."""
+        reasons = self.faults.keys() | other.faults.keys()
+        return Census(
+            _merge_ids(self.users, other.users),
+            _merge_ids(self.items, other.items),
+            self.ratings + other.ratings,
+            self.validation_ratings + other.validation_ratings,
+            {reason: self.faults.get(reason, 0) + other.faults.get(reason, 0) for reason in reasons},
+        )
+
+
+def chunk_ratings(ratings: DataFrame, level: StorageLevel) -> RDD:
+    """Return an RDD of `Chunk`, persisted, from the columns of `spark_mf.data.columns.select_ratings`."""
+    packed = ratings.mapInArrow(_pack_chunks, "chunk binary").rdd
+    return packed.map(lambda row: pickle.loads(row.chunk)).persist(level)
+
+
+def take_census(chunks: RDD) -> Census:
+    """Count users, items, ratings and unusable rows in one job; merged by the executors, not by the driver."""
+    parts = chunks.map(_chunk_census)
+    empty = np.empty(0, np.int64)
+    nothing = Census((empty, empty), (empty, empty), 0, 0)
+    return parts.treeAggregate(nothing, Census.merge, Census.merge)
+
+
+def _pack_chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Turn Arrow batches of ratings into pickled chunks of at most about CHUNK_RATINGS ratings."""
+    waiting: list[pa.RecordBatch] = []
+    n_waiting = 0
+    for batch in batches:
+        waiting.append(batch)
+        n_waiting += batch.num_rows
+        if n_waiting >= CHUNK_RATINGS:
+            yield _packed(waiting)
+            waiting, n_waiting = [], 0
+    if n_waiting:
+        yield _packed(waiting)
+
+
+def _packed(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    data = pickle.dumps(_build_chunk(pa.Table.from_batches(batches)), protocol=pickle.HIGHEST_PROTOCOL)
+    return pa.RecordBatch.from_arrays([pa.array([data], pa.binary())], names=["chunk"])
+
+
+def _build_chunk(table: pa.Table) -> Chunk:
+    users, no_user = _numbers(table["user"], np.int64)
+    items, no_item = _numbers(table["item"], np.int64)
+    values, no_rating = _numbers(table["rating"], np.float32)
+    held_out = table["validation"].to_numpy()
+    is_finite = np.isfinite(values)
+    faults = {
+        "a null or non-integer user id": int(no_user.sum()),
+        "a null or non-integer item id": int(no_item.sum()),
+        "a null rating": int(no_rating.sum()),
+        "a NaN or infinite rating": int((~is_finite & ~no_rating).sum()),
+    }
+    if any(faults.values()):
+        keep = is_finite & ~no_user & ~no_item & ~no_rating
+        users, items, values, held_out = users[keep], items[keep], values[keep], held_out[keep]
+    validation = (users[held_out], items[held_out], values[held_out])
+    if held_out.any():
+        users, items, values = users[~held_out], items[~held_out], values[~held_out]
+    user_ids, user_counts, user_codes = encode(users)
+    item_ids, item_counts, item_codes = encode(items)
+    return Chunk(
+        (user_ids, user_counts), (item_ids, item_counts), user_codes, item_codes, values, validation, faults
+    )
+
+
+def _numbers(column: pa.ChunkedArray, dtype: type) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Return a column as a contiguous array with 0 for null, and which entries were null."""
+    is_null = column.is_null().to_numpy()
+    filled = column.fill_null(0) if column.null_count else column
+    return np.ascontiguousarray(filled.to_numpy(), dtype), is_null
+
+
+def _chunk_census(chunk: Chunk) -> Census:
+    return Census(chunk.users, chunk.items, chunk.values.size, chunk.validation[2].size, chunk.faults)
+
+
+def _merge_ids(one: Ids, other: Ids) -> Ids:
+    if not one[0].size or not other[0].size:
+        return other if not one[0].size else one
+    index, counts = IdIndex.merge([one, other])
+    return index.ids, counts
