@@ -1,0 +1,116 @@
+"""Finding the columns of users, items, ratings and times by their usual names."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+# Lower case, letters and digits only: userId, user_id and "User-ID" are all "userid".
+KNOWN_NAMES: Mapping[str, frozenset[str]] = {
+    "user": frozenset(
+        {
+            "user",
+            "userid",
+            "uid",
+            "reviewerid",
+            "reviewer",
+            "customerid",
+            "customer",
+            "memberid",
+            "profileid",
+            "accountid",
+            "visitorid",
+        }
+    ),
+    "item": frozenset(
+        {
+            "item",
+            "itemid",
+            "iid",
+            "movieid",
+            "movie",
+            "filmid",
+            "film",
+            "bookid",
+            "book",
+            "productid",
+            "product",
+            "asin",
+            "parentasin",
+            "articleid",
+            "artistid",
+            "songid",
+            "trackid",
+            "jokeid",
+            "animeid",
+            "gameid",
+            "businessid",
+            "isbn",
+            "sku",
+        }
+    ),
+    "rating": frozenset(
+        {"rating", "ratings", "score", "stars", "star", "overall", "value", "bookrating", "userrating"}
+    ),
+    "timestamp": frozenset(
+        {"timestamp", "ts", "time", "date", "datetime", "unixreviewtime", "ratedat", "createdat"}
+    ),
+}
+OPTIONAL = frozenset({"timestamp"})
+
+
+def choose_columns(
+    present: Sequence[str], asked: Mapping[str, str | None], source: str
+) -> tuple[dict[str, str], list[str]]:
+    """Which column holds what, and sentences that say how each was found.
+
+    Parameters
+    ----------
+    present : names of the columns that there are
+    asked : for each of user, item, rating and timestamp the column that the caller named, or None to guess
+    source : what has these columns, for messages
+
+    Returns
+    -------
+    columns : role → name; without timestamp if there is none or several could be it
+    notes : one for each role
+
+    Raises
+    ------
+    ValueError
+        If an asked column is not there, a needed one cannot be guessed, or one column would have two roles.
+    """
+    listed = ", ".join(present)
+    columns: dict[str, str] = {}
+    notes = []
+    for role, name in asked.items():
+        if name is not None:
+            if name not in present:
+                raise ValueError(f"{role}_col is {name!r}, but the columns of {source} are {listed}.")
+            columns[role] = name
+            notes.append(f"{role} column: {name} (as asked)")
+            continue
+        taken = [other for other in asked.values() if other is not None]
+        guesses = [c for c in present if _plain(c) in KNOWN_NAMES[role] and c not in taken]
+        if len(guesses) == 1:
+            columns[role] = guesses[0]
+            notes.append(f"{role} column: {guesses[0]} (guessed)")
+        elif role in OPTIONAL:
+            why = (
+                f"any of {', '.join(guesses)} could be it, choose with {role}_col"
+                if guesses
+                else "there is none"
+            )
+            notes.append(f"{role} column: none ({why})")
+        else:
+            why = f"{' and '.join(guesses)} could all be" if guesses else "none has a known name for"
+            raise ValueError(
+                f"Of the columns of {source} ({listed}), {why} the {role} column: name it with {role}_col."
+            )
+    for role, name in columns.items():
+        same = [other for other in columns if columns[other] == name and other != role]
+        if same:
+            raise ValueError(f"Column {name} of {source} cannot be both {role}_col and {same[0]}_col.")
+    return columns, notes
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

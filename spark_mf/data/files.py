@@ -1,0 +1,145 @@
+"""The beginnings of files on anything that Hadoop's FileSystem opens, to tell what they hold."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+HEAD_BYTES = 1 << 16
+# Enough to notice a folder of unlike files without opening thousands of parts.
+SAMPLED_FILES = 20
+
+# pyspark translates some of the JVM's exceptions and leaves others to py4j.
+JVM_ERRORS = (PySparkException, Py4JJavaError)
+
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class FileHead:
+    """The beginning of one file."""
+
+    path: str
+    head: bytes  # at most HEAD_BYTES, unpacked if the file is gzipped
+    gzipped: bool
+
+    def lines(self) -> list[str]:
+        """The whole lines of the head that are not blank, as text.
+
+        Raises
+        ------
+        ValueError
+            If the head is not UTF-8 text.
+        """
+        whole = self.head
+        if len(whole) >= HEAD_BYTES and b"\n" in whole:
+            whole = whole[: whole.rindex(b"\n")]
+        try:
+            text = whole.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise ValueError(f"{self.path} is not UTF-8 text; it begins with {self.head[:8]!r}.")
+        return [line for line in text.splitlines() if line.strip()]
+
+
+def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
+    """The beginnings of the first files at a path that hold anything, in the order of their names.
+
+    Parameters
+    ----------
+    path : str
+        A file, a folder of part files (also below ``key=value`` folders) or a pattern, as Spark reads them.
+
+    Returns
+    -------
+    1 to SAMPLED_FILES heads
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    PermissionError
+        If a file may not be read.
+    ValueError
+        If all files are empty, a gzipped file is broken or misnamed, or the path cannot be opened for another
+        reason.
+    """
+    if not path:
+        raise ValueError("path is empty; give a file or a folder of ratings.")
+    try:
+        hadoop_path = _jvm(spark).org.apache.hadoop.fs.Path(path)
+        file_system = hadoop_path.getFileSystem(spark._jsc.hadoopConfiguration())
+        found = file_system.globStatus(hadoop_path)
+        if not found:
+            raise FileNotFoundError(f"{path} does not exist; give a file or a folder of ratings.")
+        filled = [status for status in _data_files(file_system, list(found)) if status.getLen() > 0]
+        if not filled:
+            raise ValueError(f"{path} is empty: it holds no file with any ratings.")
+        return [_head(file_system, status) for status in filled[:SAMPLED_FILES]]
+    except JVM_ERRORS as error:
+        reason = java_reason(error)
+        if "Permission denied" in reason or "AccessControlException" in reason:
+            raise PermissionError(f"{path} may not be read: {reason}; allow this user to read it.") from None
+        raise ValueError(f"{path} cannot be opened: {reason}.") from None
+
+
+def java_reason(error: PySparkException | Py4JJavaError) -> str:
+    """The first line of the deepest cause of an error that came from Spark's JVM."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        return str(error).splitlines()[0]
+    while java.getCause() is not None:
+        java = java.getCause()
+    lines = [line.strip() for line in (java.getMessage() or "").splitlines() if line.strip()]
+    return (lines[0] if lines else java.getClass().getSimpleName()).rstrip(".")
+
+
+def _jvm(spark: SparkSession) -> Any:
+    if not isinstance(spark, SparkSession) or spark._jvm is None:
+        raise ValueError(
+            f"spark is a {type(spark).__module__}.{type(spark).__name__}, without a JVM of its own: reading "
+            "ratings needs a classic SparkSession, not one of Spark Connect."
+        )
+    return spark._jvm
+
+
+def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
+    """The files that Spark's readers would read, which skip names that begin with _ or a dot."""
+    files = []
+    for status in statuses:
+        if not status.isDirectory():
+            files.append(status)
+            continue
+        inside = sorted(file_system.listStatus(status.getPath()), key=lambda s: s.getPath().getName())
+        shown = [s for s in inside if not s.getPath().getName().startswith(("_", "."))]
+        files += _data_files(
+            file_system, [s for s in shown if not s.isDirectory() or "=" in s.getPath().getName()]
+        )
+    return files
+
+
+def _head(file_system: Any, status: Any) -> FileHead:
+    path = status.getPath().toUri().getPath()
+    stream = file_system.open(status.getPath())
+    try:
+        head = bytes(stream.readNBytes(HEAD_BYTES))
+    finally:
+        stream.close()
+    # Spark chooses the codec by the name alone, so it would take packed bytes for text, or text for packed.
+    if path.endswith(".gz") != head.startswith(_GZIP):
+        if path.endswith(".gz"):
+            raise ValueError(f"{path} is not gzipped although its name ends in .gz; rename it.")
+        raise ValueError(f"{path} is gzipped; rename it to {path}.gz, as Spark goes by the name.")
+    if not path.endswith(".gz"):
+        return FileHead(path, head, gzipped=False)
+    try:
+        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"{path} is a broken gzip file: {error}; fetch it again.") from None
+    if not unpacked:
+        raise ValueError(f"{path} is empty once unpacked: it holds no ratings.")
+    return FileHead(path, unpacked, gzipped=True)

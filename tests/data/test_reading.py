@@ -1,0 +1,202 @@
+"""Reading ratings: every format gives the same rows; whatever is wrong with a file is one sentence."""
+
+import gzip
+
+import pytest
+
+from spark_mf.data.reading import read_ratings
+
+ROWS = [(1, 10, 3.5, 100), (1, 20, 4.0, 101), (2, 10, 0.5, 102)]
+HEADER = ["userId", "movieId", "rating", "timestamp"]
+
+
+def text(separator, header=True):
+    lines = [HEADER, *ROWS] if header else ROWS
+    return "".join(separator.join(map(str, line)) + "\n" for line in lines)
+
+
+def write(path, content):
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return str(path)
+
+
+def rows(found):
+    return sorted(tuple(row) for row in found.ratings.collect())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("ratings.csv", text(","), "csv"),
+        ("ratings.csv.gz", text(","), "csv"),
+        ("noheader.csv", text(",", header=False), "csv"),
+        ("ratings.dat", text("::", header=False), "dat"),
+        ("ratings.dat.gz", text("::", header=False), "dat"),
+        ("u.data", text("\t", header=False), "tsv"),
+        ("ratings.txt", text("\t"), "tsv"),
+        ("bom.csv", "\ufeff" + text(",").replace("\n", "\r\n"), "csv"),
+    ],
+)
+def test_text_formats(spark, tmp_path, name, content, expected):
+    found = read_ratings(spark, write(tmp_path / name, content))
+    assert found.format == expected
+    assert rows(found) == ROWS
+    assert found.rows == 3
+    assert found.ratings.schema.simpleString() == "struct<user:int,item:int,rating:float,timestamp:bigint>"
+    if "userId" in content:
+        assert found.columns == dict(zip(["user", "item", "rating", "timestamp"], HEADER, strict=True))
+        assert "user column: userId (guessed)" in found.notes
+    else:
+        assert "header: none, columns go by position" in found.notes
+
+
+def test_parquet_file_and_folders(spark, tmp_path):
+    frame = spark.createDataFrame(ROWS, "user_id bigint, item_id int, score double, ts bigint")
+    frame.repartition(2).write.parquet(str(tmp_path / "table"))
+    found = read_ratings(spark, tmp_path / "table")
+    assert found.format == "parquet"
+    assert rows(found) == ROWS
+    assert found.ratings.schema.simpleString().startswith("struct<user:int,item:int,rating:float")
+    part = next(path for path in (tmp_path / "table").glob("part-*") if path.stat().st_size)
+    assert read_ratings(spark, str(part)).format == "parquet"
+
+
+def test_folder_of_part_files(spark, tmp_path):
+    write(tmp_path / "part-0.csv.gz", text(","))
+    write(tmp_path / "part-1.csv.gz", "userId,movieId,rating,timestamp\n9,9,1,5\n")
+    write(tmp_path / "_SUCCESS", "")
+    assert rows(read_ratings(spark, tmp_path)) == [*ROWS, (9, 9, 1.0, 5)]
+
+
+def test_options_override_the_guesses(spark, tmp_path):
+    path = write(tmp_path / "a.csv", "user\tuid\titem\tvalue,x\n1\t2\t3\t4\n")
+    found = read_ratings(spark, path, format="tsv", user_col="uid", rating_col="value,x")
+    assert rows(found) == [(2, 3, 4.0)]
+    assert found.notes == [
+        "format: tab-separated text (as asked)",
+        "header: the first line",
+        "user column: uid (as asked)",
+        "item column: item (guessed)",
+        "rating column: value,x (as asked)",
+        "timestamp column: none (there is none)",
+    ]
+
+
+def test_wide_ids_blanks_quotes_and_dates(spark, tmp_path):
+    content = ',user,item,rating,date\n0,3000000000, 7 ,"4",2020-01-31\n1,-1,8,5e-1,\n'
+    found = read_ratings(spark, write(tmp_path / "a.csv", content))
+    assert found.ratings.schema.simpleString() == "struct<user:bigint,item:int,rating:float,timestamp:string>"
+    assert sorted(tuple(r)[:3] for r in found.ratings.collect()) == [(-1, 8, 0.5), (3000000000, 7, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("2,30,five,103", "userId='2', movieId='30', rating='five', timestamp='103' (rating is no number)"),
+        ("2,30,5d,103", "(rating is no number)"),
+        ("2,30,,103", "rating=null, timestamp='103' (rating is missing)"),
+        ("2,30,NaN,103", "rating='NaN', timestamp='103' (rating is not finite)"),
+        ("2,30", "the line '2,30' (it has too few or too many fields)"),
+        ("2,30,4,103,9", "the line '2,30,4,103,9' (it has too few or too many fields)"),
+        ("x,30,4,103", "userId='x', movieId='30', rating='4', timestamp='103' (userId is no integer of at"),
+        ("2,1.5,4,103", "(movieId is no integer of at most 64 bits)"),
+        ("9223372036854775808,30,4,103", "(userId is no integer of at most 64 bits)"),
+        (",30,4,103", "userId=null, movieId='30', rating='4', timestamp='103' (userId is missing)"),
+        ("2,30,4,noon", "(timestamp is no integer)"),
+    ],
+)
+def test_bad_rows(spark, tmp_path, bad, message):
+    """The bad line comes twice: both are counted and the first is shown."""
+    path = write(tmp_path / "ratings.csv", text(",") + bad + "\n1,30,1,1\n" + bad + "\n")
+    with pytest.raises(ValueError, match=r"correct or remove them\.$") as refusal:
+        read_ratings(spark, path)
+    assert str(refusal.value).startswith(f"2 of 6 rows of {path} cannot be used, the first is ")
+    assert message in str(refusal.value)
+
+
+BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.csv", b"", "a.csv is empty: it holds no file with any ratings."),
+        ("a.csv", b"\n \n", "a.csv has nothing but blank lines: it holds no ratings."),
+        ("a.csv", b"user,item,rating\n", "a.csv has no ratings; give data with at least one row."),
+        ("a.txt", b"one two three\n", "is unknown, its first line is 'one two three': expected were fields"),
+        ("a.csv", b"\x00\x01,\xff\n", "is not UTF-8 text; it begins with "),
+        ("a.zip", b"PK\x03\x04abc", "a.zip is a zip archive, which Spark cannot read: unpack it first."),
+        ("a.csv", BROKEN_GZIP, "a.csv.gz, as Spark goes by the name."),
+        ("a.csv.gz", text(",").encode(), "is not gzipped although its name ends in .gz; rename it."),
+        ("a.csv.gz", b"\x1f\x8bbroken", "is a broken gzip file: "),
+        (
+            "a.csv.gz",
+            BROKEN_GZIP[:-9],
+            "cannot be read as comma-separated text: Unexpected end of input stream",
+        ),
+        ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet: "),
+        ("a.csv", b"user,item,user\n1,2,3\n", "repeats user: rename one of them."),
+        ("a.csv", b"1,2\n", "none has a known name for the rating column: name it with rating_col."),
+    ],
+)
+def test_unreadable_files(spark, tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=r"\.$") as refusal:
+        read_ratings(spark, str(tmp_path / name))
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("", ValueError, "path is empty; give a file or a folder of ratings"),
+        ("no/such/file.csv", FileNotFoundError, "no/such/file.csv does not exist; give a file or a folder"),
+        ("nowhere://x/y.csv", ValueError, 'y.csv cannot be opened: No FileSystem for scheme "nowhere"'),
+    ],
+)
+def test_bad_paths(spark, path, error, message):
+    with pytest.raises(error, match=message):
+        read_ratings(spark, path)
+
+
+def test_folders_that_hold_no_ratings_or_other_files_too(spark, tmp_path):
+    with pytest.raises(ValueError, match="is empty: it holds no file with any ratings"):
+        read_ratings(spark, tmp_path)
+    write(tmp_path / "movies.csv", "movieId,title\n1,x\n")
+    write(tmp_path / "ratings.csv", text(","))
+    with pytest.raises(ValueError, match=r"holds unlike files, .*movies.csv begins with 'movieId,title' and"):
+        read_ratings(spark, tmp_path)
+
+
+def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
+    """The header of the 21st file, which is not looked at beforehand, has the ids the other way round."""
+    for n in range(20):
+        write(tmp_path / f"part-{n:02}.csv", "user,item,rating\n1,2,3\n")
+    write(tmp_path / "part-20.csv", "item,user,rating\n1,2,3\n")
+    with pytest.raises(
+        ValueError, match="cannot be read as comma-separated text: CSV header does not conform"
+    ):
+        read_ratings(spark, tmp_path)
+
+
+def test_format_that_the_file_is_not_in(spark, tmp_path):
+    path = write(tmp_path / "a.csv", text(","))
+    with pytest.raises(
+        ValueError, match="format is 'json'; give one of csv, tsv, dat, parquet, or None to guess"
+    ):
+        read_ratings(spark, path, format="json")
+    with pytest.raises(
+        ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"
+    ):
+        read_ratings(spark, path, format="parquet")
+
+
+def test_session_without_a_jvm():
+    class ConnectSession:
+        pass
+
+    session: object = ConnectSession()
+    with pytest.raises(ValueError, match="needs a classic SparkSession, not one of Spark Connect"):
+        read_ratings(session, "x.csv")  # type: ignore[arg-type]
