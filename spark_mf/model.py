@@ -10,7 +10,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_mf.data.columns import quoted, require_classic, require_numeric, whole_ids
-from spark_mf.engine.recommend import Candidates, broadcast_candidates, recommend, recommendation_schema
+from spark_mf.engine.recommend import (
+    Candidates,
+    broadcast_candidates,
+    recommend,
+    recommendation_schema,
+    spread,
+)
 from spark_mf.params import _ALSModelParams, require_positive, validate_model_params
 from spark_mf.persistence import ALSModelReader, ALSModelWriter
 from spark_mf.summary import TrainingSummary
@@ -142,11 +148,11 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
         ValueError
             When `numItems` is no whole number above zero, or the factors are too large for the driver.
         """
-        return self._recommend(self.userFactors, "users", numItems, "numItems")
+        return self._recommend(spread(self.userFactors), "users", numItems, "numItems")
 
     def recommendForAllItems(self, numUsers: int) -> DataFrame:
         """Return the `numUsers` best users of each item; `recommendForAllUsers` with the roles swapped."""
-        return self._recommend(self.itemFactors, "items", numUsers, "numUsers")
+        return self._recommend(spread(self.itemFactors), "items", numUsers, "numUsers")
 
     def recommendForUserSubset(self, dataset: DataFrame, numItems: int) -> DataFrame:
         """Return the `numItems` best items of each distinct known user of a dataset's column `userCol`.

@@ -237,6 +237,13 @@ def test_no_items_at_all(spark, hand_made):
     assert recommended(model.recommendForAllUsers(3)) == {0: [], 1: [], 2: []}
 
 
+def test_factors_in_few_files_keep_all_cores_busy(hand_made):
+    users = hand_made.userFactors.coalesce(1)
+    frame = ALSModel(users, hand_made.itemFactors, 2).recommendForAllUsers(4)
+    assert frame.rdd.getNumPartitions() == users.sparkSession.sparkContext.defaultParallelism == 2
+    assert recommended(frame) == BEST_ITEMS
+
+
 def test_executors_can_be_freed_between_calls(hand_made):
     frame = hand_made.recommendForAllUsers(1)
     hand_made.unpersist()

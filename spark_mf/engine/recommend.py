@@ -65,6 +65,15 @@ def recommendation_schema(
     )
 
 
+def spread(frame: DataFrame) -> DataFrame:
+    """Return a factor frame in at least as many partitions as tasks can run at the same time.
+
+    A model that was saved on a small machine comes back from a few files, and would keep as few cores busy.
+    """
+    tasks = frame.sparkSession.sparkContext.defaultParallelism
+    return frame.repartition(tasks) if frame.rdd.getNumPartitions() < tasks else frame
+
+
 def recommend(
     sources: DataFrame, candidates: Broadcast[Candidates], n: int, schema: StructType, block_size: int
 ) -> DataFrame:
