@@ -1,6 +1,7 @@
 """Reading ratings: every format gives the same rows; whatever is wrong with a file is one sentence."""
 
 import gzip
+import os
 
 import pytest
 
@@ -161,6 +162,14 @@ def test_bad_paths(spark, path, error, message):
         read_ratings(spark, path)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(spark, tmp_path):
+    path = write(tmp_path / "a.csv", text(","))
+    os.chmod(path, 0)
+    with pytest.raises(PermissionError, match=r"a\.csv may not be read: .*; allow this user to read it\.$"):
+        read_ratings(spark, path)
+
+
 def test_folders_that_hold_no_ratings_or_other_files_too(spark, tmp_path):
     with pytest.raises(ValueError, match="is empty: it holds no file with any ratings"):
         read_ratings(spark, tmp_path)
@@ -175,21 +184,15 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
     for n in range(20):
         write(tmp_path / f"part-{n:02}.csv", "user,item,rating\n1,2,3\n")
     write(tmp_path / "part-20.csv", "item,user,rating\n1,2,3\n")
-    with pytest.raises(
-        ValueError, match="cannot be read as comma-separated text: CSV header does not conform"
-    ):
+    with pytest.raises(ValueError, match="cannot be read as comma-separated text: CSV header does not conform"):
         read_ratings(spark, tmp_path)
 
 
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
-    with pytest.raises(
-        ValueError, match="format is 'json'; give one of csv, tsv, dat, parquet, or None to guess"
-    ):
+    with pytest.raises(ValueError, match="format is 'json'; give one of csv, tsv, dat, parquet, or None to guess"):
         read_ratings(spark, path, format="json")
-    with pytest.raises(
-        ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"
-    ):
+    with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
         read_ratings(spark, path, format="parquet")
 
 
