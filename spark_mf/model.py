@@ -92,9 +92,7 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
             When the model was not trained by spark_mf; see `hasSummary`.
         """
         if self._summary is None:
-            raise RuntimeError(
-                "this ALSModel has no training summary: only a model that spark_mf fitted has one"
-            )
+            raise RuntimeError("this ALSModel has no training summary: only a model that spark_mf fitted has one")
         return self._summary
 
     def predict(self, user: int, item: int) -> float:
@@ -146,7 +144,9 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
         Raises
         ------
         ValueError
-            When `numItems` is no whole number above zero, or the factors are too large for the driver.
+            When `numItems` is no whole number above zero.
+        MemoryError
+            When the items' factors are more than the driver can take.
         """
         return self._recommend(spread(self.userFactors), "users", numItems, "numItems")
 

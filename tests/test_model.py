@@ -174,16 +174,12 @@ def test_summary_of_a_model_that_was_not_fitted_here(hand_made):
 
 @pytest.mark.parametrize("n", [1, 3, 4, 9])
 def test_hand_made_items_for_users(hand_made, n):
-    assert recommended(hand_made.recommendForAllUsers(n)) == {
-        user: best[:n] for user, best in BEST_ITEMS.items()
-    }
+    assert recommended(hand_made.recommendForAllUsers(n)) == {user: best[:n] for user, best in BEST_ITEMS.items()}
 
 
 @pytest.mark.parametrize("n", [2, 3, 100])
 def test_hand_made_users_for_items(hand_made, n):
-    assert recommended(hand_made.recommendForAllItems(n)) == {
-        item: best[:n] for item, best in BEST_USERS.items()
-    }
+    assert recommended(hand_made.recommendForAllItems(n)) == {item: best[:n] for item, best in BEST_USERS.items()}
 
 
 def test_recommendations_carry_the_names_of_the_columns(hand_made):
@@ -195,9 +191,7 @@ def test_recommendations_carry_the_names_of_the_columns(hand_made):
 def test_subsets_are_distinct_and_known(spark, hand_made):
     subset = pairs(spark, [(2, 13), (0, 13), (2, 10), (99, 99), (None, None)])
     assert recommended(hand_made.recommendForUserSubset(subset, 2)) == {u: BEST_ITEMS[u][:2] for u in (0, 2)}
-    assert recommended(hand_made.recommendForItemSubset(subset, 2)) == {
-        i: BEST_USERS[i][:2] for i in (10, 13)
-    }
+    assert recommended(hand_made.recommendForItemSubset(subset, 2)) == {i: BEST_USERS[i][:2] for i in (10, 13)}
 
 
 def test_recommendations_equal_pysparks(fitted, ours):
@@ -216,9 +210,7 @@ def test_recommendations_equal_pysparks(fitted, ours):
 @pytest.mark.parametrize("block_size", [1, 2, 5, 4096])
 def test_recommendations_do_not_depend_on_tiles(spark, hand_made, monkeypatch, block_size):
     monkeypatch.setattr(recommend_module, "_TILE_BYTES", 4)  # one source row a tile
-    candidates = recommend_module.Candidates(
-        np.arange(10, 14), np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32)
-    )
+    candidates = recommend_module.Candidates(np.arange(10, 14), np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32))
     lists = list_array(np.array([[1, 1], [2, 0], [3, 1]], np.float32))
     values, indices = recommend_module._best(lists, candidates, 4, block_size)
     assert indices.tolist() == [[item - 10 for item, _ in BEST_ITEMS[user]] for user in range(3)]
@@ -265,10 +257,8 @@ def test_unusable_subsets_are_refused(spark, hand_made):
         hand_made.recommendForItemSubset(spark.createDataFrame([], "item string"), 1)
 
 
-def test_factors_beyond_the_drivers_limit_are_refused(hand_made, monkeypatch):
-    monkeypatch.setattr(
-        recommend_module, "_max_result_bytes", lambda spark: 31
-    )  # of 4 items × rank 2 × 4 bytes
-    model = ALSModel(hand_made.userFactors, hand_made.itemFactors, 2)
-    with pytest.raises(ValueError, match=r"spark\.driver\.maxResultSize allows .* set it higher"):
+def test_factors_beyond_the_drivers_limit_are_refused(hand_made):
+    # Refused by the numbers, before anything is collected: the factors themselves are only 4 × 2.
+    model = ALSModel(hand_made.userFactors, hand_made.itemFactors, rank=2**28)
+    with pytest.raises(MemoryError, match=r"4 rows at rank 268,435,456 are 4,096 MiB, but .*: set "):
         model.recommendForAllUsers(1)

@@ -36,9 +36,7 @@ def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[
     bounds = np.iinfo(np.int32)
     is_narrow = len(ids) == 0 or (ids.min() >= bounds.min and ids.max() <= bounds.max)
     id_type = pa.int32() if is_narrow else pa.int64()
-    schema = pa.schema(
-        [pa.field("id", id_type, nullable=False), pa.field("features", pa.list_(pa.float32()))]
-    )
+    schema = pa.schema([pa.field("id", id_type, nullable=False), pa.field("features", pa.list_(pa.float32()))])
     rows = max(1, _BATCH_VALUES // max(1, factors.shape[1]))
     batches = [
         pa.record_batch(
@@ -72,7 +70,7 @@ def factors_arrays(frame: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.floa
     Raises
     ------
     ValueError
-        When the factors are more than the driver may collect, or their rows are null or of unequal length.
+        When rows of factors are null or of unequal length.
     """
     table = frame.select("id", "features").toArrow()
     ids = table["id"].to_numpy().astype(np.int64)
@@ -104,7 +102,5 @@ def matrix(lists: pa.ListArray, rank: int) -> NDArray[np.float32]:
     """
     lengths = lists.value_lengths()
     if lengths.null_count or not np.all(lengths.to_numpy() == rank):
-        raise ValueError(
-            f"a row of factors is null or has not the rank {rank} of the others: fit the model again"
-        )
+        raise ValueError(f"a row of factors is null or has not the rank {rank} of the others: fit the model again")
     return lists.flatten().to_numpy().reshape(-1, rank)

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import Broadcast
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, FloatType, IntegerType, StructField, StructType
 
 from spark_mf.engine.factors import factors_arrays, matrix
+from spark_mf.engine.limits import require_room
 from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
 
 # The matrix product writes a tile of scores and the selection reads it once: it should stay in the cache.
@@ -32,29 +33,17 @@ def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
 
     Raises
     ------
-    ValueError
-        When that is more than `spark.driver.maxResultSize` lets the driver collect.
+    MemoryError
+        When the driver cannot take that; see `spark_mf.engine.limits.require_room`.
     """
-    spark = frame.sparkSession
-    size, limit = frame.count() * rank * 4, _max_result_bytes(spark)
-    if 0 < limit < size:
-        raise ValueError(
-            f"the factors to choose from take {size / 2**20:,.0f} MiB, but spark.driver.maxResultSize allows "
-            f"{limit / 2**20:,.0f} MiB: set it higher when starting the session"
-        )
+    context = frame.sparkSession.sparkContext
+    require_room(context, frame.count(), 0, rank)
     ids, factors = factors_arrays(frame)
     has_narrow_ids = isinstance(frame.schema["id"].dataType, IntegerType)
-    return spark.sparkContext.broadcast(Candidates(ids.astype(np.int32) if has_narrow_ids else ids, factors))
+    return context.broadcast(Candidates(ids.astype(np.int32) if has_narrow_ids else ids, factors))
 
 
-def _max_result_bytes(spark: SparkSession) -> int:
-    text = spark.sparkContext.getConf().get("spark.driver.maxResultSize", "1g")
-    return spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(text)  # type: ignore[union-attr]
-
-
-def recommendation_schema(
-    source: str, source_type: DataType, target: str, target_type: DataType
-) -> StructType:
+def recommendation_schema(source: str, source_type: DataType, target: str, target_type: DataType) -> StructType:
     """Return the schema of pyspark's recommendations: a source id and its array of (target id, rating)."""
     pair = StructType([StructField(target, target_type), StructField("rating", FloatType())])
     return StructType(
