@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, NumericType, StringType
 
@@ -57,28 +57,15 @@ def check_ratings(
         )
     for name in needed:
         _require_numbers(ratings, name, source)
+    shown = [*needed, *integer_cols]
     fault = _first_fault(ratings, needed, integer_cols, malformed_col)
-    shown = [*needed, *integer_cols] if malformed_col is None else [*needed, *integer_cols, malformed_col]
-    checked = ratings.select(
-        as_integer(ratings, user_col).alias("user"),
-        as_integer(ratings, item_col).alias("item"),
-        fault.alias("fault"),
-        F.array(*(F.col(quoted(name)).cast("string") for name in shown)).alias("values"),
-        F.when(fault.isNotNull(), F.monotonically_increasing_id()).alias("position"),
-    )
-    found = checked.agg(
-        F.count("*").alias("rows"),
-        F.count("fault").alias("bad"),
-        F.min_by(F.struct("fault", "values"), "position").alias("first"),
-        *(F.min(side).alias(f"least_{side}") for side in ("user", "item")),
-        *(F.max(side).alias(f"largest_{side}") for side in ("user", "item")),
-    ).collect()[0]
+    found = _summarize(ratings, needed, fault, shown if malformed_col is None else [*shown, malformed_col])
     if found["rows"] == 0:
         raise ValueError(f"{source} has no ratings; give data with at least one row.")
     if found["bad"]:
-        values = dict(zip(shown, found["first"]["values"], strict=True))
-        line = values.pop(malformed_col) if malformed_col else None
-        example = f"the line {line!r}" if line is not None else _spell(values)
+        values = found["first"]["values"]
+        line = values[-1] if malformed_col is not None else None
+        example = _spell(dict(zip(shown, values, strict=False))) if line is None else f"the line {line!r}"
         raise ValueError(
             f"{found['bad']:,} of {found['rows']:,} rows of {source} cannot be used, the first is {example} "
             f"({found['first']['fault']}): correct or remove them."
@@ -133,6 +120,25 @@ def _first_fault(
         present = F.col(quoted(name)).isNotNull()
         fault = fault.when(present & as_integer(frame, name).isNull(), f"{name} is no integer")
     return fault
+
+
+def _summarize(frame: DataFrame, needed: tuple[str, str, str], fault: Column, shown: list[str]) -> Row:
+    """The job: counts, the first faulty row (its fault and the shown columns as strings), and the ids' ranges."""
+    user, item, _ = needed
+    checked = frame.select(
+        as_integer(frame, user).alias("user"),
+        as_integer(frame, item).alias("item"),
+        fault.alias("fault"),
+        F.array(*(F.col(quoted(name)).cast("string") for name in shown)).alias("values"),
+        F.when(fault.isNotNull(), F.monotonically_increasing_id()).alias("position"),
+    )
+    return checked.agg(
+        F.count("*").alias("rows"),
+        F.count("fault").alias("bad"),
+        F.min_by(F.struct("fault", "values"), "position").alias("first"),
+        *(F.min(side).alias(f"least_{side}") for side in ("user", "item")),
+        *(F.max(side).alias(f"largest_{side}") for side in ("user", "item")),
+    ).collect()[0]
 
 
 def _spell(values: dict[str, str | None]) -> str:

@@ -55,6 +55,17 @@ class RatingsInput:
 
 
 @dataclass(frozen=True)
+class _Table:
+    """The file's own columns, and what each is for."""
+
+    frame: DataFrame
+    columns: dict[str, str]
+    notes: list[str]
+    integer_cols: tuple[str, ...] = ()
+    malformed_col: str | None = None
+
+
+@dataclass(frozen=True)
 class _TextLayout:
     names: list[str]
     header: bool
@@ -93,26 +104,15 @@ def read_ratings(
         raise ValueError(f"format is {format!r}; give one of {', '.join(FORMATS)}, or None to guess.")
     heads = file_heads(spark, path)
     found = _require_format(heads[0], format) if format else _guess_format(heads[0])
-    notes = [f"format: {DESCRIPTIONS[found]} ({'as asked' if format else 'guessed'})"]
+    how = f"format: {DESCRIPTIONS[found]} ({'as asked' if format else 'guessed'})"
     asked = {"user": user_col, "item": item_col, "rating": rating_col, "timestamp": timestamp_col}
     try:
-        if found == "parquet":
-            layout = None
-            table = spark.read.parquet(path)
-            columns, column_notes = choose_columns(table.columns, asked, path)
-        else:
-            layout = _text_layout(heads, SEPARATORS[found], path)
-            notes.append("header: " + ("the first line" if layout.header else "none, columns go by position"))
-            columns, column_notes = choose_columns(layout.names, asked, path)
-            table = _read_text(spark, path, SEPARATORS[found], layout)
-        integer_times = layout is not None and _has_integer_times(layout, columns)
+        table = _open(spark, path, heads, found, asked)
         check = check_ratings(
-            table,
-            columns["user"],
-            columns["item"],
-            columns["rating"],
-            integer_cols=(columns["timestamp"],) if integer_times else (),
-            malformed_col=_MALFORMED if layout else None,
+            table.frame,
+            *(table.columns[role] for role in ("user", "item", "rating")),
+            integer_cols=table.integer_cols,
+            malformed_col=table.malformed_col,
             source=path,
         )
     except JVM_ERRORS as error:
@@ -120,22 +120,39 @@ def read_ratings(
             f"{path} cannot be read as {DESCRIPTIONS[found]}: {java_reason(error)}; check that its files are "
             "whole and alike, or give another format."
         ) from error
-    ratings = _typed(table, columns, check, integer_times)
-    return RatingsInput(ratings, found, columns, check.rows, notes + column_notes)
+    return RatingsInput(_typed(table, check), found, table.columns, check.rows, [how, *table.notes])
 
 
-def _typed(table: DataFrame, columns: dict[str, str], check: RatingsCheck, integer_times: bool) -> DataFrame:
+def _open(spark: SparkSession, path: str, heads: list[FileHead], format: str, asked: dict[str, str | None]) -> _Table:
+    if format == "parquet":
+        frame = spark.read.parquet(path)
+        columns, notes = choose_columns(frame.columns, asked, path)
+        return _Table(frame, columns, notes)
+    layout = _text_layout(heads, SEPARATORS[format], path)
+    columns, notes = choose_columns(layout.names, asked, path)
+    header = "header: " + ("the first line" if layout.header else "none, columns go by position")
+    return _Table(
+        _read_text(spark, path, SEPARATORS[format], layout),
+        columns,
+        [header, *notes],
+        integer_cols=(columns["timestamp"],) if _has_integer_times(layout, columns) else (),
+        malformed_col=_MALFORMED,
+    )
+
+
+def _typed(table: _Table, check: RatingsCheck) -> DataFrame:
     """The checked columns under their roles' names and in their final types."""
+    frame, columns = table.frame, table.columns
     selected = [
-        as_integer(table, columns["user"]).cast(check.user_type).alias("user"),
-        as_integer(table, columns["item"]).cast(check.item_type).alias("item"),
-        as_rating(table, columns["rating"]).alias("rating"),
+        as_integer(frame, columns["user"]).cast(check.user_type).alias("user"),
+        as_integer(frame, columns["item"]).cast(check.item_type).alias("item"),
+        as_rating(frame, columns["rating"]).alias("rating"),
     ]
     if "timestamp" in columns:
         name = columns["timestamp"]
-        time = as_integer(table, name) if integer_times else F.col(quoted(name))
+        time = as_integer(frame, name) if name in table.integer_cols else F.col(quoted(name))
         selected.append(time.alias("timestamp"))
-    return table.select(*selected)
+    return frame.select(*selected)
 
 
 def _guess_format(first: FileHead) -> str:
@@ -159,9 +176,7 @@ def _require_format(first: FileHead, format: str) -> str:
     """The asked format, unless the file's first bytes contradict it."""
     if first.head.startswith(_PARQUET) != (format == "parquet"):
         truth = "a" if format != "parquet" else "not a"
-        raise ValueError(
-            f"format is {format!r}, but {first.path} is {truth} Parquet file; give another format."
-        )
+        raise ValueError(f"format is {format!r}, but {first.path} is {truth} Parquet file; give another format.")
     return format
 
 

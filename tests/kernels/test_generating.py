@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_mf.kernels import generating, generating_reference
+from spark_mf.kernels import generating
+from spark_mf.kernels.reference import generating as generating_reference
 
 
 @st.composite

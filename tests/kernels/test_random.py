@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_mf.kernels import random, random_reference
+from spark_mf.kernels import random
 from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.reference import random as random_reference
 
 # philox4x32-10 of the known-answer file (kat_vectors) that comes with Random123: counter, key, words.
 KNOWN_ANSWERS = [

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from spark_mf.kernels.generating import RACE_FROM_SHARE
 from spark_mf.kernels.random import Purpose
-from spark_mf.kernels.random_reference import uniform
+from spark_mf.kernels.reference.random import uniform
 
 
 def sample_items(

@@ -9,9 +9,7 @@ _WORD = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 
 
-def philox4x32(
-    c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words
-) -> tuple[Words, Words, Words, Words]:
+def philox4x32(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> tuple[Words, Words, Words, Words]:
     """Ten rounds of Philox4x32 over arrays (or scalars) of words that broadcast against each other."""
     for _ in range(10):
         product_0 = np.uint64(0xD2511F53) * c0
