@@ -111,9 +111,7 @@ class ALSModelWriter(ParamsWriter):
         _require_path(path)
         frames = (self.instance.userFactors, self.instance.itemFactors)
         if self.shouldOverwrite and any(_reads_from(frame, path) for frame in frames):
-            raise ValueError(
-                f"this model was loaded from {path} and still reads its factors there: save it elsewhere"
-            )
+            raise ValueError(f"this model was loaded from {path} and still reads its factors there: save it elsewhere")
         super().save(path)
 
     def saveImpl(self, path: str) -> None:

@@ -84,6 +84,4 @@ class TrainingSummary:
             history = tuple(IterationRecord(**record) for record in fields.pop("history"))
             return cls(history=history, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"no training summary ({error}): pass the text that to_json() returned"
-            ) from error
+            raise ValueError(f"no training summary ({error}): pass the text that to_json() returned") from error

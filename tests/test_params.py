@@ -20,9 +20,7 @@ def test_everything_of_pyspark_is_there_with_its_default():
         assert ours.getParam(param.name).doc == param.doc
         if param.name != "seed":  # its default is drawn from the class's name
             assert ours.hasDefault(param.name) == theirs.hasDefault(param.name)
-            assert not theirs.hasDefault(param.name) or ours.getOrDefault(param.name) == theirs.getOrDefault(
-                param.name
-            )
+            assert not theirs.hasDefault(param.name) or ours.getOrDefault(param.name) == theirs.getOrDefault(param.name)
 
 
 def test_own_params():
@@ -34,13 +32,7 @@ def test_own_params():
 
 def test_shared_setters_return_the_instance():
     ours = params()
-    chained = (
-        ours.setUserCol("u")
-        .setItemCol("i")
-        .setPredictionCol("p")
-        .setColdStartStrategy("drop")
-        .setBlockSize(64)
-    )
+    chained = ours.setUserCol("u").setItemCol("i").setPredictionCol("p").setColdStartStrategy("drop").setBlockSize(64)
     assert chained is ours
     assert (ours.getUserCol(), ours.getItemCol(), ours.getPredictionCol()) == ("u", "i", "p")
     assert (ours.getColdStartStrategy(), ours.getBlockSize()) == ("drop", 64)

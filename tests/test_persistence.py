@@ -150,7 +150,5 @@ def test_param_of_another_version_is_refused(spark, copied):
     shutil.rmtree(copied / "metadata")
     (copied / "metadata").mkdir()
     (copied / "metadata" / "part-00000.txt").write_text(text)
-    with pytest.raises(
-        ValueError, match=r"holds a Param that this version of ALSModel does not take .*guessCol"
-    ):
+    with pytest.raises(ValueError, match=r"holds a Param that this version of ALSModel does not take .*guessCol"):
         ALSModel.load(str(copied))

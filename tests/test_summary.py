@@ -35,9 +35,7 @@ def test_text_holds_everything():
     assert json.loads(text)["history"][0]["validation_rmse"] is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"history": [{"step": 1}]}', '{"history": [], "users": 1}']
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"history": [{"step": 1}]}', '{"history": [], "users": 1}'])
 def test_other_text_is_refused(text):
     with pytest.raises(ValueError, match=r"no training summary .* to_json"):
         TrainingSummary.from_json(text)

@@ -108,9 +108,7 @@ def require_numeric(schema: StructType, param: str, name: str) -> DataType:
             if param == "ratingCol"
             else "cast it to int or bigint, or index it with pyspark.ml.feature.StringIndexer"
         )
-        raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: {way_out}"
-        )
+        raise ValueError(f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: {way_out}")
     return data_type
 
 

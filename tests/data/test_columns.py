@@ -69,9 +69,7 @@ def test_bad_ratings_are_left_to_the_caller(spark):
     frame = spark.createDataFrame(
         [(1, 1, None), (1, 2, math.inf), (1, 3, math.nan)], "user int, item int, rating double"
     )
-    ratings = [
-        row.rating for row in select_ratings(frame, "user", "item", "rating").orderBy("item").collect()
-    ]
+    ratings = [row.rating for row in select_ratings(frame, "user", "item", "rating").orderBy("item").collect()]
     assert ratings[:2] == [None, math.inf]
     assert math.isnan(ratings[2])
 

@@ -14,9 +14,7 @@ IMPLEMENTATIONS = pytest.mark.parametrize("implementation", [topk, topk_referenc
 def select(implementation, scores, n, tile):
     values, indices = topk.empty_selection(len(scores), n)
     for offset in range(0, scores.shape[1], tile):
-        implementation.topk_update(
-            np.ascontiguousarray(scores[:, offset : offset + tile]), offset, values, indices
-        )
+        implementation.topk_update(np.ascontiguousarray(scores[:, offset : offset + tile]), offset, values, indices)
     implementation.topk_sort(values, indices)
     return values, indices
 
