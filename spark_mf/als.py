@@ -120,13 +120,11 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
         level = storage_level(self.getIntermediateStorageLevel())
         chunks = chunk_ratings(ratings, level)
         try:
-            context.setJobDescription("ALS: count users, items and ratings")
             census = take_census(chunks)
             _require_usable(census)
             require_room(context, census.users[0].size, census.items[0].size, self.getRank())
             users, items = self._lay_out(context, chunks, census)
         finally:
-            context.setJobDescription(None)
             chunks.unpersist()
         try:
             state = self._initial_state(users.side, items.side)
@@ -163,9 +161,7 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
             "items", census.items, self._blocks("numItemBlocks", census.items), self.getSeed()
         )
         level = storage_level(self.getIntermediateStorageLevel())
-        context.setJobDescription("ALS: lay ratings out by user")
         by_user = lay_out(context, chunks, users, items, level)
-        context.setJobDescription("ALS: lay ratings out by item")
         by_item = lay_out(context, chunks, items, users, level)
         if by_user.duplicates:
             logger.info(
@@ -228,11 +224,9 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
         self, dataset: DataFrame, users: Side, items: Side, state: State, summary: TrainingSummary
     ) -> ALSModel:
         session, level = dataset.sparkSession, storage_level(self.getFinalStorageLevel())
-        frames = [
-            factors_frame(session, side.index.ids, factors).persist(level)
-            for side, factors in ((users, state.users), (items, state.items))
-        ]
-        return self._copyValues(ALSModel(*frames, rank=self.getRank(), summary=summary))
+        user_factors = factors_frame(session, users.index.ids, state.users).persist(level)
+        item_factors = factors_frame(session, items.index.ids, state.items).persist(level)
+        return self._copyValues(ALSModel(user_factors, item_factors, self.getRank(), summary))
 
 
 def _require_usable(census: Census) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
+from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import Layout, unpack_block
 
 Factors = NDArray[np.float32]
@@ -67,7 +68,6 @@ class BroadcastEngine:
                 sent_users = self._replace(sent_users, state.users, iteration)
                 yield _summed(time.perf_counter() - began, solved_users, solved_items)
         finally:
-            self._context.setJobDescription(None)
             sent_users.destroy()
             sent_items.destroy()
 
@@ -83,10 +83,10 @@ class BroadcastEngine:
             start = previous.value if needs_previous else None
             return solve_block(unpack_block(packed), fixed.value, start, problem, with_errors)
 
-        self._context.setJobDescription(description)
         partition = layout.side.partition
         factors = np.empty((len(layout.side), problem.rank), np.float32)
-        solved = layout.blocks.map(solve).collect()
+        with described(self._context, description):
+            solved = layout.blocks.map(solve).collect()
         for block in solved:
             factors[partition.members(block.number)] = block.factors
         return factors, solved

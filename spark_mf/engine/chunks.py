@@ -14,6 +14,7 @@ from pyspark import RDD, StorageLevel
 from pyspark.sql import DataFrame
 
 from spark_mf.blocks.ids import IdIndex
+from spark_mf.engine.jobs import described
 from spark_mf.kernels.layout import encode
 
 #: Ratings of one chunk, so that a task's memory does not grow with its partition.
@@ -77,7 +78,8 @@ def take_census(chunks: RDD) -> Census:
     parts = chunks.map(_chunk_census)
     empty = np.empty(0, np.int64)
     nothing = Census((empty, empty), (empty, empty), 0, 0)
-    return parts.treeAggregate(nothing, Census.merge, Census.merge)
+    with described(chunks.context, "ALS: check and count ratings"):
+        return parts.treeAggregate(nothing, Census.merge, Census.merge)
 
 
 def _pack_chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

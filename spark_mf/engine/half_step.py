@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def _in_threads(ratings: RatingBlock, work: Callable[[int, int], float | None]) 
     n_threads = context.cpus() if context else 1
     shares = np.linspace(0, ratings.n_ratings, n_threads + 1)[1:-1]
     cuts = [0, *np.searchsorted(ratings.indptr, shares).tolist(), ratings.n_rows]
-    ranges = list(zip(cuts[:-1], cuts[1:], strict=True))
+    ranges = list(pairwise(cuts))
     if n_threads == 1:
         return [work(*ranges[0])]
     with ThreadPoolExecutor(n_threads) as pool:

@@ -11,6 +11,7 @@ from spark_mf.blocks.csr import RatingBlock, pack, unpack
 from spark_mf.blocks.ids import UNKNOWN, IdIndex
 from spark_mf.blocks.partition import Partition
 from spark_mf.engine.chunks import Chunk
+from spark_mf.engine.jobs import described
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
 
 
@@ -62,16 +63,17 @@ def lay_out(context: SparkContext, chunks: RDD, rows: Side, columns: Side, level
     sides = context.broadcast((rows, columns))
     n_blocks = rows.partition.n_blocks
 
-    def scatter(index: int, part: Iterator[Chunk]) -> Iterator[tuple[int, tuple]]:
+    def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, tuple]]:
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
-    def assemble(number: int, pieces: Iterator[tuple[int, tuple]]) -> Iterator[tuple]:
+    def assemble(number: int, pieces: Iterable[tuple[int, tuple]]) -> Iterator[tuple]:
         yield _assemble_block(number, [piece for _, piece in pieces], *sides.value)
 
     shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(n_blocks, _identity)
     blocks = shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True).persist(level)
-    counts = blocks.map(lambda block: (block[3], block[4])).collect()
+    with described(context, f"ALS: lay ratings out by {rows.name}"):
+        counts = blocks.map(lambda block: (block[3], block[4])).collect()
     return Layout(rows, blocks, sides, sum(count[0] for count in counts), sum(count[1] for count in counts))
 
 

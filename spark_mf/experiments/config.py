@@ -88,9 +88,7 @@ def setting(default: Any, kind: Kind, help: str, *, group: str, positional: bool
     group : str
         The heading it stands under in ``--help``.
     """
-    return field(
-        default=default, metadata={"kind": kind, "help": help, "group": group, "positional": positional}
-    )
+    return field(default=default, metadata={"kind": kind, "help": help, "group": group, "positional": positional})
 
 
 class OneSentenceParser(argparse.ArgumentParser):

@@ -75,6 +75,7 @@ class Bench:
                 try:
                     model = method.build(replace(self._given, iterations=_WARM_UP_ITERATIONS)).fit(sample)
                     rating_errors(model.transform(self._data.test))
+                    _release(model)
                 except Exception as fault:
                     logger.warning("%s: warming up failed: %s", method.label, first_sentence(fault))
 
@@ -117,6 +118,7 @@ class Bench:
         estimator: Any = method.build(self._given)
         with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
             model = estimator.setValidationIndicatorCol(_HELD_OUT).fit(marked)
+            _release(model)
         history = tuple(
             replace(timed, validation_rmse=validated.validation_rmse)
             for timed, validated in zip(row.history, model.summary.history, strict=True)
@@ -145,18 +147,17 @@ class Bench:
     def add_refits(self, method: Method, row: ResultRow, iterations: Sequence[int]) -> ResultRow:
         """Put the test RMSE at some iterations into the history, each from a fit that stops there."""
         points = sorted({k for k in iterations if k < row.iterations})
-        rmse: dict[int, float | None] = {}
-        for k in points:
-            with stage(f"{method.label}: fitting again up to iteration {k}", ticking=True):
-                _, model = self._untimed_fit(method, k)
-                rmse[k] = self._test_errors(model).rmse
+        if not points:
+            return row
+        stops = ", ".join(map(str, points))
+        with stage(f"{method.label}: fitting again, up to iteration {stops}", ticking=True):
+            rmse = {k: self._test_errors(self._untimed_fit(method, k)[1]).rmse for k in points}
         history = tuple(
             replace(record, validation_rmse=rmse.get(record.iteration, record.validation_rmse))
             for record in row.history
         )
-        stops = ", ".join(map(str, points))
         note = f"RMSE by iteration: from further fits with maxIter = {stops}, which are not in the times."
-        return replace(row, history=history, notes=(*row.notes, note) if points else row.notes)
+        return replace(row, history=history, notes=(*row.notes, note))
 
     def _untimed_fit(self, method: Method, iterations: int) -> tuple[float, Model]:
         start = time.perf_counter()
@@ -164,7 +165,9 @@ class Bench:
         return time.perf_counter() - start, model
 
     def _test_errors(self, model: Model) -> RatingErrors:
+        """Evaluate a model, which is not used any more afterwards: what it keeps cached is let go."""
         errors = rating_errors(model.transform(self._data.test))
+        _release(model)
         if errors.cold_rows != self._data.cold_test_ratings:
             raise ValueError(
                 f"the model left {errors.cold_rows} test rows without a prediction, and "
@@ -197,6 +200,12 @@ class Bench:
             git=where.git,
             started_at=utc_now(),
         )
+
+
+def _release(model: Any) -> None:
+    for name in ("userFactors", "itemFactors"):
+        if hasattr(model, name):
+            getattr(model, name).unpersist()
 
 
 def first_sentence(fault: BaseException) -> str:

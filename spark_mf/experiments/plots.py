@@ -80,9 +80,7 @@ def draw_fit_time(rows: Sequence[ResultRow], path: Path) -> None:
     for place, row in enumerate(timed):
         total, setup = row.fit_seconds or 0.0, row.setup_seconds or 0.0
         named = place == 0  # One legend entry for all bars of a kind.
-        axes.barh(
-            place, setup, color="#BBBBBB", edgecolor="black", hatch="///", label="set-up" if named else None
-        )
+        axes.barh(place, setup, color="#BBBBBB", edgecolor="black", hatch="///", label="set-up" if named else None)
         axes.barh(
             place,
             total - setup,
@@ -96,9 +94,7 @@ def draw_fit_time(rows: Sequence[ResultRow], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.15 * longest)
     axes.set_xlabel("seconds")
-    axes.set_title(
-        f"Time of the whole fit, {timed[0].iterations} iterations\n{_subject(timed[0])}", fontsize=11
-    )
+    axes.set_title(f"Time of the whole fit, {timed[0].iterations} iterations\n{_subject(timed[0])}", fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     _save(figure, axes, path)

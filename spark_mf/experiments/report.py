@@ -59,9 +59,7 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
     """
     failed = [row for row in rows if row.error]
     if failed:
-        return (
-            f"{len(failed)} of {len(rows)} runs failed, the first, {failed[0].label}, with: {failed[0].error}"
-        )
+        return f"{len(failed)} of {len(rows)} runs failed, the first, {failed[0].label}, with: {failed[0].error}"
     if max_rmse_difference is None:
         return None
     judged = [(row, row.test_rmse) for row in rows if row.test_rmse is not None]
@@ -72,9 +70,7 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
         if own.model != BASELINE and theirs.model == BASELINE
     ]
     if not differences:
-        return (
-            f"there are no two test RMSE to compare: run {BASELINE} and another model on rows not all cold."
-        )
+        return f"there are no two test RMSE to compare: run {BASELINE} and another model on rows not all cold."
     difference, own, theirs = max(differences, key=lambda found: found[0])
     if difference <= max_rmse_difference:
         return None
@@ -128,7 +124,7 @@ def _ratios(rows: Sequence[ResultRow]) -> str:
     best = fastest(rows, BASELINE)
     if best is None or best.fit_seconds is None:
         return f"No run of {BASELINE} succeeded, so there are no ratios."
-    lines = [f"Against {best.label}, the fastest fit of {BASELINE}:", ""]
+    lines = [f"Against {best.label}, the fastest fit of {BASELINE}:\n"]
     for row in rows:
         if row.model == best.model or row.fit_seconds is None:
             continue
@@ -137,7 +133,7 @@ def _ratios(rows: Sequence[ResultRow]) -> str:
             line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
             line += "lower" if row.test_rmse <= best.test_rmse else "higher"
         lines.append(line + ".")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _failures(rows: Sequence[ResultRow]) -> str:
@@ -161,8 +157,7 @@ def _measured(rows: Sequence[ResultRow]) -> str:
     if memory:
         lines.append(
             f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "
-            "Python workers together. A JVM does not give memory back, so a later run includes what earlier "
-            "ones made it take."
+            "Python workers together; the JVM may still hold what earlier fits made it take."
         )
     return "\n".join(lines)
 

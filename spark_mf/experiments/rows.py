@@ -137,9 +137,7 @@ def read_rows(path: Path) -> list[ResultRow]:
         try:
             rows.append(_build(ResultRow, json.loads(line)))
         except json.JSONDecodeError as fault:
-            raise ValueError(
-                f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno})."
-            ) from None
+            raise ValueError(f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno}).") from None
         except ValueError as fault:
             raise ValueError(f"{path}, line {number}: {fault}.") from None
     if not rows:
@@ -150,9 +148,7 @@ def read_rows(path: Path) -> list[ResultRow]:
 def _build(cls: type[T], found: Any, inside: str = "") -> T:
     """A dataclass from a JSON object, each value checked against its annotation."""
     if not isinstance(found, Mapping):
-        raise ValueError(
-            f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}"
-        )
+        raise ValueError(f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}")
     hints = get_type_hints(cls)
     values = {}
     for each in fields(cls):  # type: ignore[arg-type]

@@ -19,9 +19,13 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _numba_intrinsic
+
+#: numba types an intrinsic by its signature before lowering; calls pass one argument less.
+intrinsic: Any = _numba_intrinsic
 
 
 def _lanes() -> int:
@@ -39,7 +43,7 @@ TILE_COLUMNS = 2 * LANES
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INT32 = ir.IntType(32)
-_INDEX = ir.IntType(types.intp.bitwidth)
+_INDEX = ir.IntType(8 * np.intp(0).itemsize)
 
 
 def _index(value: int) -> ir.Constant:
@@ -188,9 +192,9 @@ def _sum_lanes(emit: _Emitter, vectors: list[ir.Value]) -> ir.Value:
     """Return one vector whose lane r is the sum of the lanes of `vectors[r]` (a transposing tree of adds)."""
     distance = 1
     while len(vectors) > 1:
-        # Lane l of the pair's sum belongs to the first vector where bit `distance` of l is 0.
-        low = [l if not l & distance else LANES + l - distance for l in range(LANES)]
-        high = [l + distance if not l & distance else LANES + l for l in range(LANES)]
+        # A lane of the pair's sum belongs to the first vector where its bit `distance` is 0.
+        low = [lane if not lane & distance else LANES + lane - distance for lane in range(LANES)]
+        high = [lane + distance if not lane & distance else LANES + lane for lane in range(LANES)]
         vectors = [
             emit.builder.fadd(emit.shuffle(a, b, low), emit.shuffle(a, b, high))
             for a, b in zip(vectors[0::2], vectors[1::2], strict=True)

@@ -34,9 +34,7 @@ def a_row(**changes: Any) -> ResultRow:
         "setup_seconds": 1.0,
         "test_rmse": 0.875,
         "test_mae": 0.671,
-        "history": tuple(
-            IterationRecord(k, 0.5, 1000.0 / k, 0.6 + 0.1 / k, 0.85 + 0.1 / k) for k in range(1, 5)
-        ),
+        "history": tuple(IterationRecord(k, 0.5, 1000.0 / k, 0.6 + 0.1 / k, 0.85 + 0.1 / k) for k in range(1, 5)),
         "peak_memory_mb": 1234.5,
         "master": "local[2]",
         "cores": 2,

@@ -45,9 +45,7 @@ def test_nothing_given_means_the_defaults():
 
 def test_the_file_goes_over_defaults_and_options_over_the_file(toml):
     file = toml('rank = 8\nreg_param = 1\npoints = [3, 5]\nsource = "a.csv"')
-    assert read_settings(Settings, file, {"rank": "4"}) == Settings(
-        rank=4, reg_param=1, points=(3, 5), source="a.csv"
-    )
+    assert read_settings(Settings, file, {"rank": "4"}) == Settings(rank=4, reg_param=1, points=(3, 5), source="a.csv")
 
 
 def test_lists_are_given_with_commas_and_may_be_empty():
@@ -125,6 +123,4 @@ def test_an_unknown_option_is_one_sentence(capsys):
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(["--ranks-of-all", "3"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        "job: unrecognized arguments: --ranks-of-all (--help explains every option).\n"
-    )
+    assert capsys.readouterr().err == ("job: unrecognized arguments: --ranks-of-all (--help explains every option).\n")

@@ -134,8 +134,7 @@ class Constant(Estimator):
 def test_predictions_missing_for_warm_rows_are_a_failure(bench):
     row = bench.run(method(lambda given: Constant(float("nan"))))
     assert row.error == (
-        "the model left 3 test rows without a prediction, and 1 are cold: "
-        "their errors would not be comparable."
+        "the model left 3 test rows without a prediction, and 1 are cold: their errors would not be comparable."
     )
 
 

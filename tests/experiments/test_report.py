@@ -79,8 +79,7 @@ def test_agreement_in_rmse_is_judged_over_every_pair(make_row):
     assert comparison_fault(ours + theirs, 0.0051) is None
     assert comparison_fault(ours + theirs, None) is None
     assert comparison_fault(ours + theirs, 0.002) == (
-        "the test RMSE of cg is 0.8790 and that of pyspark 0.8740: they differ by 0.0050, "
-        "and 0.002 is allowed."
+        "the test RMSE of cg is 0.8790 and that of pyspark 0.8740: they differ by 0.0050, and 0.002 is allowed."
     )
 
 

@@ -1,0 +1,181 @@
+"""The half-step kernels against their float64 twins, and against least squares worked out otherwise."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from spark_mf.kernels import least_squares as fast
+from spark_mf.kernels.minimum_norm import solve_minimum_norm
+from spark_mf.kernels.reference import least_squares as plain
+
+# Alice, Bob and Carol on five films with three features each; a rating of 0 means not seen.
+FILMS = np.array(
+    [[0.95, 1, 0.05, 0.05, 0.05], [0.10, 0.20, 0.80, 0.95, 0.15], [0.85, 0.90, 0.30, 0.70, 0.95]], np.float32
+).T.copy()
+SEEN = np.array([[5, 4, 2, 3, 2], [0, 5, 1, 4, 0], [4, 0, 1, 5, 0]], np.float32)
+
+SHAPES = st.tuples(
+    st.integers(0, 2**32 - 1),  # seed
+    st.integers(1, 200),  # rank
+    st.lists(st.integers(0, 300), min_size=1, max_size=6),  # ratings of each row
+    st.integers(1, 40),  # columns: few, so that a row often has the same one twice
+)
+
+
+class Problem:
+    """Random ratings of rows of given lengths, with a penalty that keeps every row well-conditioned."""
+
+    def __init__(self, shape: tuple[int, int, list[int], int]) -> None:
+        seed, rank, lengths, n_columns = shape
+        rng = np.random.default_rng(seed)
+        self.indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self.indices = rng.integers(0, n_columns, self.indptr[-1]).astype(np.int32)
+        self.values = rng.uniform(0.5, 5, self.indptr[-1]).astype(np.float32)
+        self.fixed = (rng.standard_normal((n_columns, rank)) / np.sqrt(rank)).astype(np.float32)
+        self.penalty = (0.1 * np.maximum(lengths, 1)).astype(np.float32)
+        self.start = rng.standard_normal((len(lengths), rank)).astype(np.float32)
+        self.n_rows = len(lengths)
+
+    @property
+    def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.indptr, self.indices, self.values
+
+
+def csr_of(dense: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, columns = np.nonzero(dense)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(dense)))]).astype(np.int64)
+    return indptr, columns.astype(np.int32), dense[rows, columns].astype(np.float32)
+
+
+def solved_by(module, problem: Problem) -> np.ndarray:
+    solved, failed = np.full_like(problem.start, 7), np.zeros(problem.n_rows, np.uint8)
+    module.solve_cholesky(*problem.csr, problem.fixed, problem.penalty, solved, failed, 0, problem.n_rows)
+    assert not failed.any()
+    return solved
+
+
+@given(SHAPES)
+@example((0, 1, [1], 1))
+@example((1, 200, [300, 0, 1, 64, 65], 40))
+@example((2, 64, [63, 64, 128], 30))
+def test_cholesky_equals_its_twin(shape):
+    problem = Problem(shape)
+    np.testing.assert_allclose(solved_by(fast, problem), solved_by(plain, problem), rtol=2e-4, atol=2e-5)
+
+
+@given(SHAPES, st.integers(1, 5))
+@example((0, 1, [1], 1), 3)
+@example((3, 100, [2000, 5], 40), 3)  # more ratings than the cache holds at this width: XᵀX is formed
+def test_conjugate_gradients_equal_their_twin(shape, steps):
+    problem = Problem(shape)
+    results = []
+    for module in (fast, plain):
+        solved = problem.start.copy()
+        module.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, steps, 0, problem.n_rows)
+        results.append(solved)
+    np.testing.assert_allclose(results[0], results[1], rtol=5e-3, atol=5e-4)
+
+
+@given(SHAPES)
+def test_squared_error_equals_its_twin(shape):
+    problem = Problem(shape)
+    arguments = (*problem.csr, problem.fixed, problem.start, 0, problem.n_rows)
+    assert fast.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4, abs=1e-6)
+
+
+@given(SHAPES, st.data())
+def test_rows_do_not_depend_on_how_threads_share_the_block(shape, data):
+    problem = Problem(shape)
+    cut = data.draw(st.integers(0, problem.n_rows))
+    parts = np.full_like(problem.start, 7)
+    failed = np.zeros(problem.n_rows, np.uint8)
+    for begin, end in ((0, cut), (cut, problem.n_rows)):
+        fast.solve_cholesky(*problem.csr, problem.fixed, problem.penalty, parts, failed, begin, end)
+    np.testing.assert_array_equal(parts, solved_by(fast, problem))
+
+
+def test_enough_conjugate_gradient_steps_give_the_exact_solution():
+    problem = Problem((5, 12, [80, 40, 200], 30))
+    solved = problem.start.copy()
+    fast.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, 40, 0, problem.n_rows)
+    np.testing.assert_allclose(solved, solved_by(plain, problem), rtol=1e-4, atol=1e-5)
+
+
+def test_long_rows_take_the_formed_matrix_to_the_same_result():
+    """A row just below and one just above the cache's capacity are solved in two ways."""
+    rank = 64
+    capacity = fast.CACHED_VALUES // rank
+    problem = Problem((6, rank, [capacity, capacity + 1], 500))
+    results = [problem.start.copy(), problem.start.copy()]
+    for module, solved in zip((fast, plain), results, strict=True):
+        module.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, 3, 0, 2)
+    np.testing.assert_allclose(results[0], results[1], rtol=5e-3, atol=5e-4)
+
+
+def test_alice_gets_the_least_squares_solution():
+    indptr, indices, values = csr_of(SEEN)
+    penalty, solved, failed = np.zeros(3, np.float32), np.zeros((3, 3), np.float32), np.zeros(3, np.uint8)
+    fast.solve_cholesky(indptr, indices, values, FILMS, penalty, solved, failed, 0, 3)
+    expected = np.linalg.lstsq(FILMS.astype(float), SEEN[0].astype(float))[0]
+    assert not failed[0]
+    np.testing.assert_allclose(solved[0], expected, rtol=1e-4)
+    # The gradient of Σ e² vanishes there, and nowhere nearby is better.
+    errors = SEEN[0] - FILMS @ solved[0]
+    np.testing.assert_allclose(FILMS.T @ errors, 0, atol=1e-4)
+
+
+def test_float32_gives_up_where_the_matrix_is_singular():
+    """Two ratings of three films' features cannot determine three factors."""
+    indptr, indices, values = csr_of(np.array([[5, 4, 0, 0, 0]], np.float32))
+    solved, failed = np.full((1, 3), 7, np.float32), np.zeros(1, np.uint8)
+    fast.solve_cholesky(indptr, indices, values, FILMS, np.zeros(1, np.float32), solved, failed, 0, 1)
+    assert failed[0] == 1
+    assert (solved == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("ratings", "why"),
+    [
+        ([5, 4, 0, 0, 0], "fewer ratings than factors"),
+        ([0, 0, 0, 0, 2], "one rating"),
+        ([0, 0, 0, 0, 0], "no rating"),
+        ([5, 4, 2, 3, 2], "full rank"),
+    ],
+)
+def test_minimum_norm_is_the_pseudo_inverse(ratings, why):
+    indptr, indices, values = csr_of(np.array([ratings], np.float32))
+    solved = np.full((1, 3), 7, np.float32)
+    solve_minimum_norm(indptr, indices, values, FILMS, np.zeros(1, np.float32), solved, np.array([0]))
+    expected = np.linalg.pinv(FILMS[indices].astype(float)) @ values if values.size else np.zeros(3)
+    np.testing.assert_allclose(solved[0], expected, rtol=1e-5, atol=1e-7, err_msg=why)
+
+
+def test_minimum_norm_of_equal_films_shares_the_weight():
+    """Hand-worked: features (1, 1) and rating 2 have the solutions (t, 2 - t); the shortest is (1, 1)."""
+    solved = np.zeros((1, 2), np.float32)
+    solve_minimum_norm(
+        np.array([0, 1]), np.array([0]), np.array([2.0]), np.ones((1, 2), np.float32), np.zeros(1), solved, [0]
+    )
+    np.testing.assert_allclose(solved, [[1, 1]], rtol=1e-6)
+
+
+def test_minimum_norm_with_a_penalty_is_ridge_regression():
+    problem = Problem((7, 9, [4, 30], 20))
+    solved = np.zeros_like(problem.start)
+    solve_minimum_norm(*problem.csr, problem.fixed, problem.penalty, solved, np.arange(2))
+    np.testing.assert_allclose(solved, solved_by(plain, problem), rtol=1e-5, atol=1e-6)
+
+
+def test_rounded_factors_of_lower_rank_do_not_blow_the_solution_up():
+    """Factors that span 2 of 5 dimensions up to float32 rounding have a solution as small as their span allows."""
+    rng = np.random.default_rng(8)
+    fixed = (rng.standard_normal((50, 2)) @ rng.standard_normal((2, 5))).astype(np.float32)
+    indptr, indices = np.array([0, 50]), np.arange(50, dtype=np.int32)
+    values = fixed @ np.ones(5, np.float32)
+    solved, failed = np.zeros((1, 5), np.float32), np.zeros(1, np.uint8)
+    fast.solve_cholesky(indptr, indices, values, fixed, np.zeros(1, np.float32), solved, failed, 0, 1)
+    assert failed[0] == 1
+    solve_minimum_norm(indptr, indices, values, fixed, np.zeros(1, np.float32), solved, np.array([0]))
+    np.testing.assert_allclose(fixed @ solved[0], values, rtol=1e-4, atol=1e-4)
+    assert np.linalg.norm(solved) <= np.sqrt(5) * 1.001  # ones(5) is a solution, so the shortest is no longer
