@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compare spark_mf.ALS with pyspark.ml.recommendation.ALS on the same ratings, side by side.
+
+Leaves results.jsonl, report.md and plots in the output folder, and prints the table of the report.
+
+examples:
+  python jobs/compare.py --output out/demo
+  python jobs/compare.py ratings.csv --output out/ratings --rank 32 --reg-param 0.05
+  python jobs/compare.py ratings.csv --output out/check --max-rmse-difference 0.005
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings, compare, load_ratings
+from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
+from spark_mf.experiments.job import job_session, one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.experiments.report import comparison_fault, result_table
+from spark_mf.progress import show_progress
+
+CONFIG = Path(__file__).resolve().parents[1] / "conf" / "compare.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when all runs succeeded and agreed, 1 when not; SystemExit(2) for bad input."""
+    parser = OneSentenceParser("compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", required=True, type=Path, help="folder to write to")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's files in --output")
+    parser.add_argument("--config", type=Path, default=CONFIG, help=f"TOML file (default: {CONFIG.name} in conf)")
+    add_options(parser, CompareSettings)
+    options = vars(parser.parse_args(argv))
+    output, overwrite, config = (options.pop(name) for name in ("output", "overwrite", "config"))
+    with ExitStack() as stack:
+        with one_sentence_faults(parser.prog):
+            settings = read_settings(CompareSettings, config, options)
+            folder = OutputFolder(output, COMPARISON_FILES, overwrite=overwrite)
+            show_progress()
+            spark = stack.enter_context(
+                job_session(parser.prog, master=settings.master, driver_memory=settings.driver_memory)
+            )
+            data = load_ratings(spark, settings)
+        rows = compare(spark, settings, data, folder)
+    print(f"\n{result_table(rows)}\n\nwritten to {folder.path}")
+    fault = comparison_fault(rows, settings.max_rmse_difference)
+    if fault:
+        print(f"{parser.prog}: {fault}", file=sys.stderr)
+    return 1 if fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

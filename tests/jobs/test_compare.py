@@ -1,0 +1,162 @@
+"""The comparison job from its command line: what it leaves, and how it ends on bad input."""
+
+import importlib.util
+import json
+import logging
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings
+from spark_mf.experiments.config import read_settings
+from spark_mf.experiments.rows import read_rows
+from spark_mf.progress import ConsoleProgress
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [
+    "--generated-users", "60", "--generated-items", "40", "--generated-ratings", "1200", "--rank", "2",
+    "--max-iter", "2", "--pyspark-history", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def job():
+    found = importlib.util.spec_from_file_location("compare_job", ROOT / "jobs" / "compare.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    yield module
+    logger = logging.getLogger("spark_mf")
+    for handler in [each for each in logger.handlers if isinstance(each, ConsoleProgress)]:
+        logger.removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def finished(job, spark, tmp_path_factory):
+    """A folder that a tiny comparison left, and what it returned."""
+    folder = tmp_path_factory.mktemp("compare") / "out"
+    return folder, job.main(["--output", str(folder), *TINY])
+
+
+def test_all_methods_run_and_agree(finished):
+    folder, code = finished
+    rows = read_rows(folder / "results.jsonl")
+    assert [row.error for row in rows] == [None] * 4
+    assert code == 0
+    assert [(row.model, row.solver, row.blocks) for row in rows] == [
+        ("spark_mf.ALS", "cholesky", 2),
+        ("spark_mf.ALS", "cg", 2),
+        ("pyspark.ALS", "cholesky", 10),
+        ("pyspark.ALS", "cholesky", 2),
+    ]
+    for row in rows:
+        assert (row.dataset, row.ratings, row.rank, row.iterations) == ("generated", 1200, 2, 2)
+        assert row.users <= 60
+        assert row.items <= 40
+        assert 0 < row.test_ratings < 300
+        assert row.test_mae and row.test_rmse and row.fit_seconds and row.setup_seconds
+        assert row.test_mae < row.test_rmse < 3
+        assert row.setup_seconds <= row.fit_seconds
+        assert [record.iteration for record in row.history] == [1, 2]
+        # The history ends where the model was tested.
+        assert row.history[-1].validation_rmse == pytest.approx(row.test_rmse, abs=1e-3)
+
+
+def test_the_folder_holds_rows_report_and_plots_and_nothing_else(finished):
+    folder, _ = finished
+    assert {path.name for path in folder.iterdir()} == {"results.jsonl", *COMPARISON_FILES}
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert "spark_mf.ALS, cholesky" in report
+    assert all(f"]({name})" in report for name in COMPARISON_FILES if name.endswith(".png"))
+
+
+def test_only_one_curve_of_pyspark_is_measured(finished):
+    first = [row.history[0].validation_rmse for row in read_rows(finished[0] / "results.jsonl")]
+    assert sum(rmse is not None for rmse in first[:2]) == 2
+    assert sum(rmse is not None for rmse in first[2:]) == 1
+
+
+def refused(job, capsys, *arguments: str) -> str:
+    """The one sentence that a run with bad input ends with."""
+    with pytest.raises(SystemExit) as ended:
+        job.main(list(arguments))
+    assert ended.value.code == 2
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("compare: ")]
+    return sentence
+
+
+def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
+    folder, _ = finished
+    before = (folder / "results.jsonl").read_bytes()
+    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "--output", str(folder))
+    assert (folder / "results.jsonl").read_bytes() == before
+
+
+def test_bad_ratings_leave_an_earlier_run_as_it_was(job, spark, tmp_path, capsys):
+    (tmp_path / "results.jsonl").write_text("precious")
+    absent = str(tmp_path / "absent.csv")
+    assert "absent.csv" in refused(job, capsys, absent, "--output", str(tmp_path), "--overwrite")
+    assert (tmp_path / "results.jsonl").read_text() == "precious"
+
+
+def test_a_real_file_is_read_and_disagreement_is_exit_code_1(job, spark, tmp_path, capsys):
+    ratings = tmp_path / "ratings.csv"
+    lines = [f"{user},{item},{1 + (3 * user + item * item) % 5}" for user in range(40) for item in range(20)]
+    # One pair twice, and an item that only one user rated, which may be cold.
+    ratings.write_text("\n".join(["userId,movieId,rating", *lines, lines[0], "1,99,3"]))
+    given = ["--rank", "2", "--max-iter", "1", "--methods", "cg,pyspark-cores", "--max-rmse-difference", "0"]
+    assert job.main([str(ratings), "--output", str(tmp_path / "out"), *given]) == 1
+    own, theirs = read_rows(tmp_path / "out" / "results.jsonl")
+    assert (own.ratings, own.users, own.items, own.duplicates) == (802, 40, 21, 1)
+    assert own.dataset == f"{tmp_path.name}/ratings.csv"
+    assert own.test_rmse != theirs.test_rmse
+    captured = capsys.readouterr()
+    assert "they differ by" in captured.err
+    assert "| spark_mf.ALS, cg " in captured.out
+
+
+def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
+    ratings = tmp_path / "ratings.csv"
+    ratings.write_text("user,item,rating\n1,2,3.0\n")
+    sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path / "out"))
+    assert "the split leaves no" in sentence
+    assert "give more ratings or another fraction" in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
+        (["--reg-param", "-1"], "--reg-param is -1.0; it must be a number of at least 0"),
+        (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number above 0 and below 1"),
+        (["--methods", "als"], "--methods is ['als']; it must be a list of some of cholesky, cg, pyspark-10"),
+        (["--pyspark-history", "0"], "--pyspark-history is [0]; it must be a list of different whole numbers"),
+        (["--format", "xls"], "--format is 'xls'; it must be one of csv"),
+        (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (["--ranc", "3"], "unrecognized arguments: --ranc "),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(job, tmp_path, capsys, arguments, sentence):
+    assert sentence in refused(job, capsys, "--output", str(tmp_path / "out"), *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_is_asked_for(job, capsys):
+    assert "the following arguments are required: --output" in refused(job, capsys)
+
+
+def test_the_shipped_configuration_holds_every_default(tmp_path):
+    file = ROOT / "conf" / "compare.toml"
+    assert read_settings(CompareSettings, file, {}) == CompareSettings()
+    optional = [line.removeprefix("# ") for line in file.read_text().splitlines() if line.startswith("# ")]
+    shown = tomllib.loads("\n".join(line for line in optional if " = " in line))
+    unset = {name for name, value in vars(CompareSettings()).items() if value is None}
+    assert set(shown) == unset
+    assert set(tomllib.loads(file.read_text())) == set(vars(CompareSettings())) - unset
+
+
+def test_rows_are_plain_json(finished):
+    for line in (finished[0] / "results.jsonl").read_text(encoding="utf-8").splitlines():
+        json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
