@@ -28,10 +28,11 @@ CONFIG = Path(__file__).resolve().parents[1] / "conf" / "compare.toml"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job: 0 when all runs succeeded and agreed, 1 when not; SystemExit(2) for bad input."""
-    parser = OneSentenceParser("compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = OneSentenceParser("compare", description=__doc__, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("--output", required=True, type=Path, help="folder to write to")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's files in --output")
-    parser.add_argument("--config", type=Path, default=CONFIG, help=f"TOML file (default: {CONFIG.name} in conf)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's files in OUTPUT")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: conf/compare.toml)")
     add_options(parser, CompareSettings)
     options = vars(parser.parse_args(argv))
     output, overwrite, config = (options.pop(name) for name in ("output", "overwrite", "config"))

@@ -94,10 +94,6 @@ def setting(default: Any, kind: Kind, help: str, *, group: str, positional: bool
 class OneSentenceParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and exit code 2, not a page of usage."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        # With abbreviations, a new option could change what an old command means.
-        super().__init__(*given, allow_abbrev=False, **named)
-
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (--help explains every option).\n")
 

@@ -50,6 +50,7 @@ def draw_convergence_by_iteration(rows: Sequence[ResultRow], path: Path) -> None
 
     figure, axes = _new_figure(rows, "iteration", "Test RMSE by iteration")
     _draw_curves(axes, rows, points)
+    _crop_first_iteration(axes, rows)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _save(figure, axes, path)
 
@@ -67,6 +68,7 @@ def draw_convergence_by_time(rows: Sequence[ResultRow], path: Path) -> None:
 
     figure, axes = _new_figure(rows, "seconds since the fit began, set-up included", "Test RMSE by time")
     _draw_curves(axes, rows, points)
+    _crop_first_iteration(axes, rows)
     axes.set_xlim(left=0)
     _save(figure, axes, path)
 
@@ -123,6 +125,18 @@ def _draw_curves(
             markerfacecolor="none",
             linewidth=max(1.0, 2.5 - 0.5 * place),
         )
+
+
+def _crop_first_iteration(axes: Axes, rows: Sequence[ResultRow]) -> None:
+    """Let curves come in from above: the first iteration is so far off that it would flatten all the others."""
+    later = [rmse for row in rows for iteration, rmse in _measured(row) if iteration > 1]
+    first = [rmse for row in rows for iteration, rmse in _measured(row) if iteration == 1]
+    if not later or not first:
+        return
+    margin = 0.1 * (max(later) - min(later))
+    if margin > 0 and max(first) > max(later) + margin:
+        axes.set_ylim(min(later) - margin, max(later) + margin)
+        axes.set_ylabel(f"{axes.get_ylabel()}\n(iteration 1 lies above, at up to {max(first):.2f})")
 
 
 def _new_figure(rows: Sequence[ResultRow], x_label: str, title: str) -> tuple[Figure, Axes]:

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from spark_mf.experiments import plots
+from spark_mf.summary import IterationRecord
 
 
 @pytest.fixture
@@ -70,8 +71,20 @@ def test_curves_differ_without_their_colours(tmp_path, make_row, saved):
     assert len(looks) == 6
 
 
+def test_a_first_iteration_far_off_does_not_flatten_the_others(tmp_path, make_row, saved):
+    history = tuple(
+        IterationRecord(k, 0.5, None, None, rmse) for k, rmse in enumerate([2.7, 0.95, 0.88, 0.87], start=1)
+    )
+    plots.draw_convergence_by_iteration([make_row(history=history)], tmp_path / "plot.png")
+    (axes,) = saved[0].axes
+    low, high = axes.get_ylim()
+    assert 0.8 < low < 0.87
+    assert 0.95 < high < 1.0
+    assert "iteration 1 lies above, at up to 2.70" in axes.get_ylabel()
+
+
 def test_axes_have_names_and_units(tmp_path, comparison, saved):
-    plots.draw_all(comparison, tmp_path)
+    plots.draw_all(comparison[3:], tmp_path)
     labels = [(figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) for figure in saved]
     assert labels == [
         ("iteration", "test RMSE, in units of the ratings"),
