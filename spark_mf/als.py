@@ -27,6 +27,9 @@ from spark_mf.summary import IterationRecord, TrainingSummary
 
 logger = logging.getLogger("spark_mf")
 
+#: Blocks of fewer ratings cost more in tasks than they gain; a default number of blocks is lowered to avoid them.
+BLOCK_RATINGS = 4_000_000
+
 
 class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsReadable["ALS"]):
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
@@ -47,7 +50,8 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
     minimum-norm solution. Ratings of the same (user, item) pair are kept, each an observation of its own as in
     pyspark, and counted in `summary.duplicates`.
 
-    The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are.
+    numUserBlocks and numItemBlocks that are not set mean at most 10 blocks, as in pyspark, but no more than keep the
+    cores busy and each block below about 4 million ratings. The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are.
     A factor matrix, n·rank·4 bytes, has to fit in the driver and in each running task. Nothing grows with the
     iterations, so there is nothing for checkpointInterval to cut off.
 
@@ -155,10 +159,10 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
 
     def _lay_out(self, context: SparkContext, chunks: RDD, census: Census) -> tuple[Layout, Layout]:
         users = Side.balanced(
-            "users", census.users, self._blocks("numUserBlocks", census.users), self.getSeed()
+            "users", census.users, self._blocks(context, "numUserBlocks", census.users), self.getSeed()
         )
         items = Side.balanced(
-            "items", census.items, self._blocks("numItemBlocks", census.items), self.getSeed()
+            "items", census.items, self._blocks(context, "numItemBlocks", census.items), self.getSeed()
         )
         level = storage_level(self.getIntermediateStorageLevel())
         by_user = lay_out(context, chunks, users, items, level)
@@ -171,16 +175,17 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
             )
         return by_user, by_item
 
-    def _blocks(self, param: str, ids: tuple[np.ndarray, np.ndarray]) -> int:
-        """Return the number of blocks asked for, but no more than there are rows."""
+    def _blocks(self, context: SparkContext, param: str, ids: tuple[np.ndarray, np.ndarray]) -> int:
+        """Return how many blocks a side is cut into: what was asked for, but no more than there are rows."""
         asked, rows = self.getOrDefault(param), ids[0].size
         side = "users" if param == "numUserBlocks" else "items"
-        if asked > rows and self.isSet(param):
-            logger.warning("%s=%d is more than the %d %s: %d blocks are used", param, asked, rows, side, rows)
         if rows == 1:
-            logger.warning(
-                "all ratings have one of the %s, id %d: the factors tell nothing apart", side, ids[0][0]
-            )
+            logger.warning("all ratings have one of the %s, id %d: the factors tell nothing apart", side, ids[0][0])
+        if not self.isSet(param):
+            needed = max(context.defaultParallelism, ids[1].sum() // BLOCK_RATINGS)
+            return int(min(asked, needed, rows))
+        if asked > rows:
+            logger.warning("%s=%d is more than the %d %s: %d blocks are used", param, asked, rows, side, rows)
         return min(asked, rows)
 
     def _initial_state(self, users: Side, items: Side) -> State:

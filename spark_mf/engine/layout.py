@@ -12,6 +12,7 @@ from spark_mf.blocks.ids import UNKNOWN, IdIndex
 from spark_mf.blocks.partition import Partition
 from spark_mf.engine.chunks import Chunk
 from spark_mf.engine.jobs import described
+from spark_mf.engine.worker import settle
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
 
 
@@ -64,6 +65,7 @@ def lay_out(context: SparkContext, chunks: RDD, rows: Side, columns: Side, level
     n_blocks = rows.partition.n_blocks
 
     def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, tuple]]:
+        settle()
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
