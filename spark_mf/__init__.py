@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Matrix factorization on Apache Spark, in the conventions of ``pyspark.ml``.
 
 ``from spark_mf import ALS`` takes the place of ``from pyspark.ml.recommendation import ALS``.

@@ -50,8 +50,10 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
     minimum-norm solution. Ratings of the same (user, item) pair are kept, each an observation of its own as in
     pyspark, and counted in `summary.duplicates`.
 
-    numUserBlocks and numItemBlocks that are not set mean at most 10 blocks, as in pyspark, but no more than keep the
-    cores busy and each block below about 4 million ratings. The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are.
+    The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are. Where
+    the numbers of blocks are not set, they are at most 10, as in pyspark, but no more than keep the cores busy and
+    each block below about 4 million ratings.
+
     A factor matrix, n·rank·4 bytes, has to fit in the driver and in each running task. Nothing grows with the
     iterations, so there is nothing for checkpointInterval to cut off.
 
@@ -225,9 +227,7 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
             )
         return history
 
-    def _model(
-        self, dataset: DataFrame, users: Side, items: Side, state: State, summary: TrainingSummary
-    ) -> ALSModel:
+    def _model(self, dataset: DataFrame, users: Side, items: Side, state: State, summary: TrainingSummary) -> ALSModel:
         session, level = dataset.sparkSession, storage_level(self.getFinalStorageLevel())
         user_factors = factors_frame(session, users.index.ids, state.users).persist(level)
         item_factors = factors_frame(session, items.index.ids, state.items).persist(level)
@@ -239,9 +239,7 @@ def _require_usable(census: Census) -> None:
     if faults:
         listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
         total = census.ratings + census.validation_ratings + sum(faults.values())
-        raise ValueError(
-            f"{listed} are among the {total} rows of the dataset: filter them out or mend them before fit"
-        )
+        raise ValueError(f"{listed} are among the {total} rows of the dataset: filter them out or mend them before fit")
     if not census.ratings:
         held_out = census.validation_ratings
         raise ValueError(
@@ -255,11 +253,7 @@ def _record(number: int, iteration: Iteration, problem: Subproblem, n_validation
     return IterationRecord(
         iteration=number,
         seconds=iteration.seconds,
-        objective=objective(
-            iteration.squared_error, iteration.penalties, problem.regularization, problem.n_ratings
-        ),
+        objective=objective(iteration.squared_error, iteration.penalties, problem.regularization, problem.n_ratings),
         train_rmse=float(np.sqrt(iteration.squared_error / problem.n_ratings)),
-        validation_rmse=float(np.sqrt(iteration.validation_squared_error / n_validation))
-        if n_validation
-        else None,
+        validation_rmse=float(np.sqrt(iteration.validation_squared_error / n_validation)) if n_validation else None,
     )

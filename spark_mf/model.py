@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The fitted model: predictions, recommendations, saving and loading."""
 
 from typing import TYPE_CHECKING

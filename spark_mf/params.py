@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The estimators' and the model's Params, and the checks of their values.
 
 Names, defaults and docs of everything that pyspark's ALS has come from pyspark's own mixins, which are plain

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Saving and loading, in pyspark's layout: a line of JSON in `metadata/`, factors as Parquet beside it.
 
 The metadata is written last, so that a folder with metadata is complete.

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """What spark_mf needs from the machine before anything is installed or started: Python and Java.
 
 Run as a script by whatever ``python3`` is there, so this file keeps to the standard library and to syntax
@@ -52,9 +51,7 @@ def require_venv() -> None:
     except ImportError:
         raise RuntimeError(
             "{} cannot make virtual environments because its venv module is incomplete: install it with "
-            "`sudo apt-get install python{}.{}-venv` (Debian, Ubuntu).".format(
-                sys.executable, *sys.version_info[:2]
-            )
+            "`sudo apt-get install python{}.{}-venv` (Debian, Ubuntu).".format(sys.executable, *sys.version_info[:2])
         ) from None
 
 

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """How a fit tells where it is: records of the standard logger ``spark_mf`` that carry a `Progress`.
 
 A library must not print, so estimators log; a program decides what is shown, with `show_progress` or a
@@ -92,9 +91,7 @@ class ConsoleProgress(logging.Handler):
             self.handleError(record)
 
     def _redraw(self, progress: Progress) -> None:
-        follows = (
-            self._open is not None and self._open.label == progress.label and self._open.step < progress.step
-        )
+        follows = self._open is not None and self._open.label == progress.label and self._open.step < progress.step
         if not follows:
             self._end_line()
         self._stream.write(f"\r{progress.line()}\x1b[K")

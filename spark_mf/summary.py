@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """What a fit leaves behind besides the factors: its history, as data."""
 
 import json

@@ -62,18 +62,14 @@ def test_new_enough_java_gives_its_major_version(only_java, says, version, by):
 )
 def test_old_java_is_refused_with_the_way_out(only_java, says, version):
     java = only_java(says)
-    with pytest.raises(
-        RuntimeError, match=rf"needs Java 17 or newer, and {java} is Java {version}: install one"
-    ):
+    with pytest.raises(RuntimeError, match=rf"needs Java 17 or newer, and {java} is Java {version}: install one"):
         preflight.require_java()
 
 
 def test_no_java_is_refused_with_the_way_out(monkeypatch, tmp_path):
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        RuntimeError, match=r"no java on PATH and no JAVA_HOME: install one with `sudo apt-get"
-    ):
+    with pytest.raises(RuntimeError, match=r"no java on PATH and no JAVA_HOME: install one with `sudo apt-get"):
         preflight.require_java()
 
 
@@ -104,9 +100,7 @@ def test_java_that_does_not_run_is_refused(only_java):
 
 
 def test_old_python_is_refused_with_the_way_out():
-    with pytest.raises(
-        RuntimeError, match=r"needs Python 3\.11 or newer, and .* is Python 3\.6\.9: install one"
-    ):
+    with pytest.raises(RuntimeError, match=r"needs Python 3\.11 or newer, and .* is Python 3\.6\.9: install one"):
         preflight.require_python((3, 6, 9))
 
 

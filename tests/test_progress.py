@@ -15,9 +15,7 @@ class Terminal(io.StringIO):
 
 
 def step(number: int, total: int = 10, label: str = "ALS") -> Progress:
-    return Progress(
-        label, number, total, seconds=0.421, elapsed=2.5, train_rmse=0.78123, validation_rmse=0.86341
-    )
+    return Progress(label, number, total, seconds=0.421, elapsed=2.5, train_rmse=0.78123, validation_rmse=0.86341)
 
 
 @pytest.fixture
@@ -45,9 +43,7 @@ def test_line_leaves_out_what_is_not_measured_and_the_time_left_of_the_last_step
     assert Progress("SGD", 5, 5, seconds=1.0, elapsed=9.0).line() == "SGD  5/5  1.00 s"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "left"), [(0.04, "0 s"), (8.9, "80 s"), (60.0, "9 min"), (1200.0, "3.0 h")]
-)
+@pytest.mark.parametrize(("seconds", "left"), [(0.04, "0 s"), (8.9, "80 s"), (60.0, "9 min"), (1200.0, "3.0 h")])
 def test_time_left_is_said_in_a_fitting_unit(seconds, left):
     assert Progress("ALS", 1, 10, seconds, elapsed=0.0).line().endswith(f"about {left} left")
 

@@ -67,9 +67,7 @@ class RatingBlock:
             lowest, highest = int(local_rows.min()), int(local_rows.max())
             if lowest < 0 or highest >= rows.size:
                 bad = lowest if lowest < 0 else highest
-                raise ValueError(
-                    f"A rating has row {bad} of a block with {rows.size} rows; number its rows from 0."
-                )
+                raise ValueError(f"A rating has row {bad} of a block with {rows.size} rows; number its rows from 0.")
             if columns.min() < 0:
                 raise ValueError(f"A rating has column {columns.min()}; leave out ratings of unknown ids.")
         return cls(rows, *csr_from_triples(local_rows, columns, values, rows.size))
@@ -132,9 +130,7 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
     """
     buffer = np.frombuffer(data, np.uint8)
     if buffer.size < _HEADER_BYTES or buffer[:8].view(np.int64)[0] != _FORMAT:
-        raise ValueError(
-            f"These {buffer.size} bytes are not a packed rating block; give what pack() returned."
-        )
+        raise ValueError(f"These {buffer.size} bytes are not a packed rating block; give what pack() returned.")
     header = buffer[:_HEADER_BYTES].view(np.int64)
     if buffer.size != _packed_size(header):
         raise ValueError(
@@ -144,10 +140,8 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
     sections = _sections(buffer, header)
     indptr = np.zeros(sections.lengths.size + 1, np.int64)
     np.cumsum(sections.lengths, out=indptr[1:])
-    if sections.high.size:
-        indices = join_indices(sections.low, sections.high)
-    else:
-        indices = sections.low.astype(np.int32)
+    in_two_parts = sections.high.size > 0
+    indices = join_indices(sections.low, sections.high) if in_two_parts else sections.low.astype(np.int32)
     coded = sections.table.size > 0
     values = decode_values(sections.table, sections.values) if coded else sections.values.copy()
     return RatingBlock(sections.rows.copy(), indptr, indices, values)
@@ -211,14 +205,11 @@ def _bytes_an_index(indices: NDArray[np.int32]) -> int:
 def _require_consistent(block: RatingBlock, lengths: NDArray[np.int64]) -> None:
     if block.indptr.size != block.n_rows + 1:
         raise ValueError(
-            f"The block has {block.n_rows} rows and {block.indptr.size} row starts; "
-            "give one more start than rows."
+            f"The block has {block.n_rows} rows and {block.indptr.size} row starts; give one more start than rows."
         )
     if lengths.size and (lengths.min() < 0 or lengths.max() > _LARGEST_LENGTH):
         row = int(lengths.argmin() if lengths.min() < 0 else lengths.argmax())
-        raise ValueError(
-            f"Row {row} of the block has {lengths[row]} ratings; it can have 0 to {_LARGEST_LENGTH}."
-        )
+        raise ValueError(f"Row {row} of the block has {lengths[row]} ratings; it can have 0 to {_LARGEST_LENGTH}.")
     if block.indptr[0] != 0 or not block.indptr[-1] == block.indices.size == block.values.size:
         raise ValueError(
             f"The block's rows span ratings {block.indptr[0]} to {block.indptr[-1]}, but it has "

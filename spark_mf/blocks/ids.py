@@ -57,9 +57,7 @@ class IdIndex:
         return np.where(known, place, UNKNOWN).astype(np.int32)[codes]
 
     @classmethod
-    def merge(
-        cls, parts: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]
-    ) -> tuple["IdIndex", NDArray[np.int64]]:
+    def merge(cls, parts: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple["IdIndex", NDArray[np.int64]]:
         """Unite the ids of chunks and add up their counts.
 
         Parameters
@@ -81,8 +79,7 @@ class IdIndex:
             _require_int64(f"The counts of part {number}", part_counts)
             if part_ids.size != part_counts.size:
                 raise ValueError(
-                    f"Part {number} has {part_ids.size} ids and {part_counts.size} counts; "
-                    "give one count an id."
+                    f"Part {number} has {part_ids.size} ids and {part_counts.size} counts; give one count an id."
                 )
         ids = np.concatenate([np.empty(0, np.int64), *(part_ids for part_ids, _ in pairs)])
         amounts = np.concatenate([np.empty(0, np.int64), *(part_counts for _, part_counts in pairs)])
@@ -94,6 +91,4 @@ def _require_int64(name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} is a {type(array).__name__}; give a one-dimensional int64 array.")
     if array.dtype != np.int64 or array.ndim != 1:
-        raise TypeError(
-            f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional int64 array."
-        )
+        raise TypeError(f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional int64 array.")

@@ -40,9 +40,7 @@ class Partition:
         """
         _require_blocks(n_blocks)
         if counts.dtype != np.int64 or counts.ndim != 1:
-            raise TypeError(
-                f"counts is {counts.dtype} of shape {counts.shape}; give a one-dimensional int64 array."
-            )
+            raise TypeError(f"counts is {counts.dtype} of shape {counts.shape}; give a one-dimensional int64 array.")
         if counts.size and counts.min() < 0:
             row = int(counts.argmin())
             raise ValueError(f"Row {row} has {counts[row]} ratings; a count is 0 or more.")

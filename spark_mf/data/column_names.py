@@ -50,9 +50,7 @@ KNOWN_NAMES: Mapping[str, frozenset[str]] = {
     "rating": frozenset(
         {"rating", "ratings", "score", "stars", "star", "overall", "value", "bookrating", "userrating"}
     ),
-    "timestamp": frozenset(
-        {"timestamp", "ts", "time", "date", "datetime", "unixreviewtime", "ratedat", "createdat"}
-    ),
+    "timestamp": frozenset({"timestamp", "ts", "time", "date", "datetime", "unixreviewtime", "ratedat", "createdat"}),
 }
 OPTIONAL = frozenset({"timestamp"})
 
@@ -94,11 +92,7 @@ def choose_columns(
             columns[role] = guesses[0]
             notes.append(f"{role} column: {guesses[0]} (guessed)")
         elif role in OPTIONAL:
-            why = (
-                f"any of {', '.join(guesses)} could be it, choose with {role}_col"
-                if guesses
-                else "there is none"
-            )
+            why = f"any of {', '.join(guesses)} could be it, choose with {role}_col" if guesses else "there is none"
             notes.append(f"{role} column: none ({why})")
         else:
             why = f"{' and '.join(guesses)} could all be" if guesses else "none has a known name for"

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Columns of ratings by their Params: present, of a usable type, and cast to the types of the blocks."""
 
 from pyspark.sql import Column, DataFrame

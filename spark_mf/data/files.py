@@ -116,9 +116,7 @@ def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
             continue
         inside = sorted(file_system.listStatus(status.getPath()), key=lambda s: s.getPath().getName())
         shown = [s for s in inside if not s.getPath().getName().startswith(("_", "."))]
-        files += _data_files(
-            file_system, [s for s in shown if not s.isDirectory() or "=" in s.getPath().getName()]
-        )
+        files += _data_files(file_system, [s for s in shown if not s.isDirectory() or "=" in s.getPath().getName()])
     return files
 
 

@@ -64,9 +64,7 @@ class RatingsSpec:
             raise ValueError(f"noise is {self.noise}; give a finite standard deviation of 0 or more.")
         low, high = self.scale
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(
-                f"scale is {self.scale}; give the lowest and the highest rating, such as (0.5, 5.0)."
-            )
+            raise ValueError(f"scale is {self.scale}; give the lowest and the highest rating, such as (0.5, 5.0).")
         if self.step is not None and not 0 < self.step <= high - low:
             raise ValueError(
                 f"step is {self.step}; give a number above 0 and at most {high - low}, the width of the "
@@ -183,9 +181,7 @@ def item_popularity(spec: RatingsSpec, counts: NDArray[np.int64]) -> NDArray[np.
     return popularity
 
 
-def true_ratings(
-    spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def true_ratings(spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
     """What the pairs' ratings would be without noise, rounding and the ends of the scale: float32[n].
 
     mean + user bias + item bias + user's factors · item's factors.
@@ -260,9 +256,7 @@ def _observe(
 ) -> NDArray[np.float32]:
     """The true ratings with noise, on the scale: float32[n]."""
     pairs = users * spec.items + items
-    noisy = (
-        truth + np.float32(spec.noise) * standard_normal(spec.seed, Purpose.GENERATE_NOISE, pairs, 1)[:, 0]
-    )
+    noisy = truth + np.float32(spec.noise) * standard_normal(spec.seed, Purpose.GENERATE_NOISE, pairs, 1)[:, 0]
     low, high = spec.scale
     if spec.step is None:
         return np.clip(noisy, low, high).astype(np.float32)

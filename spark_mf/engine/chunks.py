@@ -20,9 +20,7 @@ from spark_mf.kernels.layout import encode
 #: Ratings of one chunk, so that a task's memory does not grow with its partition.
 CHUNK_RATINGS = 1 << 22
 
-_SCHEMA = pa.schema(
-    [("user", pa.int64()), ("item", pa.int64()), ("rating", pa.float32()), ("validation", pa.bool_())]
-)
+_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("rating", pa.float32()), ("validation", pa.bool_())])
 
 Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -128,9 +126,7 @@ def _build_chunk(table: pa.Table) -> Chunk:
         users, items, values = users[~held_out], items[~held_out], values[~held_out]
     user_ids, user_counts, user_codes = encode(users)
     item_ids, item_counts, item_codes = encode(items)
-    return Chunk(
-        (user_ids, user_counts), (item_ids, item_counts), user_codes, item_codes, values, validation, faults
-    )
+    return Chunk((user_ids, user_counts), (item_ids, item_counts), user_codes, item_codes, values, validation, faults)
 
 
 def _numbers(column: pa.ChunkedArray, dtype: type) -> tuple[NDArray, NDArray[np.bool_]]:

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
 
 import numpy as np

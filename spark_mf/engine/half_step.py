@@ -65,9 +65,7 @@ def solve_block(
     with_errors : also sum the squared errors, which costs one more pass over the ratings
     """
     training = block.training
-    penalty = row_penalties(
-        np.diff(training.indptr), problem.regParam, problem.regularization, problem.n_ratings
-    )
+    penalty = row_penalties(np.diff(training.indptr), problem.regParam, problem.regularization, problem.n_ratings)
     csr = (training.indptr, training.indices, training.values)
     if previous is not None:
         solved = previous[training.rows]  # a copy
@@ -78,9 +76,7 @@ def solve_block(
     else:
         solved = np.empty((training.n_rows, problem.rank), np.float32)
         failed = np.zeros(training.n_rows, np.uint8)
-        _in_threads(
-            training, lambda first, last: solve_cholesky(*csr, fixed, penalty, solved, failed, first, last)
-        )
+        _in_threads(training, lambda first, last: solve_cholesky(*csr, fixed, penalty, solved, failed, first, last))
         solve_minimum_norm(*csr, fixed, penalty, solved, np.flatnonzero(failed))
     return SolvedBlock(
         block.number,

@@ -89,9 +89,7 @@ def _identity(block: int) -> int:
     return block
 
 
-def _scatter_chunk(
-    order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side
-) -> Iterator[tuple[int, tuple]]:
+def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, tuple]]:
     """Yield (block, piece) for every block that the chunk has ratings for. A piece names its place in the input."""
     by_user = rows.name == "users"
     row_ids, column_ids = (chunk.users[0], chunk.items[0]) if by_user else (chunk.items[0], chunk.users[0])

@@ -19,9 +19,7 @@ def require_room(context: SparkContext, n_users: int, n_items: int, rank: int) -
     needed = max(n_users, n_items) * rank * 4
     jvm = context._jvm
     assert jvm is not None
-    limit = jvm.org.apache.spark.util.Utils.memoryStringToMb(
-        _setting(context, "spark.driver.maxResultSize", "1g")
-    )
+    limit = jvm.org.apache.spark.util.Utils.memoryStringToMb(_setting(context, "spark.driver.maxResultSize", "1g"))
     heap = jvm.java.lang.Runtime.getRuntime().maxMemory()
     what = f"the factors of {max(n_users, n_items):,} rows at rank {rank} are {needed / _MIB:,.0f} MiB"
     if limit and needed > limit * _MIB:

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The best-scoring candidates of every row of a factor frame, by blocked matrix products."""
 
 from collections.abc import Iterator

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """How far predicted ratings are from the given ones."""
 
 from dataclasses import dataclass

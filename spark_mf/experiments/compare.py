@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """spark_mf against pyspark: the same rows, the same hyperparameters, side by side."""
 
 import logging
@@ -6,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.reading import FORMATS, read_ratings
-from spark_mf.data.splitting import cold_counts, random_split
 from spark_mf.experiments.config import one_of, real, setting, several, text, whole
 from spark_mf.experiments.environment import provenance
-from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence
+from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence, split_and_count
 from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters, Method, comparison_methods
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.plots import PLOTS, draw_all
@@ -106,30 +103,8 @@ def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings
         name, ratings = _named(settings.ratings), _read(spark, settings, settings.ratings)
     with stage("splitting, counting and caching"):
         # One partition a core, whatever the file's: all methods start from the same balanced input.
-        ratings = ratings.select("user", "item", "rating")
         ratings = ratings.repartition(spark.sparkContext.defaultParallelism, "user", "item")
-        train, test = random_split(ratings, settings.test_fraction, settings.seed)
-        train, test = (part.persist(StorageLevel.MEMORY_AND_DISK) for part in (train, test))
-        train_count, test_count = train.count(), test.count()
-        for part, count in (("training", train_count), ("test", test_count)):
-            if count == 0:
-                raise ValueError(
-                    f"{name}: the split leaves no {part} rows of {train_count + test_count} with "
-                    f"test_fraction {settings.test_fraction:g}: give more ratings or another fraction."
-                )
-        everything = train.unionByName(test)
-        pairs = everything.select("user", "item").distinct().count()
-        return SplitRatings(
-            dataset=name,
-            train=train,
-            test=test,
-            users=everything.select("user").distinct().count(),
-            items=everything.select("item").distinct().count(),
-            ratings=train_count + test_count,
-            test_ratings=test_count,
-            cold_test_ratings=cold_counts(train, test),
-            duplicates=train_count + test_count - pairs,
-        )
+        return split_and_count(name, ratings, settings.test_fraction, settings.seed)
 
 
 def compare(

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Settings of a job: declared once as a dataclass, set by a TOML file and by command-line options over it."""
 
 import argparse

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Where a run happens: versions, commit, machine, and the memory that its processes take."""
 
 import os
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
@@ -18,6 +18,9 @@ from pyspark.sql import SparkSession
 import spark_mf
 
 PACKAGE = Path(spark_mf.__file__).parent
+
+# How `versions["pyspark_blas"]` begins where both libraries are native ones.
+NATIVE = "native"
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,24 @@ def provenance(spark: SparkSession) -> Provenance:
         master=spark.sparkContext.master or "",
         cores=spark.sparkContext.defaultParallelism,
         versions={
-            "spark_mf": spark_mf.__version__,
-            "python": platform.python_version(),
-            "numpy": version("numpy"),
-            "numba": version("numba"),
-            "pyspark": version("pyspark"),
+            **software_versions(),
             "java": _java_version(spark),
             "pyspark_blas": _pyspark_blas(spark),
-            "machine": f"{platform.system()} {platform.machine()}",
         },
         git=git_commit(PACKAGE),
     )
+
+
+def software_versions() -> dict[str, str]:
+    """What is known of the versions without a session."""
+    return {
+        "spark_mf": spark_mf.__version__,
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "pyspark": version("pyspark"),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def git_commit(folder: Path) -> str | None:
@@ -80,11 +90,20 @@ def _java_version(spark: SparkSession) -> str:
 
 
 def _pyspark_blas(spark: SparkSession) -> str:
-    netlib = spark.sparkContext._jvm.dev.ludovic.netlib.blas  # type: ignore[union-attr]
+    netlib = spark.sparkContext._jvm.dev.ludovic.netlib  # type: ignore[union-attr]
+    # ALS makes its normal equations with BLAS and solves them with LAPACK, which come from two libraries.
+    used = [_netlib_class(netlib.blas, "BLAS"), _netlib_class(netlib.lapack, "LAPACK")]
+    native = [name.startswith("JNI") for name in used]
+    how = NATIVE if all(native) else "native in part" if any(native) else "no native library, in Java"
+    return f"{how} ({', '.join(used)})"
+
+
+def _netlib_class(package: Any, library: str) -> str:
+    """The class that pyspark uses: the native one, or where its library is not found the one in Java."""
     try:
-        return f"native ({netlib.NativeBLAS.getInstance().getClass().getSimpleName()})"
+        return str(getattr(package, f"Native{library}").getInstance().getClass().getSimpleName())
     except Py4JError:
-        return f"no native library, in Java ({netlib.JavaBLAS.getInstance().getClass().getSimpleName()})"
+        return str(getattr(package, f"Java{library}").getInstance().getClass().getSimpleName())
 
 
 class PeakMemory:

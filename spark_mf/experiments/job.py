@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """What every job needs round its work: a session, and one sentence for a fault of the input."""
 
 import sys

@@ -1,16 +1,17 @@
-# SPDX-License-Identifier: Apache-2.0
 """One timed run of one method, made into a result row."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pyspark import StorageLevel
 from pyspark.ml import Model
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_mf.data.splitting import cold_counts, random_split
 from spark_mf.evaluation.metrics import RatingErrors, rating_errors
 from spark_mf.experiments.environment import PeakMemory, Provenance, utc_now
 from spark_mf.experiments.methods import Hyperparameters, Method
@@ -25,22 +26,67 @@ _WARM_UP_ITERATIONS = 2
 _HELD_OUT = "held_out"
 
 
-@dataclass(frozen=True)
-class SplitRatings:
-    """Cached training and test rows (columns ``user``, ``item``, ``rating``) and what was counted in them.
-
-    The counts are those of `ResultRow`.
-    """
+@dataclass(frozen=True, kw_only=True)
+class RatingCounts:
+    """Name and size of a split data set, as in `ResultRow`."""
 
     dataset: str
-    train: DataFrame
-    test: DataFrame
     users: int
     items: int
     ratings: int
     test_ratings: int
     cold_test_ratings: int
     duplicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitRatings(RatingCounts):
+    """Cached training and test rows (columns ``user``, ``item``, ``rating``) and what was counted in them."""
+
+    train: DataFrame
+    test: DataFrame
+
+
+def split_and_count(name: str, ratings: DataFrame, test_fraction: float, seed: int) -> SplitRatings:
+    """Split ratings, cache both parts and count what is in them.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    ratings : DataFrame (user, item, rating)
+    test_fraction : float
+        Expected share of the pairs that is held out.
+    seed : int
+        Of the split.
+
+    Raises
+    ------
+    ValueError
+        When no training or no test rows are left.
+    """
+    parts = random_split(ratings.select("user", "item", "rating"), test_fraction, seed)
+    train, test = (part.persist(StorageLevel.MEMORY_AND_DISK) for part in parts)
+    train_count, test_count = train.count(), test.count()
+    for part, count in (("training", train_count), ("test", test_count)):
+        if count == 0:
+            raise ValueError(
+                f"{name}: the split leaves no {part} rows of {train_count + test_count} with "
+                f"test_fraction {test_fraction:g}: give more ratings or another fraction."
+            )
+    everything = train.unionByName(test)
+    pairs = everything.select("user", "item").distinct().count()
+    return SplitRatings(
+        dataset=name,
+        train=train,
+        test=test,
+        users=everything.select("user").distinct().count(),
+        items=everything.select("item").distinct().count(),
+        ratings=train_count + test_count,
+        test_ratings=test_count,
+        cold_test_ratings=cold_counts(train, test),
+        duplicates=train_count + test_count - pairs,
+    )
 
 
 class Bench:
@@ -61,12 +107,19 @@ class Bench:
         self._given = given
         self._where = where
 
-    def warm_up(self, methods: Sequence[Method]) -> None:
+    def warm_up(self, methods: Sequence[Method], use: Callable[[Any], object] | None = None) -> None:
         """Fit each method once on a sample, so that no timed fit pays for what the first in a session pays.
 
         That is class loading and just-in-time compilation in the JVM, and Python workers that start and load
         kernels.
         A method that fails here is left to fail where its row is made.
+
+        Parameters
+        ----------
+        methods : Sequence[Method]
+            What is fitted.
+        use : Callable[[Any], object] | None
+            What else will be done with the models, done once with each.
         """
         fraction = min(1.0, _WARM_UP_RATINGS / max(1, self._data.ratings))
         sample = self._data.train.sample(fraction=fraction, seed=self._given.seed)
@@ -75,13 +128,22 @@ class Bench:
                 try:
                     model = method.build(replace(self._given, iterations=_WARM_UP_ITERATIONS)).fit(sample)
                     rating_errors(model.transform(self._data.test))
-                    _release(model)
+                    if use is not None:
+                        use(model)
+                    release(model)
                 except Exception as fault:
                     logger.warning("%s: warming up failed: %s", method.label, first_sentence(fault))
 
     def run(self, method: Method) -> ResultRow:
         """Fit once on the clock and evaluate; a failure becomes a row with ``error``."""
-        row = self._new_row(method)
+        row, model = self.run_for_model(method)
+        if model is not None:
+            release(model)
+        return row
+
+    def run_for_model(self, method: Method) -> tuple[ResultRow, Any]:
+        """As `run`, but return the model too, None when the run failed; the caller releases it."""
+        row = unmeasured_row(method, self._data, self._given, self._where)
         try:
             with stage(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
                 start = time.perf_counter()
@@ -101,10 +163,11 @@ class Bench:
                 summary: TrainingSummary = model.summary
                 row = replace(row, setup_seconds=summary.setupSeconds, history=summary.history)
             row.to_json()  # A number that JSON does not have (RMSE nan) is a failure of the run.
-            return row
+            return row, model
         except Exception as fault:  # Whatever it was, the other methods' rows are still wanted.
             logger.warning("%s failed: %s", method.label, first_sentence(fault))
-            return replace(self._new_row(method), started_at=row.started_at, error=first_sentence(fault))
+            unmeasured = unmeasured_row(method, self._data, self._given, self._where)
+            return replace(unmeasured, started_at=row.started_at, error=first_sentence(fault)), None
 
     def add_validation_history(self, method: Method, row: ResultRow) -> ResultRow:
         """Put the test RMSE of each iteration into the history of a method that keeps one.
@@ -118,7 +181,7 @@ class Bench:
         estimator: Any = method.build(self._given)
         with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
             model = estimator.setValidationIndicatorCol(_HELD_OUT).fit(marked)
-            _release(model)
+            release(model)
         history = tuple(
             replace(timed, validation_rmse=validated.validation_rmse)
             for timed, validated in zip(row.history, model.summary.history, strict=True)
@@ -133,7 +196,8 @@ class Bench:
         """
         assert row.fit_seconds is not None
         with stage(f"{method.label}: set-up alone", ticking=True):
-            setup, _ = self._untimed_fit(method, 0)
+            setup, model = self._untimed_fit(method, 0)
+            release(model)
         # On tiny data the noise of two separate fits can exceed the iterations themselves.
         setup = min(setup, row.fit_seconds)
         mean = (row.fit_seconds - setup) / row.iterations
@@ -151,7 +215,7 @@ class Bench:
             return row
         stops = ", ".join(map(str, points))
         with stage(f"{method.label}: fitting again, up to iteration {stops}", ticking=True):
-            rmse = {k: self._test_errors(self._untimed_fit(method, k)[1]).rmse for k in points}
+            rmse = {k: self._refit_rmse(method, k) for k in points}
         history = tuple(
             replace(record, validation_rmse=rmse.get(record.iteration, record.validation_rmse))
             for record in row.history
@@ -159,15 +223,19 @@ class Bench:
         note = f"RMSE by iteration: from further fits with maxIter = {stops}, which are not in the times."
         return replace(row, history=history, notes=(*row.notes, note))
 
+    def _refit_rmse(self, method: Method, iterations: int) -> float | None:
+        _, model = self._untimed_fit(method, iterations)
+        rmse = self._test_errors(model).rmse
+        release(model)
+        return rmse
+
     def _untimed_fit(self, method: Method, iterations: int) -> tuple[float, Model]:
         start = time.perf_counter()
         model = method.build(replace(self._given, iterations=iterations)).fit(self._data.train)
         return time.perf_counter() - start, model
 
     def _test_errors(self, model: Model) -> RatingErrors:
-        """Evaluate a model, which is not used any more afterwards: what it keeps cached is let go."""
         errors = rating_errors(model.transform(self._data.test))
-        _release(model)
         if errors.cold_rows != self._data.cold_test_ratings:
             raise ValueError(
                 f"the model left {errors.cold_rows} test rows without a prediction, and "
@@ -175,34 +243,36 @@ class Bench:
             )
         return errors
 
-    def _new_row(self, method: Method) -> ResultRow:
-        data, given, where = self._data, self._given, self._where
-        return ResultRow(
-            model=method.model,
-            label=method.label,
-            solver=method.solver,
-            blocks=method.blocks,
-            dataset=data.dataset,
-            users=data.users,
-            items=data.items,
-            ratings=data.ratings,
-            test_ratings=data.test_ratings,
-            cold_test_ratings=data.cold_test_ratings,
-            duplicates=data.duplicates,
-            rank=given.rank,
-            iterations=given.iterations,
-            regParam=given.regParam,
-            regularization=given.regularization,
-            seed=given.seed,
-            master=where.master,
-            cores=where.cores,
-            versions=where.versions,
-            git=where.git,
-            started_at=utc_now(),
-        )
+
+def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, where: Provenance) -> ResultRow:
+    """A row with all that is known before the run, which starts now."""
+    return ResultRow(
+        model=method.model,
+        label=method.label,
+        solver=method.solver,
+        blocks=method.blocks,
+        dataset=data.dataset,
+        users=data.users,
+        items=data.items,
+        ratings=data.ratings,
+        test_ratings=data.test_ratings,
+        cold_test_ratings=data.cold_test_ratings,
+        duplicates=data.duplicates,
+        rank=given.rank,
+        iterations=given.iterations,
+        regParam=given.regParam,
+        regularization=given.regularization,
+        seed=given.seed,
+        master=where.master,
+        cores=where.cores,
+        versions=where.versions,
+        git=where.git,
+        started_at=utc_now(),
+    )
 
 
-def _release(model: Any) -> None:
+def release(model: Any) -> None:
+    """Let go what a model keeps cached; it is not used any more."""
     for name in ("userFactors", "itemFactors"):
         if hasattr(model, name):
             getattr(model, name).unpersist()

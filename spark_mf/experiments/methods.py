@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The methods that comparisons can run; a new one is one more entry of `comparison_methods`."""
 
 from collections.abc import Callable
@@ -38,8 +37,8 @@ class Method:
         The key ``model`` of its rows.
     solver : str | None
         How a row is solved, where the estimator offers a choice.
-    blocks : int
-        User blocks, and item blocks.
+    blocks : int | None
+        User blocks, and item blocks; None leaves them to the estimator.
     keeps_history : bool
         Whether its models have a `TrainingSummary` and its estimator a ``validationIndicatorCol``; of others
         the history is measured by fitting again with fewer iterations.
@@ -51,7 +50,7 @@ class Method:
     label: str
     model: str
     solver: str | None
-    blocks: int
+    blocks: int | None
     keeps_history: bool
     build: Callable[[Hyperparameters], Estimator[Any]]
 
@@ -67,17 +66,19 @@ def comparison_methods(names: tuple[str, ...], cores: int) -> list[Method]:
         Task slots of the session.
     """
     table = [
-        _spark_mf_als("cholesky", cores),
-        _spark_mf_als("cg", cores),
-        _pyspark_als("pyspark-10", PYSPARK_DEFAULT_BLOCKS),
-        _pyspark_als("pyspark-cores", cores),
+        spark_mf_als("cholesky", cores),
+        spark_mf_als("cg", cores),
+        pyspark_als("pyspark-10", PYSPARK_DEFAULT_BLOCKS),
+        pyspark_als("pyspark-cores", cores),
     ]
     # With as many cores as pyspark's default blocks, its two entries are one and the same.
     by_label = {method.label: method for method in table if method.name in names}
     return list(by_label.values())
 
 
-def _spark_mf_als(solver: str, blocks: int) -> Method:
+def spark_mf_als(solver: str, blocks: int | None) -> Method:
+    """`spark_mf.ALS` with one of its solvers; without ``blocks`` it chooses their number itself."""
+
     def build(given: Hyperparameters) -> Estimator[Any]:
         from spark_mf.als import ALS
 
@@ -86,7 +87,9 @@ def _spark_mf_als(solver: str, blocks: int) -> Method:
     return Method(solver, f"spark_mf.ALS, {solver}", "spark_mf.ALS", solver, blocks, True, build)
 
 
-def _pyspark_als(name: str, blocks: int) -> Method:
+def pyspark_als(name: str, blocks: int) -> Method:
+    """`pyspark.ml.recommendation.ALS` under a name, with so many user blocks and item blocks."""
+
     def build(given: Hyperparameters) -> Estimator[Any]:
         from pyspark.ml.recommendation import ALS
 
@@ -95,15 +98,14 @@ def _pyspark_als(name: str, blocks: int) -> Method:
     return Method(name, f"pyspark.ALS, {blocks} blocks", "pyspark.ALS", "cholesky", blocks, False, build)
 
 
-def _shared_params(given: Hyperparameters, blocks: int) -> dict[str, Any]:
-    return {
+def _shared_params(given: Hyperparameters, blocks: int | None) -> dict[str, Any]:
+    params = {
         "rank": given.rank,
         "maxIter": given.iterations,
         "regParam": given.regParam,
         "seed": given.seed,
-        "numUserBlocks": blocks,
-        "numItemBlocks": blocks,
         "userCol": "user",
         "itemCol": "item",
         "ratingCol": "rating",
     }
+    return params if blocks is None else {**params, "numUserBlocks": blocks, "numItemBlocks": blocks}

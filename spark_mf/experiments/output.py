@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The folder that a job leaves: refused when in use, and complete only with its ``results.jsonl``."""
 
 import tempfile

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Pictures of result rows, as PNG files; nothing here needs Spark or a screen.
 
 Figures are made without pyplot: it would keep them in global state, and look for a display.
@@ -78,7 +77,26 @@ def draw_fit_time(rows: Sequence[ResultRow], path: Path) -> None:
     timed = [row for row in rows if row.fit_seconds is not None]
     figure = Figure(figsize=(_WIDTH_INCHES, 1.9 + 0.55 * len(timed)), dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
-    longest = max(row.fit_seconds or 0.0 for row in timed)
+    _fit_bars(axes, timed)
+    axes.set_title(f"Time of the whole fit, {timed[0].iterations} iterations\n{_subject(timed[0])}", fontsize=11)
+    _save(figure, axes, path)
+
+
+def draw_benchmark(rows: Sequence[ResultRow], path: Path) -> None:
+    """Seconds of an iteration, and of each whole fit, as bars one above the other."""
+    timed = [row for row in rows if row.fit_seconds is not None]
+    figure = Figure(figsize=(_WIDTH_INCHES, 3.4 + 1.1 * len(timed)), dpi=_DPI, layout="constrained")
+    above, below = figure.subplots(2)
+    seconds = [row.seconds_per_iteration or 0.0 for row in timed]
+    above.barh(range(len(timed)), seconds, color=_COLORS[0], edgecolor="black")
+    _finish_bars(above, timed, seconds)
+    above.set_title(f"Time of an iteration\n{_subject(timed[0])}", fontsize=11)
+    _fit_bars(below, timed)
+    below.set_title(f"Time of the whole fit, {timed[0].iterations} iterations", fontsize=11)
+    _save(figure, below, path)
+
+
+def _fit_bars(axes: Axes, timed: Sequence[ResultRow]) -> None:
     for place, row in enumerate(timed):
         total, setup = row.fit_seconds or 0.0, row.setup_seconds or 0.0
         named = place == 0  # One legend entry for all bars of a kind.
@@ -91,15 +109,19 @@ def draw_fit_time(rows: Sequence[ResultRow], path: Path) -> None:
             edgecolor="black",
             label="iterations" if named else None,
         )
-        axes.text(total + 0.01 * longest, place, f"{total:.2f} s", va="center")
+    _finish_bars(axes, timed, [row.fit_seconds or 0.0 for row in timed])
+
+
+def _finish_bars(axes: Axes, timed: Sequence[ResultRow], seconds: Sequence[float]) -> None:
+    longest = max(seconds)
+    for place, value in enumerate(seconds):
+        axes.text(value + 0.01 * longest, place, f"{value:.2f} s", va="center")
     axes.set_yticks(range(len(timed)), [row.label for row in timed])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.15 * longest)
     axes.set_xlabel("seconds")
-    axes.set_title(f"Time of the whole fit, {timed[0].iterations} iterations\n{_subject(timed[0])}", fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
-    _save(figure, axes, path)
 
 
 def _measured(row: ResultRow) -> list[tuple[int, float]]:

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """What a comparison found, in words and tables, from its result rows alone; nothing here needs Spark."""
 
 from collections.abc import Sequence
@@ -25,6 +24,11 @@ _HEADERS = (
     "× iteration",
 )
 
+_TABLE_READING = (
+    f"`× fit` and `× iteration` say how many times as fast a row is as the best of {BASELINE} over its block counts: "
+    "its shortest fit, and its shortest iteration."
+)
+
 
 def result_table(rows: Sequence[ResultRow]) -> str:
     """The rows as an aligned table, which is Markdown too.
@@ -37,18 +41,18 @@ def result_table(rows: Sequence[ResultRow]) -> str:
     cells = [
         (
             row.label,
-            _shown(row.blocks, "d"),
-            _shown(row.fit_seconds, ".2f"),
-            _shown(row.setup_seconds, ".2f"),
-            _shown(row.seconds_per_iteration, ".3f"),
-            _shown(row.test_rmse, ".4f"),
-            _shown(row.test_mae, ".4f"),
-            _ratio(base_fit, row.fit_seconds),
-            _ratio(base_iteration, row.seconds_per_iteration),
+            shown(row.blocks, "d"),
+            shown(row.fit_seconds, ".2f"),
+            shown(row.setup_seconds, ".2f"),
+            shown(row.seconds_per_iteration, ".3f"),
+            shown(row.test_rmse, ".4f"),
+            shown(row.test_mae, ".4f"),
+            ratio(base_fit, row.fit_seconds),
+            ratio(base_iteration, row.seconds_per_iteration),
         )
         for row in rows
     ]
-    return _aligned(_HEADERS, cells)
+    return aligned(_HEADERS, cells)
 
 
 def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
@@ -90,11 +94,17 @@ def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> s
     plots : Sequence[str]
         File names of pictures beside the report.
     """
+    results = f"{result_table(rows)}\n\n{_ratios(rows)}\n\n{_TABLE_READING}"
+    return report(rows, results, plots)
+
+
+def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -> str:
+    """A report in Markdown: ``results`` between what all reports say of data, failures, measuring and place."""
     first = rows[0]
     sections = [
         f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
         "## What was compared\n\n" + _subject(first),
-        "## Results\n\n" + result_table(rows) + "\n\n" + _ratios(rows),
+        "## Results\n\n" + results,
         "\n\n".join(f"![{_alt(name)}]({name})" for name in plots),
         _failures(rows),
         "## How it was measured\n\n" + _measured(rows),
@@ -128,7 +138,7 @@ def _ratios(rows: Sequence[ResultRow]) -> str:
     for row in rows:
         if row.model == best.model or row.fit_seconds is None:
             continue
-        line = f"- {row.label}: the fit is {_ratio(best.fit_seconds, row.fit_seconds)} times as fast"
+        line = f"- {row.label}: the fit is {ratio(best.fit_seconds, row.fit_seconds)} times as fast"
         if row.test_rmse is not None and best.test_rmse is not None:
             line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
             line += "lower" if row.test_rmse <= best.test_rmse else "higher"
@@ -150,8 +160,6 @@ def _measured(rows: Sequence[ResultRow]) -> str:
         "loading classes and kernels, compiling and starting workers are in none of the times.",
         "- `fit` is the wall-clock time of one call of `fit`, set-up included; it is one run, so differences "
         "of some per cent are noise.",
-        f"- `× fit` and `× iteration` say how many times as fast a row is as the best of {BASELINE} over its "
-        "block counts: its shortest fit, and its shortest iteration.",
     ]
     lines += [f"- {row.label}: {note}" for row in rows for note in row.notes]
     if memory:
@@ -182,15 +190,17 @@ def _shortest(seconds: Sequence[float | None]) -> float | None:
     return min((each for each in seconds if each is not None), default=None)
 
 
-def _shown(value: float | None, form: str) -> str:
+def shown(value: float | None, form: str) -> str:
+    """A number in a format, or a dash where there is none."""
     return "–" if value is None else format(value, form)
 
 
-def _ratio(base: float | None, seconds: float | None) -> str:
-    return _shown(base / seconds if base and seconds else None, ".1f")
+def ratio(base: float | None, seconds: float | None) -> str:
+    """How many times ``seconds`` goes into ``base``, or a dash."""
+    return shown(base / seconds if base and seconds else None, ".1f")
 
 
-def _aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """A Markdown table of padded columns: the first to the left, all others, numbers, to the right."""
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
 

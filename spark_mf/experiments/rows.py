@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Result rows: what one run of one method gave, one JSON object a line in ``results.jsonl``.
 
 Rows are all that plots and reports know; nothing here needs Spark.
@@ -10,6 +9,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from spark_mf.summary import IterationRecord
@@ -32,7 +32,7 @@ class ResultRow:
     solver : str | None
         How the model solves a row, where it offers a choice.
     blocks : int | None
-        User blocks, and item blocks.
+        User blocks, and item blocks; None where the model chose their number.
     dataset : str
         Name of the data set.
     users, items, ratings : int
@@ -55,6 +55,11 @@ class ResultRow:
         The iterations in order; ``validation_rmse`` is the RMSE of the test rows, None where not measured.
     peak_memory_mb : float | None
         Largest resident memory during the fit, in MiB, of driver, JVM and Python workers together.
+    recommend_seconds : float | None
+        Seconds in which the fitted model recommends 10 items to every user, the result read to its end; None
+        where not measured.
+    blas : str | None
+        Linear algebra library that the model's JVM was seen to use; None where it was not looked at.
     master, cores, versions, git, started_at
         Where the run happened: Spark master, task slots, software versions, commit (None outside a checkout)
         and start in UTC (ISO 8601).
@@ -86,6 +91,8 @@ class ResultRow:
     test_mae: float | None = None
     history: tuple[IterationRecord, ...] = ()
     peak_memory_mb: float | None = None
+    recommend_seconds: float | None = None
+    blas: str | None = None
     master: str
     cores: int
     versions: dict[str, str]
@@ -96,20 +103,23 @@ class ResultRow:
 
     @property
     def seconds_per_iteration(self) -> float | None:
-        """Mean seconds of one iteration: the fit without its set-up, over the iterations."""
+        """Seconds of one iteration: the median of the history, or the mean of the fit without its set-up."""
+        if self.history:
+            return median(record.seconds for record in self.history)
         if self.fit_seconds is None or self.setup_seconds is None or self.iterations == 0:
             return None
         return (self.fit_seconds - self.setup_seconds) / self.iterations
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end.
+        """One line of JSON, without the line's end; it also holds `seconds_per_iteration`.
 
         Raises
         ------
         ValueError
             When a number is NaN or infinite, which JSON does not have.
         """
-        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+        keys = {**asdict(self), "seconds_per_iteration": self.seconds_per_iteration}
+        return json.dumps(keys, allow_nan=False, ensure_ascii=False)
 
 
 def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """The Spark session of a job: spark-submit's where one was used, else a quiet local one."""
 
 import os
@@ -113,9 +112,7 @@ def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
     """Start the driver's JVM, or connect to the one that spark-submit has started."""
     if "SPARK_CONF_DIR" not in os.environ and "SPARK_HOME" not in os.environ:
         os.environ["SPARK_CONF_DIR"] = str(next(folder for folder in _CONF_FOLDERS if folder.is_dir()))
-    os.environ.setdefault(
-        "PYSPARK_DRIVER_PYTHON", sys.executable
-    )  # Spark's start script looks for itself with it
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)  # Spark's start script looks for itself with it
     conf = SparkConf(loadDefaults=False)
     # A session started from Python shows Spark's bar of stages, which would overwrite the job's own progress.
     conf.set("spark.ui.showConsoleProgress", "false")

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Says on the log what a job is doing and for how long; long stages are heard of before they end."""
 
 import logging

@@ -19,9 +19,7 @@ _SHIFT = np.uint64(32)
 def _two_uniforms(key, user, block):  # type: ignore[no-untyped-def]
     """Columns 2·block and 2·block + 1 of `random.uniform` in the user's row."""
     row = np.uint64(user)
-    w0, w1, w2, w3 = philox4x32(
-        row & _WORD, row >> _SHIFT, np.uint64(block), _PURPOSE, key & _WORD, key >> _SHIFT
-    )
+    w0, w1, w2, w3 = philox4x32(row & _WORD, row >> _SHIFT, np.uint64(block), _PURPOSE, key & _WORD, key >> _SHIFT)
     return word_pair_to_uniform(w0, w1), word_pair_to_uniform(w2, w3)
 
 

@@ -266,9 +266,7 @@ def scatter_by_block(
 
 
 @kernel()
-def _block_offsets(
-    block_of_code: NDArray[np.int32], row_codes: NDArray[np.int32], n_blocks: int
-) -> NDArray[np.int64]:
+def _block_offsets(block_of_code: NDArray[np.int32], row_codes: NDArray[np.int32], n_blocks: int) -> NDArray[np.int64]:
     """Where the ratings of each block start, int64[n_blocks + 1]."""
     ratings_of_code = np.zeros(block_of_code.size, np.int32)
     for i in range(row_codes.size):

@@ -81,9 +81,7 @@ def factorize(gram, rank, width, scratch):  # type: ignore[no-untyped-def]
             aligned = p // LANES * LANES
             for r in range(LANES):
                 scratch[r] = -gram[first + r, p] if first + r < p else np.float32(0.0)
-            add_rows(
-                gram, p * width + aligned, gram, first * width + aligned, width, scratch, 0, width - aligned
-            )
+            add_rows(gram, p * width + aligned, gram, first * width + aligned, width, scratch, 0, width - aligned)
             pivot = gram[p, p]
             if not pivot > SAFE_PIVOT * scratch[LANES + p]:
                 return False

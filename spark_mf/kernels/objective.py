@@ -24,9 +24,7 @@ def row_penalties(
 
 def penalty_sum(penalty: NDArray[np.float32], factors: NDArray[np.float32]) -> float:
     """Return Σ_r penalty[r]·‖factors[r]‖² in float64."""
-    return float(
-        np.dot(penalty.astype(np.float64), np.einsum("ij,ij->i", factors, factors, dtype=np.float64))
-    )
+    return float(np.dot(penalty.astype(np.float64), np.einsum("ij,ij->i", factors, factors, dtype=np.float64)))
 
 
 def objective(squared_error: float, penalties: float, regularization: str, n_ratings: int) -> float:

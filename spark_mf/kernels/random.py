@@ -188,9 +188,7 @@ def _purpose_word(purpose: int) -> np.uint64:
 
 def _shape(rows: NDArray[np.int64], columns: int) -> tuple[int, int]:
     if rows.dtype != np.int64 or rows.ndim != 1:
-        raise TypeError(
-            f"rows is {rows.dtype} of {rows.ndim} dimensions; give an int64 array of one dimension."
-        )
+        raise TypeError(f"rows is {rows.dtype} of {rows.ndim} dimensions; give an int64 array of one dimension.")
     if columns < 0:
         raise ValueError(f"columns is {columns}; give 0 or more.")
     return rows.shape[0], columns

@@ -176,10 +176,7 @@ def row_dots(typingctx, x, x_offset, ldx, v, v_offset, n, out, out_offset):  # t
 
         def step(c: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
             chunk = emit.load(emit.at(v_data, c))
-            return [
-                emit.fma(emit.load(emit.at(row, c)), chunk, total)
-                for row, total in zip(rows, sums, strict=True)
-            ]
+            return [emit.fma(emit.load(emit.at(row, c)), chunk, total) for row, total in zip(rows, sums, strict=True)]
 
         sums = emit.loop(n, LANES, [ir.Constant(_VECTOR, [0.0] * LANES)] * LANES, step)
         emit.store(_sum_lanes(emit, sums), emit.data(args, 6, out_offset))

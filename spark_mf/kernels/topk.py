@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """Partial selection: the n best of each row of scores that arrive tile by tile.
 
 The selection of one row is a binary heap in two arrays of length n whose root is the *worst* kept entry, so a

@@ -77,9 +77,7 @@ def test_unpack_restores_every_bit(block):
 def test_unpack_at_the_limits_of_each_form(largest, n_distinct):
     rng = np.random.default_rng(largest + n_distinct)
     values = rng.integers(0, 2**31, n_distinct, np.uint32).view(np.float32)
-    block = RatingBlock(
-        int32(3, 4), np.array([0, 300, 600]), np.full(600, largest, np.int32), np.resize(values, 600)
-    )
+    block = RatingBlock(int32(3, 4), np.array([0, 300, 600]), np.full(600, largest, np.int32), np.resize(values, 600))
 
     assert_same_block(unpack(pack(block)), block)
 

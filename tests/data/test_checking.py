@@ -34,13 +34,9 @@ def test_every_fault_is_counted_and_the_first_row_shown(spark):
 
 def test_missing_column_wrong_type_and_no_rows(spark):
     frame = spark.range(1).selectExpr("id user", "id item", "current_date() rating")
-    with pytest.raises(
-        ValueError, match="the ratings has no column score; its columns are user, item, rating"
-    ):
+    with pytest.raises(ValueError, match="the ratings has no column score; its columns are user, item, rating"):
         check_ratings(frame, rating_col="score")
-    with pytest.raises(
-        ValueError, match="Column rating of the ratings is of type date, but must hold numbers"
-    ):
+    with pytest.raises(ValueError, match="Column rating of the ratings is of type date, but must hold numbers"):
         check_ratings(frame)
     with pytest.raises(ValueError, match="the ratings has no ratings; give data with at least one row"):
         check_ratings(spark.range(0).selectExpr("id user", "id item", "id rating"))

@@ -34,9 +34,7 @@ def test_asked_names_come_first():
 
 
 def test_a_column_asked_for_one_role_is_not_guessed_for_another():
-    columns, _ = choose_columns(
-        ["user", "item", "value", "rating"], {**NOTHING, "timestamp": "value"}, "x.csv"
-    )
+    columns, _ = choose_columns(["user", "item", "value", "rating"], {**NOTHING, "timestamp": "value"}, "x.csv")
     assert columns["rating"] == "rating"
 
 

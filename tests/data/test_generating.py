@@ -120,9 +120,7 @@ def test_true_ratings_have_low_rank():
 
 def test_the_largest_step_stays_on_the_scale(spark):
     """Steps of 2 from 1 reach 3 and 5, not the scale's end 6; some of the partitions have no user."""
-    frame = generate_ratings(
-        spark, users=40, items=30, ratings=500, scale=(1, 6), step=2, noise=3, partitions=50
-    )
+    frame = generate_ratings(spark, users=40, items=30, ratings=500, scale=(1, 6), step=2, noise=3, partitions=50)
     assert set(collect(frame)[2]) == {1.0, 3.0, 5.0}
 
 

@@ -84,9 +84,7 @@ def test_bad_driver_memory_is_refused(no_session, size):
 
 def test_spark_connect_is_refused(no_session, monkeypatch):
     monkeypatch.setenv("SPARK_REMOTE", "sc://cluster")
-    with pytest.raises(
-        RuntimeError, match="SPARK_REMOTE is 'sc://cluster', but the jobs of spark_mf need a classic"
-    ):
+    with pytest.raises(RuntimeError, match="SPARK_REMOTE is 'sc://cluster', but the jobs of spark_mf need a classic"):
         local_session("x")
 
 

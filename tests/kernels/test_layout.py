@@ -163,9 +163,7 @@ def test_csr_from_triples_equals_its_twin(matrix):
 
 @IMPLEMENTATIONS
 def test_csr_of_no_rows(implementation):
-    results = implementation.csr_from_triples(
-        np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32), 0
-    )
+    results = implementation.csr_from_triples(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32), 0)
 
     assert_same(results, (np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)))
 

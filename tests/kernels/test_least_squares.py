@@ -155,7 +155,13 @@ def test_minimum_norm_of_equal_films_shares_the_weight():
     """Hand-worked: features (1, 1) and rating 2 have the solutions (t, 2 - t); the shortest is (1, 1)."""
     solved = np.zeros((1, 2), np.float32)
     solve_minimum_norm(
-        np.array([0, 1]), np.array([0]), np.array([2.0]), np.ones((1, 2), np.float32), np.zeros(1), solved, [0]
+        np.array([0, 1]),
+        np.array([0], np.int32),
+        np.array([2], np.float32),
+        np.ones((1, 2), np.float32),
+        np.zeros(1, np.float32),
+        solved,
+        np.array([0]),
     )
     np.testing.assert_allclose(solved, [[1, 1]], rtol=1e-6)
 

@@ -38,14 +38,14 @@ def test_the_solved_row_is_where_the_objective_has_no_slope(regularization):
     rng = np.random.default_rng(0)
     fixed = rng.standard_normal((6, 3))
     values, lam, n_ratings = rng.uniform(1, 5, 6), 0.3, 6
-    penalty = row_penalties(np.array([6]), lam, regularization, n_ratings).astype(np.float64)
+    penalty = row_penalties(np.array([6]), lam, regularization, n_ratings)
     solved = np.zeros((1, 3))
     csr = (np.array([0, 6]), np.arange(6), values)
     solve_cholesky(*csr, fixed, penalty, solved, np.zeros(1), 0, 1)
 
     def value(u: np.ndarray) -> float:
         errors = values - fixed @ u
-        return objective(errors @ errors, penalty_sum(penalty, u[np.newaxis]), regularization, n_ratings)
+        return objective(errors @ errors, float(penalty[0]) * float(u @ u), regularization, n_ratings)
 
     for a in range(3):
         step = np.eye(3)[a] * 1e-5

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: Apache-2.0
 """What `spark_mf.kernels.topk` computes, in plain NumPy and in the same signatures.
 
 The kept entries are the same; between updates their order inside a row is not (there a heap, here sorted).

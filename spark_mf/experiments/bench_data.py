@@ -1,0 +1,78 @@
+"""The generated ratings of a benchmark: written once as Parquet, and read by the process of each point."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import SparkSession
+
+import spark_mf
+from spark_mf.data.generating import generate_ratings
+from spark_mf.experiments.measuring import RatingCounts, SplitRatings, split_and_count
+from spark_mf.experiments.stages import stage
+
+DATASET = "generated"
+_DESCRIPTION = "description.json"
+_PARTS = ("train", "test")
+
+
+def description(users: int, items: int, ratings: int, test_fraction: float, seed: int) -> dict[str, Any]:
+    """What decides every row of the set; the version stands for the code that makes them."""
+    return {
+        "users": users,
+        "items": items,
+        "ratings": ratings,
+        "test_fraction": test_fraction,
+        "seed": seed,
+        "noise": 0.5,
+        "skew": "long-tailed",
+        "spark_mf": spark_mf.__version__,
+    }
+
+
+def counts_of(folder: Path, described: dict[str, Any]) -> RatingCounts | None:
+    """What was counted in the set in ``folder``; None where there is none that fits the description."""
+    try:
+        found = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        if found["description"] != described or not all((folder / part / "_SUCCESS").exists() for part in _PARTS):
+            return None
+        return RatingCounts(**found["counts"])
+    except (OSError, ValueError, KeyError, TypeError):  # None, or one that was not finished.
+        return None
+
+
+def write_set(spark: SparkSession, folder: Path, described: dict[str, Any]) -> None:
+    """Generate, split, count and write; the description comes last and tells that the set is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _DESCRIPTION).unlink(missing_ok=True)
+    with stage(f"generating, splitting and counting {described['ratings']:,} ratings", ticking=True):
+        asked = {name: described[name] for name in ("users", "items", "ratings", "noise", "skew", "seed")}
+        # In no order of users or items, which would spare one of the methods work.
+        ratings = generate_ratings(spark, **asked).repartition(spark.sparkContext.defaultParallelism, "user", "item")
+        split = split_and_count(DATASET, ratings, described["test_fraction"], described["seed"])
+    with stage(f"writing them to {folder}"):
+        for part in _PARTS:
+            getattr(split, part).write.mode("overwrite").parquet(str((folder / part).resolve()))
+    counts = {key: value for key, value in vars(split).items() if key not in _PARTS}
+    text = json.dumps({"description": described, "counts": counts}, indent=2)
+    (folder / _DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRatings:
+    """Read a written set, and cache both parts in memory.
+
+    Raises
+    ------
+    ValueError
+        When the files do not hold as many rows as were written.
+    """
+    with stage("reading and caching the ratings"):
+        parts = {}
+        for part in _PARTS:
+            parts[part] = spark.read.parquet(str((folder / part).resolve())).persist(StorageLevel.MEMORY_AND_DISK)
+        rows = sum(part.count() for part in parts.values())
+        if rows != counts.ratings:
+            raise ValueError(f"{folder} holds {rows} ratings and should hold {counts.ratings}: remove it.")
+        return SplitRatings(**asdict(counts), train=parts["train"], test=parts["test"])
