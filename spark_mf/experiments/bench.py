@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spark_mf.data.generating import RatingsSpec
 from spark_mf.experiments.bench_data import counts_of, description
 from spark_mf.experiments.bench_report import FIGURES_PLOT, bench_report
 from spark_mf.experiments.config import one_of, real, setting, several, text, whole
@@ -30,6 +31,7 @@ from spark_mf.experiments.native_blas import library_folders, openblas_environme
 from spark_mf.experiments.output import ROWS, OutputFolder
 from spark_mf.experiments.plots import draw_benchmark
 from spark_mf.experiments.rows import ResultRow, read_rows
+from spark_mf.preflight import require_java
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +129,13 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
     FileNotFoundError
         When ``settings.openblas`` lacks the libraries.
     ValueError
-        When the folder holds rows that would stay and are of other settings or of another job.
+        When the ratings do not fit into the pairs, or the folder holds rows that would stay and are of other
+        settings or of another job.
+    RuntimeError
+        When there is no Java that Spark can use.
     """
+    require_java()
+    RatingsSpec(settings.users, settings.items, settings.ratings, seed=settings.seed)
     if settings.openblas is not None:
         library_folders(Path(settings.openblas))
     rows = {row.label: row for row in recorded_rows(folder)}
@@ -146,7 +153,23 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
     return unfinished
 
 
-def bench(settings: BenchSettings, folder: OutputFolder, command: Sequence[str], points: Sequence[str]) -> list[ResultRow]:
+def write_data(settings: BenchSettings, folder: OutputFolder, command: Sequence[str]) -> None:
+    """Have the ratings written, unless they are there; ``command`` as in `bench`.
+
+    Raises
+    ------
+    RuntimeError
+        When their process fails.
+    """
+    if counts_of(folder.path / DATA, settings.description) is None:
+        code = _run(command, DATA, {})
+        if code != 0:
+            raise RuntimeError(f"the ratings were not written: their process ended with code {code}, see above.")
+
+
+def bench(
+    settings: BenchSettings, folder: OutputFolder, command: Sequence[str], points: Sequence[str]
+) -> list[ResultRow]:
     """Measure points one after the other, and leave rows, report and plot in the folder.
 
     Parameters
@@ -154,7 +177,7 @@ def bench(settings: BenchSettings, folder: OutputFolder, command: Sequence[str],
     settings : BenchSettings
         Of the benchmark.
     folder : OutputFolder
-        Where rows are added to those of an earlier run.
+        With the ratings of `write_data`; rows are added to those of an earlier run.
     command : Sequence[str]
         Arguments of Python that, followed by ``--point NAME``, measure a point and record its rows in the same
         folder; NAME ``data`` writes the ratings.
@@ -164,18 +187,9 @@ def bench(settings: BenchSettings, folder: OutputFolder, command: Sequence[str],
     Returns
     -------
     list[ResultRow]
-        All rows of the folder, earlier ones included.
-
-    Raises
-    ------
-    RuntimeError
-        When the ratings cannot be made; a point that fails is a row with ``error``.
+        All rows of the folder, earlier ones included; a point that failed has rows with ``error``.
     """
     began = time.perf_counter()
-    if points and counts_of(folder.path / DATA, settings.description) is None:
-        code = _run(command, DATA, {})
-        if code != 0:
-            raise RuntimeError(f"the ratings were not written: their process ended with code {code}; see above.")
     for number, point in enumerate(points, start=1):
         elapsed = time.perf_counter() - began
         logger.info("point %d of %d: %s, %.0f s since the start", number, len(points), point, elapsed)

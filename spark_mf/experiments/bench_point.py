@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -47,9 +48,7 @@ def measure_point(settings: BenchSettings, folder: OutputFolder, point: str) -> 
             record(settings, folder, row)
 
 
-def _unmeasured(
-    spark: SparkSession, settings: BenchSettings, folder: OutputFolder, point: str
-) -> list[ResultRow]:
+def _unmeasured(spark: SparkSession, settings: BenchSettings, folder: OutputFolder, point: str) -> list[ResultRow]:
     """Measure, and return rows of what could not even be tried."""
     counts = counts_of(folder.path / DATA, settings.description)
     if counts is None:
@@ -80,7 +79,7 @@ def _measure_methods(bench: Bench, methods: list[Method], keep: Callable[[Result
         if model is None:
             continue
         if not method.keeps_history:
-            row = _attempt("the set-up", row, lambda row, method=method: bench.add_setup(method, row))
+            row = _attempt("the set-up", row, partial(bench.add_setup, method))
             keep(row)
         slower = model
         if best is None or (row.fit_seconds or 0.0) < (best[0].fit_seconds or 0.0):

@@ -117,10 +117,11 @@ def bench_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
     return report(rows, f"{bench_table(rows)}\n\n{_READING}", plots)
 
 
-_READING = f"""- The figures are asked of 20 million ratings, rank 64, 10 iterations and 2 cores. Each is against pyspark at the
-  block count that is best at it; RMSE against its fastest fit.
-- `s/iteration`: of {OWN} the median of its history, the first iteration apart; each also computes the objective and
-  the training RMSE. Of {BASELINE} the mean of the fit without its set-up, as it keeps no history.
+_READING = f"""\
+- The figures are asked of 20 million ratings, rank 64, 10 iterations and 2 cores. Each is against pyspark at
+  the block count that is best at it; RMSE against its fastest fit.
+- `s/iteration`: of {OWN} the median of its history, beside it the first; each also computes the objective and the
+  training RMSE. Of {BASELINE} the mean of the fit without its set-up, as it keeps no history.
 - `recommend`: recommendForAllUsers(10), the result read to its end and thrown away, on the model that was just
   fitted; of {BASELINE} on the model of its fastest fit alone.
 - Each line of spark_mf, and each library that pyspark was run with, had a process and a JVM of its own.

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Measure spark_mf.ALS against pyspark.ml.recommendation.ALS, without and with native OpenBLAS, on generated ratings.
+
+Leaves results.jsonl, report.md and a plot in the output folder, and prints the tables of the report. An output folder
+that has rows is continued: only points without rows are measured.
+
+examples:
+  python jobs/bench.py --output out/bench
+  python jobs/bench.py --output out/bench --points cholesky,cg --again
+  python jobs/bench.py --output out/bench --openblas path/to/openblas
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spark_mf.experiments.bench import BENCH_FILES, DATA, POINTS, BenchSettings, bench, points_to_measure, write_data
+from spark_mf.experiments.bench_point import measure_point
+from spark_mf.experiments.bench_report import bench_table
+from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
+from spark_mf.experiments.job import one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.progress import show_progress
+
+CONFIG = Path(__file__).resolve().parents[1] / "conf" / "bench.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when all rows have figures, 1 when one failed; SystemExit(2) for bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = OneSentenceParser("bench", description=__doc__, formatter_class=layout, allow_abbrev=False)
+    parser.add_argument("--output", required=True, type=Path, help="folder to write to, or to continue")
+    parser.add_argument("--again", action="store_true", help="also measure points anew that have rows")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: conf/bench.toml)")
+    parser.add_argument("--point", choices=(DATA, *POINTS), help=argparse.SUPPRESS)  # the process of one point
+    add_options(parser, BenchSettings)
+    options = vars(parser.parse_args(arguments))
+    output, again, config, point = (options.pop(name) for name in ("output", "again", "config", "point"))
+    with one_sentence_faults(parser.prog):
+        settings = read_settings(BenchSettings, config, options)
+        folder = OutputFolder(output, BENCH_FILES, overwrite=True)
+        show_progress()
+        points = points_to_measure(settings, folder, again=again) if point is None else []
+        if points:
+            write_data(settings, folder, [__file__, *arguments])
+    if point is not None:
+        measure_point(settings, folder, point)
+        return 0
+    rows = bench(settings, folder, [__file__, *arguments], points)
+    print(f"\n{bench_table(rows)}\n\nwritten to {folder.path}")
+    return 1 if any(row.error for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
