@@ -114,7 +114,10 @@ def bench_table(rows: Sequence[ResultRow]) -> str:
 
 def bench_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
     """The whole report, in Markdown; ``plots`` are file names of pictures beside it."""
-    return report(rows, f"{bench_table(rows)}\n\n{_READING}", plots)
+    libraries = [
+        f"- Linear algebra that the JVM of {row.label} was seen to use: {row.blas}." for row in rows if row.blas
+    ]
+    return report(rows, "\n".join([bench_table(rows), "", _READING, *libraries]), plots)
 
 
 _READING = f"""\
@@ -124,8 +127,7 @@ _READING = f"""\
   training RMSE. Of {BASELINE} the mean of the fit without its set-up, as it keeps no history.
 - `recommend`: recommendForAllUsers(10), the result read to its end and thrown away, on the model that was just
   fitted; of {BASELINE} on the model of its fastest fit alone.
-- Each line of spark_mf, and each library that pyspark was run with, had a process and a JVM of its own.
-- The BLAS that pyspark's JVM was seen to use is the key `blas` of its rows in results.jsonl."""
+- Each line of spark_mf, and each library that pyspark was run with, had a process and a JVM of its own."""
 
 
 def _is_native(row: ResultRow) -> bool:

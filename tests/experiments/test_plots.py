@@ -91,3 +91,13 @@ def test_axes_have_names_and_units(tmp_path, comparison, saved):
         ("seconds since the fit began, set-up included", "test RMSE, in units of the ratings"),
         ("seconds", ""),
     ]
+
+
+def test_the_benchmark_has_a_bar_for_each_iteration_and_fit(saved, tmp_path, comparison):
+    plots.draw_benchmark(comparison, tmp_path / "seconds.png")
+    iterations, fits = saved[0].axes
+    # The row that failed has no bar.
+    assert [bar.get_width() for bar in iterations.patches] == [0.5, 0.5, 5.0, 2.0]
+    assert [text.get_text() for text in fits.texts] == ["3.00 s", "2.00 s", "24.00 s", "12.00 s"]
+    labels = [label.get_text() for label in iterations.get_yticklabels()]
+    assert labels == [row.label for row in comparison if not row.error]

@@ -32,9 +32,9 @@ def test_the_table_gives_times_errors_and_ratios(comparison):
 
 def test_the_best_fit_and_the_best_iteration_may_be_of_different_runs(make_row):
     rows = [
-        make_row(fit_seconds=2.0, setup_seconds=1.0),
-        make_row(model="pyspark.ALS", label="a", fit_seconds=10.0, setup_seconds=2.0),
-        make_row(model="pyspark.ALS", label="b", fit_seconds=11.0, setup_seconds=5.0),
+        make_row(fit_seconds=2.0, setup_seconds=1.0, history=()),
+        make_row(model="pyspark.ALS", label="a", fit_seconds=10.0, setup_seconds=2.0, history=()),
+        make_row(model="pyspark.ALS", label="b", fit_seconds=11.0, setup_seconds=5.0, history=()),
     ]
     # Fit 10 s of a over 2 s; iteration 6/4 s of b over 1/4 s.
     assert cells(result_table(rows))[2][-2:] == ["5.0", "6.0"]

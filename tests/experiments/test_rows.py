@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from spark_mf.experiments.rows import fastest, read_rows
+from spark_mf.summary import IterationRecord
 
 DESIGN_KEYS = {
     "model", "dataset", "users", "items", "ratings", "rank", "iterations", "regParam", "regularization",
@@ -42,8 +43,15 @@ def test_numbers_that_json_lacks_are_refused(make_row, number):
 
 
 def test_seconds_per_iteration_leave_out_the_set_up(make_row):
-    assert make_row(fit_seconds=3.0, setup_seconds=1.0, iterations=4).seconds_per_iteration == 0.5
-    assert make_row(setup_seconds=None).seconds_per_iteration is None
+    assert make_row(fit_seconds=3.0, setup_seconds=1.0, iterations=4, history=()).seconds_per_iteration == 0.5
+    assert make_row(setup_seconds=None, history=()).seconds_per_iteration is None
+
+
+def test_seconds_per_iteration_are_the_median_where_each_was_timed(make_row):
+    history = tuple(IterationRecord(k, seconds, None, None, None) for k, seconds in enumerate((9.0, 0.25, 0.5), 1))
+    row = make_row(history=history)
+    assert row.seconds_per_iteration == 0.5
+    assert json.loads(row.to_json())["seconds_per_iteration"] == 0.5
 
 
 def test_fastest_passes_over_failed_runs(make_row, comparison):

@@ -1,0 +1,65 @@
+"""The benchmark job from its command line: a point without its library, and how it ends on bad input."""
+
+import importlib.util
+import logging
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from spark_mf.experiments.bench import BenchSettings
+from spark_mf.experiments.config import read_settings
+from spark_mf.experiments.native_blas import loaded_libraries
+from spark_mf.experiments.rows import read_rows
+from spark_mf.progress import ConsoleProgress
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["--users", "60", "--items", "40", "--ratings", "1200", "--rank", "2", "--iterations", "1"]
+
+
+@pytest.fixture(scope="module")
+def job():
+    found = importlib.util.spec_from_file_location("bench_job", ROOT / "jobs" / "bench.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    yield module
+    logger = logging.getLogger("spark_mf")
+    for handler in [each for each in logger.handlers if isinstance(each, ConsoleProgress)]:
+        logger.removeHandler(handler)
+
+
+def test_the_shipped_file_holds_the_defaults():
+    file = ROOT / "conf" / "bench.toml"
+    assert read_settings(BenchSettings, file, {}) == BenchSettings()
+    assert "ratings" in tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
+    if loaded_libraries(spark):
+        pytest.skip("this JVM has found a native library")
+    given = ["--output", str(tmp_path / "out"), *TINY]
+    assert job.main([*given, "--point", "data"]) == 0
+    assert job.main([*given, "--point", "pyspark-openblas"]) == 0
+    rows = read_rows(tmp_path / "out" / "results.jsonl")
+    assert len(rows) == 2
+    assert all("libopenblas0-pthread" in (row.error or "") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--points", "cg,fastest"], "--points is ['cg', 'fastest']"),
+        (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
+        (["--ratings", "999999"], "ask for fewer"),
+        (["--openblas", "absent"], "--openblas is absent, where there is no libblas.so.3"),
+        (["--config", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_bad_input_is_one_sentence(job, tmp_path, capsys, given, sentence):
+    with pytest.raises(SystemExit) as ended:
+        job.main(["--output", str(tmp_path / "out"), *TINY, *given])
+    assert ended.value.code == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("bench: ")]
+    assert sentence in line
