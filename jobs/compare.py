@@ -1,5 +1,4 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: Apache-2.0
 """Compare spark_mf.ALS with pyspark.ml.recommendation.ALS on the same ratings, side by side.
 
 Leaves results.jsonl, report.md and plots in the output folder, and prints the table of the report.

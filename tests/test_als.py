@@ -239,7 +239,7 @@ def test_works_in_a_pipeline_and_comes_back_from_disk(ratings, tmp_path):
 
 
 def test_works_in_a_cross_validator_with_threads(ratings):
-    als = small(coldStartStrategy="drop", maxIter=2)
+    als = small(coldStartStrategy="drop", maxIter=8)
     grid = ParamGridBuilder().addGrid(als.regParam, [0.01, 1000.0]).build()
     validator = CrossValidator(
         estimator=als,

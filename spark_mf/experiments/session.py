@@ -22,6 +22,11 @@ _CONF_FOLDERS = (
     Path(__file__).parents[1] / "conf",
 )  # checkout, installed
 _THREAD_COUNTS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# What the JVM writes past all logging at each start, and no option turns off.
+_JVM_NOTES = (
+    b"Using incubator modules: jdk.incubator.vector",  # where Spark's vectorised linear algebra sits
+    b": JNI_OnLoad: dlopen(",  # no native BLAS or LAPACK: Spark's own Java code takes over
+)
 _LOCAL_CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -121,23 +126,19 @@ def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
     else:
         # Weaker than spark.driver.memory in spark-defaults.conf, as a default should be.
         os.environ.setdefault("SPARK_DRIVER_MEMORY", default_driver_memory())
-    with _stderr_without_vector_note() as stderr:
+    with _stderr_without_notes() as stderr:
         return launch_gateway(conf, popen_kwargs={"stderr": stderr})
 
 
 @contextmanager
-def _stderr_without_vector_note() -> Iterator[int]:
-    """A file descriptor that passes on all that is written to it to this process's stderr, but one line.
-
-    Spark's vectorised linear algebra sits in a Java module that the JVM announces as incubating at each
-    start, before any logging is configured, and no option turns this off.
-    """
+def _stderr_without_notes() -> Iterator[int]:
+    """A file descriptor that passes on to this process's stderr what is written to it, without `_JVM_NOTES`."""
     reading, writing = os.pipe()
 
     def pass_on() -> None:
         with os.fdopen(reading, "rb") as lines:
             for line in lines:
-                if b"Using incubator modules: jdk.incubator.vector" not in line:
+                if not any(note in line for note in _JVM_NOTES):
                     os.write(2, line)
 
     threading.Thread(target=pass_on, name="jvm-stderr", daemon=True).start()
