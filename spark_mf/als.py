@@ -2,12 +2,13 @@
 
 import logging
 import time
+from contextlib import ExitStack
 from typing import Any, Self
 
 import numpy as np
 from pyspark import RDD, SparkContext, keyword_only
 from pyspark.ml import Estimator
-from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
@@ -22,6 +23,7 @@ from spark_mf.kernels.objective import objective
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
 from spark_mf.params import _ALSParams, storage_level, validate_params
+from spark_mf.persistence import ParamsReader, ParamsWriter
 from spark_mf.progress import Progress, report
 from spark_mf.summary import IterationRecord, TrainingSummary
 
@@ -31,7 +33,7 @@ logger = logging.getLogger("spark_mf")
 BLOCK_RATINGS = 4_000_000
 
 
-class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsReadable["ALS"]):
+class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
 
     A drop-in for `pyspark.ml.recommendation.ALS`: the same constructor, Params, defaults, columns and model.
@@ -116,6 +118,15 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
             raise TypeError(f"{unknown[0]!r} is no Param of ALS: use one of {known}")
         return self._set(**params)
 
+    def write(self) -> ParamsWriter:
+        """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
+        return ParamsWriter(self)
+
+    @classmethod
+    def read(cls) -> ParamsReader["ALS"]:
+        """Return the reader behind `load`."""
+        return ParamsReader(cls)
+
     def _fit(self, dataset: DataFrame) -> ALSModel:
         began = time.perf_counter()
         validate_params(self)
@@ -123,22 +134,17 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
             dataset, self.getUserCol(), self.getItemCol(), self.getRatingCol(), self._validation_column()
         )
         context = dataset.sparkSession.sparkContext
-        level = storage_level(self.getIntermediateStorageLevel())
-        chunks = chunk_ratings(ratings, level)
-        try:
+        with ExitStack() as held:
+            chunks = chunk_ratings(ratings, storage_level(self.getIntermediateStorageLevel()))
+            held.callback(chunks.unpersist)
             census = take_census(chunks)
             _require_usable(census)
             require_room(context, census.users[0].size, census.items[0].size, self.getRank())
-            users, items = self._lay_out(context, chunks, census)
-        finally:
+            users, items = self._lay_out(context, chunks, census, held)
             chunks.unpersist()
-        try:
             state = self._initial_state(users.side, items.side)
             setup_seconds = time.perf_counter() - began
             history = self._iterate(context, users, items, state, census, began)
-        finally:
-            users.unpersist()
-            items.unpersist()
         summary = TrainingSummary(
             history=tuple(history),
             setupSeconds=setup_seconds,
@@ -159,16 +165,15 @@ class ALS(Estimator[ALSModel], _ALSParams, DefaultParamsWritable, DefaultParamsR
         # A Param set to None (the constructor's default) counts as not set.
         return self.getValidationIndicatorCol() if self.isSet(self.validationIndicatorCol) else None
 
-    def _lay_out(self, context: SparkContext, chunks: RDD, census: Census) -> tuple[Layout, Layout]:
-        users = Side.balanced(
-            "users", census.users, self._blocks(context, "numUserBlocks", census.users), self.getSeed()
-        )
-        items = Side.balanced(
-            "items", census.items, self._blocks(context, "numItemBlocks", census.items), self.getSeed()
-        )
-        level = storage_level(self.getIntermediateStorageLevel())
+    def _lay_out(self, context: SparkContext, chunks: RDD, census: Census, held: ExitStack) -> tuple[Layout, Layout]:
+        """Lay the ratings out by user and by item; `held` releases both."""
+        seed, level = self.getSeed(), storage_level(self.getIntermediateStorageLevel())
+        users = Side.balanced("users", census.users, self._blocks(context, "numUserBlocks", census.users), seed)
+        items = Side.balanced("items", census.items, self._blocks(context, "numItemBlocks", census.items), seed)
         by_user = lay_out(context, chunks, users, items, level)
+        held.callback(by_user.unpersist)
         by_item = lay_out(context, chunks, items, users, level)
+        held.callback(by_item.unpersist)
         if by_user.duplicates:
             logger.info(
                 "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
