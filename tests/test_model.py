@@ -209,7 +209,7 @@ def test_recommendations_equal_pysparks(fitted, ours):
 
 @pytest.mark.parametrize("block_size", [1, 2, 5, 4096])
 def test_recommendations_do_not_depend_on_tiles(spark, hand_made, monkeypatch, block_size):
-    monkeypatch.setattr(recommend_module, "_TILE_BYTES", 4)  # one source row a tile
+    monkeypatch.setattr(recommend_module, "_TILE_ROWS", 1)  # one source row a tile
     candidates = recommend_module.Candidates(np.arange(10, 14), np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32))
     lists = list_array(np.array([[1, 1], [2, 0], [3, 1]], np.float32))
     values, indices = recommend_module._best(lists, candidates, 4, block_size)

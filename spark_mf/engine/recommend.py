@@ -15,8 +15,9 @@ from spark_mf.engine.factors import factors_arrays, matrix
 from spark_mf.engine.limits import require_room
 from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
 
-# The matrix product writes a tile of scores and the selection reads it once: it should stay in the cache.
-_TILE_BYTES = 8 << 20
+# The matrix product writes a tile of scores and the selection reads it once: it should stay in the core's own cache.
+_TILE_BYTES = 1 << 19
+_TILE_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def recommend(
     schema : StructType
         From `recommendation_schema`.
     block_size : int
-        Candidates scored at a time.
+        Candidates scored at a time, at most.
     """
     output = to_arrow_schema(schema)
 
@@ -100,12 +101,12 @@ def _best(
     targets = candidates.factors
     n = min(n, len(targets))
     values, indices = empty_selection(len(features), n)
-    if n == 0:
+    if values.size == 0:
         return values, indices
     sources = matrix(features, targets.shape[1])
-    width = min(block_size, len(targets))
-    height = max(1, _TILE_BYTES // (4 * width))
-    buffer = np.empty(min(height, len(sources)) * width, np.float32)
+    height = min(_TILE_ROWS, len(sources))
+    width = min(block_size, len(targets), _TILE_BYTES // (4 * height))
+    buffer = np.empty(height * width, np.float32)
     for top in range(0, len(sources), height):
         rows = sources[top : top + height]
         for left in range(0, len(targets), width):
