@@ -76,6 +76,7 @@ class ConsoleProgress(logging.Handler):
         self._open: Progress | None = None  # what stands on the terminal's last line, still to be drawn over
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show one record; called by `logging`."""
         progress = getattr(record, "progress", None)
         try:
             if progress is None:

@@ -17,7 +17,7 @@ from typing import Any
 from spark_mf.data.generating import RatingsSpec
 from spark_mf.experiments.bench_data import counts_of, description
 from spark_mf.experiments.bench_report import FIGURES_PLOT, bench_report
-from spark_mf.experiments.config import one_of, real, setting, several, text, whole
+from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, setting, several, text, whole
 from spark_mf.experiments.environment import PACKAGE, Provenance, git_commit, software_versions
 from spark_mf.experiments.measuring import RatingCounts, unmeasured_row
 from spark_mf.experiments.methods import (
@@ -56,7 +56,7 @@ class BenchSettings:
     ratings: int = setting(20_000_000, whole(1), "ratings, test rows included", group=_RATINGS)
     test_fraction: float = setting(
         0.1,
-        real("a number above 0 and below 1", lambda value: 0 < value < 1),
+        FRACTION,
         "share of the rows held out for the test",
         group=_RATINGS,
     )
@@ -64,7 +64,7 @@ class BenchSettings:
     iterations: int = setting(10, whole(1), "iterations", group=_MODEL)
     reg_param: float = setting(
         0.05,
-        real("a number of at least 0", lambda value: value >= 0),
+        AT_LEAST_ZERO,
         "λ of the weighted objective, as pyspark's regParam",
         group=_MODEL,
     )

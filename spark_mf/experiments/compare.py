@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.reading import FORMATS, read_ratings
-from spark_mf.experiments.config import one_of, real, setting, several, text, whole
+from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, setting, several, text, whole
 from spark_mf.experiments.environment import provenance
 from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence, split_and_count
 from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters, Method, comparison_methods
@@ -53,7 +53,7 @@ class CompareSettings:
     generated_ratings: int = setting(100_000, whole(1), "ratings of the generated set", group=_DATA)
     test_fraction: float = setting(
         0.1,
-        real("a number above 0 and below 1", lambda value: 0 < value < 1),
+        FRACTION,
         "share of the rows held out for the test",
         group=_DATA,
     )
@@ -61,7 +61,7 @@ class CompareSettings:
     max_iter: int = setting(10, whole(1), "iterations", group=_MODEL)
     reg_param: float = setting(
         0.1,
-        real("a number of at least 0", lambda value: value >= 0),
+        AT_LEAST_ZERO,
         "λ of the weighted objective, as pyspark's regParam; such as 0.01 to 0.3",
         group=_MODEL,
     )
@@ -81,7 +81,7 @@ class CompareSettings:
     )
     max_rmse_difference: float | None = setting(
         None,
-        real("a number of at least 0", lambda value: value >= 0),
+        AT_LEAST_ZERO,
         "end with exit code 1 when a test RMSE of spark_mf and one of pyspark differ by more, such as 0.005",
         group=_RUN,
     )

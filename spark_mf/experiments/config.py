@@ -50,6 +50,10 @@ def real(allowed: str, accepts: Callable[[float], bool]) -> Kind:
     return Kind(allowed, float, is_allowed)
 
 
+FRACTION = real("a number above 0 and below 1", lambda value: 0 < value < 1)
+AT_LEAST_ZERO = real("a number of at least 0", lambda value: value >= 0)
+
+
 def text(allowed: str = "a non-empty text") -> Kind:
     """Texts that are not empty."""
     return Kind(allowed, str, lambda value: isinstance(value, str) and value != "")

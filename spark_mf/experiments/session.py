@@ -100,7 +100,7 @@ def _defaults(conf: SparkConf) -> dict[str, str]:
     if "NUMBA_CACHE_DIR" in os.environ:
         defaults["spark.executorEnv.NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
     defaults["spark.sql.execution.arrow.pyspark.enabled"] = "true"
-    # By TCP, every task waits some 40 ms for packets that the kernel holds back to fill them (Nagle's algorithm).
+    # By TCP, the worker of every task spends some 40 ms waiting in reads from the JVM; by these sockets it does not.
     defaults["spark.python.unix.domain.socket.enabled"] = "true"
     # The limit's largest value turns it off: checking it measures the batch anew for every row that is added to it.
     defaults["spark.sql.execution.arrow.maxBytesPerBatch"] = str(2**31 - 1)

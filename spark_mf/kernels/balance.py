@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 
 from spark_mf.kernels.jit import kernel
 from spark_mf.kernels.layout import encode
-from spark_mf.kernels.random import uniform
-
-#: What the shuffle's random numbers are for, beside the purposes of `spark_mf.kernels.random.Purpose`.
-ROW_ORDER = 4
+from spark_mf.kernels.random import Purpose, uniform
 
 #: A row is heavy when it has more ratings than a mean block divided by this.
 HEAVY_PARTS = 20
@@ -42,7 +39,7 @@ def balanced_blocks(counts: NDArray[np.int64], n_blocks: int, seed: int) -> NDAr
     -------
     int32[n], the block of each row
     """
-    draws = uniform(seed, ROW_ORDER, np.arange(counts.size), 1)[:, 0]
+    draws = uniform(seed, Purpose.ROW_ORDER, np.arange(counts.size), 1)[:, 0]
     distinct_counts, rows_of_code, codes = encode(counts)
     order = _by_code_descending(_shuffled(draws), codes, rows_of_code)
     return _deal(np.repeat(distinct_counts[::-1], rows_of_code[::-1]), order, n_blocks)

@@ -123,6 +123,7 @@ class _Emitter:
 def _tile_intrinsic(negative: bool) -> Any:
     @intrinsic
     def tile(typingctx, g, ldg, x, x_offset, ldx, m, i, j):  # type: ignore[no-untyped-def]
+        """Add to (or subtract from) a tile of `g` at (i, j) the products of m rows of `x`, from `x_offset` on."""
         signature = types.void(g, types.intp, x, types.intp, types.intp, types.intp, types.intp, types.intp)
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]

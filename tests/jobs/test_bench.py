@@ -1,7 +1,5 @@
 """The benchmark job from its command line: a point without its library, and how it ends on bad input."""
 
-import importlib.util
-import logging
 import tomllib
 from pathlib import Path
 
@@ -11,23 +9,10 @@ from spark_mf.experiments.bench import BenchSettings
 from spark_mf.experiments.config import read_settings
 from spark_mf.experiments.native_blas import loaded_libraries
 from spark_mf.experiments.rows import read_rows
-from spark_mf.progress import ConsoleProgress
 
+JOB = "bench"
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--users", "60", "--items", "40", "--ratings", "1200", "--rank", "2", "--iterations", "1"]
-
-
-@pytest.fixture(scope="module")
-def job():
-    found = importlib.util.spec_from_file_location("bench_job", ROOT / "jobs" / "bench.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    yield module
-    logger = logging.getLogger("spark_mf")
-    for handler in [each for each in logger.handlers if isinstance(each, ConsoleProgress)]:
-        logger.removeHandler(handler)
 
 
 def test_the_shipped_file_holds_the_defaults():

@@ -1,8 +1,6 @@
 """The comparison job from its command line: what it leaves, and how it ends on bad input."""
 
-import importlib.util
 import json
-import logging
 import tomllib
 from pathlib import Path
 
@@ -11,26 +9,13 @@ import pytest
 from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings
 from spark_mf.experiments.config import read_settings
 from spark_mf.experiments.rows import read_rows
-from spark_mf.progress import ConsoleProgress
 
+JOB = "compare"
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
     "--generated-users", "60", "--generated-items", "40", "--generated-ratings", "1200", "--rank", "2",
     "--max-iter", "2", "--pyspark-history", "1",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def job():
-    found = importlib.util.spec_from_file_location("compare_job", ROOT / "jobs" / "compare.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    yield module
-    logger = logging.getLogger("spark_mf")
-    for handler in [each for each in logger.handlers if isinstance(each, ConsoleProgress)]:
-        logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="module")
@@ -161,5 +146,6 @@ def test_the_shipped_configuration_holds_every_default(tmp_path):
 
 
 def test_rows_are_plain_json(finished):
-    for line in (finished[0] / "results.jsonl").read_text(encoding="utf-8").splitlines():
-        json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    lines = (finished[0] / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON")) for line in lines]
+    assert [row["model"] for row in rows] == ["spark_mf.ALS"] * 2 + ["pyspark.ALS"] * 2

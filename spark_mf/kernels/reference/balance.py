@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_mf.kernels.balance import HEAVY_PARTS, ROW_ORDER
-from spark_mf.kernels.random import uniform
+from spark_mf.kernels.balance import HEAVY_PARTS
+from spark_mf.kernels.random import Purpose, uniform
 
 
 def balanced_blocks(counts: NDArray[np.int64], n_blocks: int, seed: int) -> NDArray[np.int32]:
+    """Deal rows to blocks, heavy ones to the lightest block, light ones in turn."""
     order = np.arange(counts.size)
-    draws = uniform(seed, ROW_ORDER, order, 1)[:, 0]
+    draws = uniform(seed, Purpose.ROW_ORDER, order, 1)[:, 0]
     for last in range(counts.size - 1, 0, -1):
         chosen = int(draws[last] * (last + 1))
         order[[last, chosen]] = order[[chosen, last]]
@@ -37,6 +38,7 @@ def balanced_blocks(counts: NDArray[np.int64], n_blocks: int, seed: int) -> NDAr
 
 
 def positions_in_block(block: NDArray[np.int32], n_blocks: int) -> NDArray[np.int32]:
+    """Number the rows of each block in ascending order."""
     position = np.empty(block.size, np.int32)
     for b in range(n_blocks):
         inside = block == b

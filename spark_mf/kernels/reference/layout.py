@@ -5,11 +5,13 @@ from numpy.typing import NDArray
 
 
 def encode(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Number the distinct ids by `np.unique`."""
     unique, codes, counts = np.unique(ids, return_inverse=True, return_counts=True)
     return unique, counts.astype(np.int64), codes.astype(np.int32)
 
 
 def sum_by_code(codes: NDArray[np.int32], amounts: NDArray[np.int64], n_codes: int) -> NDArray[np.int64]:
+    """Add up the amounts of each code."""
     sums = np.zeros(n_codes, np.int64)
     np.add.at(sums, codes, amounts)
     return sums
@@ -24,6 +26,7 @@ def scatter_by_block(
     values: NDArray[np.float32],
     n_blocks: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Sort one chunk's ratings by block, stably."""
     blocks = block_of_code[row_codes]
     order = np.argsort(blocks, kind="stable")
     offsets = _starts(blocks, n_blocks)
@@ -38,11 +41,13 @@ def scatter_by_block(
 def csr_from_triples(
     rows: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float32], n_rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Sort ratings by row, stably."""
     order = np.argsort(rows, kind="stable")
     return _starts(rows, n_rows), columns[order], values[order]
 
 
 def count_duplicates(indptr: NDArray[np.int64], indices: NDArray[np.int32], n_columns: int) -> int:
+    """Count the ratings that repeat an earlier (row, column) pair."""
     rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
     pairs = rows * n_columns + indices
     return pairs.size - np.unique(pairs).size
