@@ -9,46 +9,35 @@ examples:
   python jobs/compare.py ratings.csv --output out/check --max-rmse-difference 0.005
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings, compare, load_ratings
-from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
-from spark_mf.experiments.job import job_session, one_sentence_faults
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.report import comparison_fault, result_table
 from spark_mf.progress import show_progress
 
-CONFIG = Path(__file__).resolve().parents[1] / "conf" / "compare.toml"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job: 0 when all runs succeeded and agreed, 1 when not; SystemExit(2) for bad input."""
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = OneSentenceParser("compare", description=__doc__, formatter_class=layout, allow_abbrev=False)
-    parser.add_argument("--output", required=True, type=Path, help="folder to write to")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run's files in OUTPUT")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: conf/compare.toml)")
-    add_options(parser, CompareSettings)
-    options = vars(parser.parse_args(argv))
-    output, overwrite, config = (options.pop(name) for name in ("output", "overwrite", "config"))
+    given = job_arguments(CompareSettings, __file__, __doc__, argv)
+    settings = given.settings
     with ExitStack() as stack:
-        with one_sentence_faults(parser.prog):
-            settings = read_settings(CompareSettings, config, options)
-            folder = OutputFolder(output, COMPARISON_FILES, overwrite=overwrite)
+        with one_sentence_faults(given.program):
+            folder = OutputFolder(Path(given.output), COMPARISON_FILES, overwrite=given.overwrite)
             show_progress()
             spark = stack.enter_context(
-                job_session(parser.prog, master=settings.master, driver_memory=settings.driver_memory)
+                job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
             )
             data = load_ratings(spark, settings)
         rows = compare(spark, settings, data, folder)
     print(f"\n{result_table(rows)}\n\nwritten to {folder.path}")
     fault = comparison_fault(rows, settings.max_rmse_difference)
     if fault:
-        print(f"{parser.prog}: {fault}", file=sys.stderr)
+        print(f"{given.program}: {fault}", file=sys.stderr)
     return 1 if fault else 0
 
 

@@ -71,9 +71,8 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
     if not path:
         raise ValueError("path is empty; give a file or a folder of ratings.")
     try:
-        hadoop_path = _jvm(spark).org.apache.hadoop.fs.Path(path)
-        file_system = hadoop_path.getFileSystem(spark._jsc.hadoopConfiguration())
-        found = file_system.globStatus(hadoop_path)
+        pattern, file_system = hadoop_path(spark, path)
+        found = file_system.globStatus(pattern)
         if not found:
             raise FileNotFoundError(f"{path} does not exist; give a file or a folder of ratings.")
         filled = [status for status in _data_files(file_system, list(found)) if status.getLen() > 0]
@@ -85,6 +84,12 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
         if "Permission denied" in reason or "AccessControlException" in reason:
             raise PermissionError(f"{path} may not be read: {reason}; allow this user to read it.") from None
         raise ValueError(f"{path} cannot be opened: {reason}.") from None
+
+
+def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """A path as Hadoop's `Path`, and the `FileSystem` that it is on."""
+    found = _jvm(spark).org.apache.hadoop.fs.Path(path)
+    return found, found.getFileSystem(spark._jsc.hadoopConfiguration())
 
 
 def java_reason(error: PySparkException | Py4JJavaError) -> str:

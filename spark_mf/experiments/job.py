@@ -1,12 +1,64 @@
-"""What every job needs round its work: a session, and one sentence for a fault of the input."""
+"""What every job needs round its work: its arguments, a session, and one sentence for a fault of the input."""
 
+import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
 
 from pyspark.sql import SparkSession
 
+from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
 from spark_mf.experiments.session import local_session
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class JobArguments(Generic[S]):
+    """What a job was told on its command line: where to write, whether over what is there, and its settings."""
+
+    program: str
+    output: str
+    overwrite: bool
+    settings: S
+
+
+def job_arguments(
+    cls: type[S], script: str, description: str | None, argv: Sequence[str] | None = None
+) -> JobArguments[S]:
+    """Read the command line of a job that writes to a folder.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass of settings, declared with `spark_mf.experiments.config.setting`.
+    script : str
+        Path of the job's script; ``conf/NAME.toml`` beside its folder holds its defaults.
+    description : str | None
+        What ``--help`` begins with: the script's docstring.
+    argv : Sequence[str] | None
+        The arguments, or None for those of the process.
+
+    Raises
+    ------
+    SystemExit
+        After ``--help``, and with code 2 and one sentence for what is not allowed.
+    """
+    path = Path(script).resolve()
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = OneSentenceParser(path.stem, description=description, formatter_class=layout, allow_abbrev=False)
+    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run left in OUTPUT")
+    config = path.parents[1] / "conf" / f"{path.stem}.toml"
+    parser.add_argument("--config", type=Path, default=config, help=f"TOML file (default: conf/{config.name})")
+    add_options(parser, cls)
+    options = vars(parser.parse_args(argv))
+    output, overwrite, config = (options.pop(name) for name in ("output", "overwrite", "config"))
+    with one_sentence_faults(parser.prog):
+        return JobArguments(parser.prog, output, overwrite, read_settings(cls, config, options))
 
 
 @contextmanager

@@ -1,0 +1,166 @@
+"""Folders of ratings that jobs leave, on any file system of Hadoop's: never over what is there, complete or refused.
+
+A folder holds `ratings/` as Parquet, whatever else the job has to say, and, written last, `description.json`: a
+folder without it is what a killed job left, and is not read.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason
+
+RATINGS = "ratings"
+DESCRIPTION = "description.json"
+
+
+class RatingsFolder:
+    """The folder that a job writes.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        Local, or on anything that Hadoop's FileSystem writes.
+    makes : names of the files and folders in it that the job writes; overwriting replaces them and nothing else
+    overwrite : bool
+        Whether the folder may hold something already.
+    description : name of the file that declares the folder complete
+
+    Raises
+    ------
+    FileExistsError
+        When it holds something and `overwrite` is false, or when it is a file.
+    ValueError
+        When it cannot be written.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        path: str,
+        makes: tuple[str, ...] = (RATINGS,),
+        *,
+        overwrite: bool,
+        description: str = DESCRIPTION,
+    ) -> None:
+        self.path = path.rstrip("/") or "/"
+        self._spark, self._makes, self._description = spark, makes, description
+        folder, files = hadoop_path(spark, self.path)
+        try:
+            if files.exists(folder):
+                if not files.getFileStatus(folder).isDirectory():
+                    raise FileExistsError(f"the output {path} is a file: give the path of a folder.")
+                if not overwrite and len(files.listStatus(folder)):
+                    raise FileExistsError(
+                        f"the output folder {path} is not empty: give another one, or --overwrite to replace what an "
+                        "earlier run of this job left there."
+                    )
+            if not files.mkdirs(folder):
+                raise ValueError(f"the output folder {path} cannot be made: give another one.")
+            # The one sure way to know is to write.
+            probe, _ = hadoop_path(spark, self.inside("_probe"))
+            files.create(probe, True).close()
+            files.delete(probe, False)
+        except JVM_ERRORS as error:
+            raise ValueError(f"the output folder {path} cannot be written: {java_reason(error)}.") from None
+
+    def inside(self, name: str) -> str:
+        """The path of one of its files or folders."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def start(self) -> None:
+        """Remove what an earlier run left, its declaration of being complete first."""
+        for name in (self._description, *self._makes):
+            path, files = hadoop_path(self._spark, self.inside(name))
+            files.delete(path, True)
+
+    def finish(self, description: Mapping[str, Any]) -> None:
+        """Write the description, which declares the folder complete."""
+        write_text(self._spark, self.inside(self._description), json.dumps(description, indent=2, ensure_ascii=False))
+
+
+def ratings_path(spark: SparkSession, path: str) -> str:
+    """Where the ratings of a path are: in `ratings/` if a job left the folder, else at the path itself.
+
+    Raises
+    ------
+    ValueError
+        When a job, or Spark itself, has not finished writing there.
+    """
+    folder, files = hadoop_path(spark, path)
+    try:
+        inner, _ = hadoop_path(spark, f"{path.rstrip('/')}/{RATINGS}")
+        if files.exists(inner) and files.getFileStatus(inner).isDirectory():
+            described, _ = hadoop_path(spark, f"{path.rstrip('/')}/{DESCRIPTION}")
+            if not files.exists(described):
+                raise ValueError(
+                    f"{path} has no {DESCRIPTION}: the job that should have written it did not finish; run it again."
+                )
+            folder, path = inner, f"{path.rstrip('/')}/{RATINGS}"
+        unfinished, _ = hadoop_path(spark, f"{path.rstrip('/')}/_temporary")
+        success, _ = hadoop_path(spark, f"{path.rstrip('/')}/_SUCCESS")
+        if files.exists(folder) and files.exists(unfinished) and not files.exists(success):
+            raise ValueError(f"{path} was not written to its end: it holds _temporary and no _SUCCESS; write it again.")
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be opened: {java_reason(error)}.") from None
+    return path
+
+
+def read_description(spark: SparkSession, path: str, name: str = DESCRIPTION) -> dict[str, Any]:
+    """The description of a complete folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    ValueError
+        When it cannot be read as a JSON object.
+    """
+    file = f"{path.rstrip('/')}/{name}"
+    try:
+        found = json.loads(read_text(spark, file))
+    except ValueError as error:
+        raise ValueError(f"{file} is no JSON ({error}): write the folder again.") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds {type(found).__name__} instead of a JSON object: write the folder again.")
+    return found
+
+
+def write_text(spark: SparkSession, path: str, text: str) -> None:
+    """Write a small UTF-8 file under a passing name and rename it, so that it is there whole or not at all."""
+    final, files = hadoop_path(spark, path)
+    passing, _ = hadoop_path(spark, f"{path}.unfinished")
+    stream = files.create(passing, True)
+    try:
+        stream.write(text.encode() + b"\n")
+    finally:
+        stream.close()
+    files.delete(final, False)
+    if not files.rename(passing, final):
+        raise ValueError(f"{path} cannot be written: renaming {path}.unfinished to it failed.")
+
+
+def read_text(spark: SparkSession, path: str) -> str:
+    """The text of a small UTF-8 file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is none, or it is not UTF-8 text.
+    """
+    file, files = hadoop_path(spark, path)
+    try:
+        if not files.exists(file):
+            raise FileNotFoundError(f"{path} does not exist.")
+        stream = files.open(file)
+        try:
+            return bytes(stream.readAllBytes()).decode()
+        finally:
+            stream.close()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text.") from None
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be read: {java_reason(error)}.") from None
