@@ -5,7 +5,7 @@ import math
 import pytest
 from pyspark.sql import functions as F
 
-from spark_mf.data.splitting import cold_counts, random_split
+from spark_mf.data.splitting import cold_counts, mark_random, random_split
 
 PAIRS = 20_000
 
@@ -106,3 +106,22 @@ def test_cold_counts(spark):
     assert cold_counts(*renamed, user_col="u") == 4
     with pytest.raises(ValueError, match="train has no column user; it has u, item"):
         cold_counts(renamed[0], test)
+
+
+def marks(frame):
+    return {(row.user, row.item): row.split for row in frame.select("user", "item", "split").collect()}
+
+
+def test_validation_rows_lie_beside_the_test_rows(ratings):
+    alone = marks(mark_random(ratings, test_fraction=0.2, seed=4))
+    beside = marks(mark_random(ratings, test_fraction=0.2, validation_fraction=0.1, seed=4))
+    assert {pair for pair in alone if alone[pair] == "test"} == {pair for pair in beside if beside[pair] == "test"}
+    assert set(alone.values()) == {"train", "test"}
+    validation = sum(side == "validation" for side in beside.values())
+    assert abs(validation - PAIRS * 0.1) < 5 * math.sqrt(PAIRS * 0.1 * 0.9)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 0.75, float("nan")])
+def test_validation_fraction_outside_its_range(ratings, fraction):
+    with pytest.raises(ValueError, match=f"validation_fraction is {fraction}; give a number from 0 to below 0.75"):
+        mark_random(ratings, test_fraction=0.25, validation_fraction=fraction, seed=0)
