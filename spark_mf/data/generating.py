@@ -2,30 +2,17 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_mf.data.generating_plan import RatingsPlan, plan_ratings
+from spark_mf.data.generating_spec import RatingsSpec, Skew, require_integer
 from spark_mf.kernels.generating import sample_items
-from spark_mf.kernels.random import Purpose, seed_key, standard_normal, uniform
-
-Skew = Literal["long-tailed", "uniform"]
-
-# What MovieLens looks like.  Activity: mean over median is 2.1, which a lognormal of this deviation has.
-ACTIVITY_DEVIATION = 1.2
-# Popularity falls with the square of the rank (Zipf–Mandelbrot), flattened so far at its head that the
-# favourite item reaches at most about this part of the users, as in every size of MovieLens; and at least by
-# this part of the items, or a few would have nearly all ratings of a sparse set.
-FAVOURITE_SHARE = 0.45
-LEAST_FLATTENED_SHARE = 0.005
-POPULARITY_EXPONENT = 2.0
-# No user rates more than this part of the items, hence no data set can be denser.
-LARGEST_SHARE = 0.6
+from spark_mf.kernels.random import Purpose, standard_normal
 
 # The mean rating, and standard deviations of the true rating's terms, as parts of the scale's range.
 MEAN_POSITION = 0.7
@@ -35,44 +22,6 @@ INTERACTION = 0.13
 
 # Ratings made at a time, so that a worker's memory does not grow with its partition.
 CHUNK_RATINGS = 200_000
-
-
-@dataclass(frozen=True)
-class RatingsSpec:
-    """What is to be generated; the fields are the arguments of `generate_ratings`."""
-
-    users: int
-    items: int
-    ratings: int
-    rank: int = 8
-    noise: float = 0.5
-    scale: tuple[float, float] = (0.5, 5.0)
-    step: float | None = 0.5
-    seed: int = 0
-    skew: Skew = "long-tailed"
-
-    def __post_init__(self) -> None:
-        for name, largest in (("users", 2**31), ("items", 2**31 - 1), ("ratings", 2**62), ("rank", 10_000)):
-            _require_integer(name, getattr(self, name), largest)
-        densest = int(self.users * self.items * LARGEST_SHARE)
-        if self.ratings > densest:
-            raise ValueError(
-                f"ratings is {self.ratings}, but {self.users} users and {self.items} items can hold "
-                f"{densest} ({LARGEST_SHARE:.0%} of all pairs): ask for fewer, or for more users or items."
-            )
-        if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise ValueError(f"noise is {self.noise}; give a finite standard deviation of 0 or more.")
-        low, high = self.scale
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"scale is {self.scale}; give the lowest and the highest rating, such as (0.5, 5.0).")
-        if self.step is not None and not 0 < self.step <= high - low:
-            raise ValueError(
-                f"step is {self.step}; give a number above 0 and at most {high - low}, the width of the "
-                "scale, or None for ratings that are not rounded."
-            )
-        if self.skew not in get_args(Skew):
-            raise ValueError(f"skew is {self.skew!r}; give one of {', '.join(map(repr, get_args(Skew)))}.")
-        seed_key(self.seed)
 
 
 def generate_ratings(
@@ -88,16 +37,17 @@ def generate_ratings(
     seed: int = 0,
     partitions: int | None = None,
     skew: Skew = "long-tailed",
+    min_user_ratings: int = 0,
+    min_item_ratings: int = 0,
 ) -> DataFrame:
     """Ratings by users and of items whose true factors are known (`true_ratings`), made on the executors.
 
-    The driver holds one number a user and one an item; nothing on it grows with the ratings.
+    The driver holds two numbers a user and two an item; nothing on it grows with the ratings.
 
     Parameters
     ----------
     users, items : int
-        Ids run from 0 to ``users - 1`` and to ``items - 1``.  With at least as many ratings as users every
-        user has one; an unpopular item may have none.
+        Ids run from 0 to ``users - 1`` and to ``items - 1``.
     ratings : int
         Exact number of rows, each another (user, item) pair; at most 60 % of ``users · items``.
     rank : int
@@ -110,6 +60,9 @@ def generate_ratings(
     partitions : int or None
         None leaves the number to Spark.
     skew : "long-tailed" (few users and items have most of the ratings, as in MovieLens) or "uniform"
+    min_user_ratings, min_item_ratings : int
+        Ratings that every user and every item has at least.  With at least as many ratings as users every user has
+        one in any case; an unpopular item may have none without a minimum.
 
     Returns
     -------
@@ -118,67 +71,20 @@ def generate_ratings(
     Raises
     ------
     TypeError, ValueError
-        If an argument is outside its range or the ratings do not fit into the pairs.
+        If an argument is outside its range or the ratings do not fit into the pairs or do not reach the minimums.
     """
-    spec = RatingsSpec(users, items, ratings, rank, noise, scale, step, seed, skew)
-    if partitions is not None:
-        _require_integer("partitions", partitions, 2**31 - 1)
-    counts = user_counts(spec)
-    popularity = item_popularity(spec, counts)
-    # Spark itself broadcasts a function whose arrays are large, and drops the broadcast with the DataFrame.
-    make = partial(_rate_batches, spec, counts, _cumulative(popularity))
-    ids = spark.range(0, users, 1, partitions)
-    return ids.mapInArrow(make, "user int, item int, rating float")
+    spec = RatingsSpec(users, items, ratings, rank, noise, scale, step, seed, skew, min_user_ratings, min_item_ratings)
+    return _generate(spark, spec, partitions, with_truth=False)
 
 
-def user_counts(spec: RatingsSpec) -> NDArray[np.int64]:
-    """How many items each user rates: int64[users] that sums to exactly ``spec.ratings``."""
-    if spec.skew == "uniform":
-        weights = np.ones(spec.users)
-    else:
-        ids = np.arange(spec.users, dtype=np.int64)
-        normals = standard_normal(spec.seed, Purpose.GENERATE_USER_ACTIVITY, ids, 1)[:, 0]
-        weights = np.exp(ACTIVITY_DEVIATION * normals.astype(np.float64))
-    least = 1 if spec.ratings >= spec.users else 0
-    most = math.ceil(LARGEST_SHARE * spec.items)
-    too_small, too_large = 0.0, most / weights.min()
-    for _ in range(60):
-        middle = (too_small + too_large) / 2
-        if np.clip(middle * weights, least, most).sum() > spec.ratings:
-            too_large = middle
-        else:
-            too_small = middle
-    shares = np.clip(too_small * weights, least, most)
-    counts = shares.astype(np.int64)
-    missing = spec.ratings - int(counts.sum())
-    counts[np.argsort(counts - shares, kind="stable")[:missing]] += 1
-    return counts
+def generate_with_truth(spark: SparkSession, spec: RatingsSpec, partitions: int | None = None) -> DataFrame:
+    """The rows of `generate_ratings` and, as a further column, what perfect factors would predict for each.
 
-
-def item_popularity(spec: RatingsSpec, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each item's probability in one draw: float64[items], sums to 1, in an order that the seed decides.
-
-    Parameters
-    ----------
-    counts : int64[users], how many items each user rates
+    Returns
+    -------
+    DataFrame of user int, item int, rating float, truth float: `true_ratings` kept within the scale
     """
-    if spec.skew == "uniform":
-        return np.full(spec.items, 1 / spec.items)
-    sizes, users_of_size = np.unique(counts, return_counts=True)
-    steep, flat = max(1.0, LEAST_FLATTENED_SHARE * spec.items), 1000.0 * spec.items
-    for _ in range(50):
-        offset = math.sqrt(steep * flat)
-        favourite = _by_rank(spec.items, offset)[0]
-        reached = np.average(1 - np.exp(-sizes * favourite), weights=users_of_size)
-        if reached > FAVOURITE_SHARE:
-            steep = offset
-        else:
-            flat = offset
-    popularity = np.empty(spec.items)
-    ids = np.arange(spec.items, dtype=np.int64)
-    order = np.argsort(uniform(spec.seed, Purpose.GENERATE_ITEM_ORDER, ids, 1)[:, 0], kind="stable")
-    popularity[order] = _by_rank(spec.items, steep)
-    return popularity
+    return _generate(spark, spec, partitions, with_truth=True)
 
 
 def true_ratings(spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -193,16 +99,13 @@ def true_ratings(spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.
     return _combine(spec, _user_terms(spec, users), _item_terms(spec, items))
 
 
-def _by_rank(items: int, offset: float) -> NDArray[np.float64]:
-    weights = (np.arange(items) + offset) ** -POPULARITY_EXPONENT
-    return weights / weights.sum()
-
-
-def _cumulative(popularity: NDArray[np.float64]) -> NDArray[np.float64]:
-    cumulative = np.cumsum(popularity)
-    # Rounding must not leave a gap below 1 in which a draw finds no item.
-    cumulative[-1] = 1.0
-    return cumulative
+def _generate(spark: SparkSession, spec: RatingsSpec, partitions: int | None, *, with_truth: bool) -> DataFrame:
+    if partitions is not None:
+        require_integer("partitions", partitions, 1, 2**31 - 1)
+    # Spark itself broadcasts a function whose arrays are large, and drops the broadcast with the DataFrame.
+    make = partial(_rate_batches, plan_ratings(spec), with_truth)
+    schema = "user int, item int, rating float" + (", truth float" if with_truth else "")
+    return spark.range(0, spec.users, 1, partitions).mapInArrow(make, schema)
 
 
 def _user_terms(spec: RatingsSpec, users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -231,24 +134,31 @@ def _combine(
     return mean + np.einsum("nk,nk->n", user_terms, item_terms)
 
 
-def _rate_batches(
-    spec: RatingsSpec,
-    counts: NDArray[np.int64],
-    cumulative: NDArray[np.float64],
-    batches: Iterable[pa.RecordBatch],
-) -> Iterator[pa.RecordBatch]:
+def _rate_batches(plan: RatingsPlan, with_truth: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Arrow batches of user ids to Arrow batches of their ratings, in an executor."""
+    spec, counts = plan.spec, plan.counts
     item_terms = _item_terms(spec, np.arange(spec.items, dtype=np.int64))
     for batch in batches:
         users = batch.column(0).to_numpy()
         ends = np.cumsum(counts[users])
         for some in np.split(users, np.flatnonzero(np.diff(ends // CHUNK_RATINGS)) + 1):
             user_of = np.repeat(some, counts[some])
-            item_of = sample_items(spec.seed, some, counts[some], cumulative)
+            item_of = sample_items(spec.seed, some, counts[some], plan.cumulative, *_given_items(plan, some))
             user_terms = np.repeat(_user_terms(spec, some), counts[some], axis=0)
             truth = _combine(spec, user_terms, item_terms[item_of])
-            columns = [user_of.astype(np.int32), item_of, _observe(spec, user_of, item_of, truth)]
-            yield pa.RecordBatch.from_arrays([pa.array(c) for c in columns], ["user", "item", "rating"])
+            columns = {"user": user_of.astype(np.int32), "item": item_of}
+            columns["rating"] = _observe(spec, user_of, item_of, truth)
+            if with_truth:
+                columns["truth"] = np.clip(truth, *map(np.float32, spec.scale))
+            yield pa.RecordBatch.from_pydict({name: pa.array(values) for name, values in columns.items()})
+
+
+def _given_items(plan: RatingsPlan, users: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The items that the users are given, one user after the other, and how many they are: int64[n]."""
+    starts = plan.given_ends[users]
+    sizes = plan.given_ends[users + 1] - starts
+    places = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+    return plan.given_order[places % plan.spec.items], sizes
 
 
 def _observe(
@@ -264,10 +174,3 @@ def _observe(
     last = math.floor((high - low) / spec.step + 1e-9)
     steps = np.clip(np.rint((noisy - low) / spec.step), 0, last)
     return (low + spec.step * steps).astype(np.float32)
-
-
-def _require_integer(name: str, value: int, largest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; give an integer.")
-    if not 1 <= value <= largest:
-        raise ValueError(f"{name} is {value}; give an integer from 1 to {largest}.")

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     GENERATE_USER_FACTORS = 19
     GENERATE_ITEM_FACTORS = 20
     GENERATE_NOISE = 21
+    GENERATE_ITEM_MINIMUM = 22
 
 
 # numba turns uint64 mixed with a Python integer into float64, hence every constant is a uint64.

@@ -5,13 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spark_mf.data.generating import (
-    RatingsSpec,
-    generate_ratings,
-    item_popularity,
-    true_ratings,
-    user_counts,
-)
+from spark_mf.data.generating import generate_ratings, generate_with_truth, true_ratings
+from spark_mf.data.generating_spec import RatingsSpec
 
 SHAPE: dict[str, Any] = {"users": 900, "items": 400, "ratings": 20_000}
 
@@ -43,6 +38,55 @@ def test_partitions_change_nothing(spark, generated, partitions):
     same = collect(generate_ratings(spark, **SHAPE, seed=11, partitions=partitions))
     for left, right in zip(same, generated, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_rows_of_a_seed_are_those_of_earlier_releases(generated):
+    """The first rows as they were when generating was first released."""
+    users, items, ratings = generated
+    assert users[:4].tolist() == [0, 0, 0, 0]
+    assert items[:4].tolist() == [0, 11, 13, 18]
+    assert ratings[:4].tolist() == [5.0, 4.0, 3.5, 4.0]
+
+
+@pytest.mark.parametrize("skew", ["long-tailed", "uniform"])
+def test_minimums_hold_whatever_the_partitions(spark, skew):
+    """Without minimums, each of these sets has items below 20 and the long-tailed one users below 9."""
+    arguments: dict[str, Any] = {**SHAPE, "ratings": 9_000, "skew": skew, "seed": 5}
+    least: dict[str, Any] = {"min_user_ratings": 9, "min_item_ratings": 20}
+    plain = collect(generate_ratings(spark, **arguments))
+    assert np.bincount(plain[1], minlength=400).min() < 20
+    several, one = (collect(generate_ratings(spark, **arguments, **least, partitions=n)) for n in (5, 1))
+    for left, right in zip(several, one, strict=True):
+        np.testing.assert_array_equal(left, right)
+    users, items, _ = several
+    assert len(set(zip(users, items, strict=True))) == 9_000
+    assert np.bincount(users, minlength=900).min() >= 9
+    assert np.bincount(items, minlength=400).min() >= 20
+
+
+def test_a_minimum_that_takes_all_ratings(spark):
+    users, items, _ = collect(
+        generate_ratings(spark, users=30, items=20, ratings=120, min_user_ratings=4, min_item_ratings=6)
+    )
+    assert set(np.bincount(users)) == {4}
+    assert set(np.bincount(items)) == {6}
+    assert len(set(zip(users, items, strict=True))) == 120
+
+
+def test_popular_items_stay_popular_above_a_minimum(spark):
+    _, items, _ = collect(generate_ratings(spark, **SHAPE, seed=11, min_item_ratings=5))
+    sizes = np.sort(np.bincount(items))[::-1]
+    assert sizes[:40].sum() > 0.35 * SHAPE["ratings"]
+
+
+def test_truth_comes_with_the_same_rows(spark, generated):
+    frame = generate_with_truth(spark, RatingsSpec(**SHAPE, seed=11), partitions=2)
+    assert frame.schema.simpleString() == "struct<user:int,item:int,rating:float,truth:float>"
+    for left, right in zip(collect(frame), generated, strict=True):
+        np.testing.assert_array_equal(left, right)
+    rows = frame.toPandas()
+    expected = true_ratings(RatingsSpec(**SHAPE, seed=11), *(rows[c].to_numpy(np.int64) for c in ("user", "item")))
+    np.testing.assert_allclose(rows["truth"], np.clip(expected, 0.5, 5), rtol=1e-6)
 
 
 def test_seeds_differ(spark, generated):
@@ -120,39 +164,8 @@ def test_true_ratings_have_low_rank():
 
 def test_the_largest_step_stays_on_the_scale(spark):
     """Steps of 2 from 1 reach 3 and 5, not the scale's end 6; some of the partitions have no user."""
-    frame = generate_ratings(spark, users=40, items=30, ratings=500, scale=(1, 6), step=2, noise=3, partitions=50)
+    frame = generate_ratings(spark, users=4, items=60, ratings=140, scale=(1, 6), step=2, noise=3, partitions=6)
     assert set(collect(frame)[2]) == {1.0, 3.0, 5.0}
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [
-        (1, 2, 1),
-        (3, 5, 9),
-        (100, 7, 420),
-        (500, 50, 10),
-        (2, 100_000, 90_000),
-        (138_000, 27_000, 20_000_000),
-    ],
-)
-def test_counts_are_exact_and_bounded(shape):
-    spec = RatingsSpec(*shape)
-    counts = user_counts(spec)
-    assert counts.sum() == spec.ratings
-    assert counts.min() >= (1 if spec.ratings >= spec.users else 0)
-    assert counts.max() <= np.ceil(0.6 * spec.items)
-    popularity = item_popularity(spec, counts)
-    assert popularity.shape == (spec.items,)
-    assert popularity.min() > 0
-    assert abs(popularity.sum() - 1) < 1e-9
-
-
-def test_favourite_item_of_a_movielens_shape():
-    """Its expected ratings, from below: chances rise as other items are taken.  MovieLens 20M: 67,310."""
-    spec = RatingsSpec(138_000, 27_000, 20_000_000)
-    counts = user_counts(spec)
-    reached = (1 - np.exp(-counts * item_popularity(spec, counts).max())).sum()
-    assert 50_000 < reached < 70_000
 
 
 @pytest.mark.parametrize(
@@ -169,6 +182,19 @@ def test_favourite_item_of_a_movielens_shape():
             ValueError,
             r"ratings is 216001, but 900 users and 400 items can hold 216000 \(60% of all pairs\): ask for",
         ),
+        (
+            {"min_user_ratings": 23},
+            ValueError,
+            "min_user_ratings is 23, which takes 20700 ratings for 900 users, but ratings is 20000: ask for more "
+            "ratings, fewer users or a min_user_ratings of at most 22",
+        ),
+        (
+            {"min_item_ratings": 51},
+            ValueError,
+            "min_item_ratings is 51, which takes 20400 ratings for 400 items, .* a min_item_ratings of at most 50",
+        ),
+        ({"min_item_ratings": -1}, ValueError, "min_item_ratings is -1; give an integer from 0 to"),
+        ({"min_user_ratings": 1.5}, TypeError, "min_user_ratings is 1.5, a float; give an integer"),
         ({"noise": -1.0}, ValueError, "noise is -1.0; give a finite standard deviation of 0 or more"),
         ({"noise": float("nan")}, ValueError, "noise is nan; give a finite standard deviation"),
         ({"scale": (5, 1)}, ValueError, r"scale is \(5, 1\); give the lowest and the highest rating"),

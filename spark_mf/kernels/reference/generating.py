@@ -9,17 +9,23 @@ from spark_mf.kernels.reference.random import uniform
 
 
 def sample_items(
-    seed: int, users: NDArray[np.int64], counts: NDArray[np.int64], cumulative: NDArray[np.float64]
+    seed: int,
+    users: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    cumulative: NDArray[np.float64],
+    given: NDArray[np.int32],
+    given_counts: NDArray[np.int64],
 ) -> NDArray[np.int32]:
     """int32[counts.sum()], each user's items in ascending order."""
     chosen = [np.empty(0, dtype=np.int64)]
-    for i, count in enumerate(counts.tolist()):
-        user = users[i : i + 1]
+    for i, certain in enumerate(np.split(given, np.cumsum(given_counts)[:-1])[: len(users)]):
+        user, count = users[i : i + 1], counts[i]
         if count > RACE_FROM_SHARE * cumulative.shape[0]:
             times = _times(seed, user, cumulative)
+            times[certain] = -1
             chosen.append(np.sort(np.argsort(times, kind="stable")[:count]))
         else:
-            chosen.append(np.sort(_different_items(seed, user, count, cumulative)))
+            chosen.append(np.sort(_different_items(seed, user, count, cumulative, certain)))
     return np.concatenate(chosen).astype(np.int32)
 
 
@@ -29,13 +35,13 @@ def _times(seed: int, user: NDArray[np.int64], cumulative: NDArray[np.float64]) 
 
 
 def _different_items(
-    seed: int, user: NDArray[np.int64], count: int, cumulative: NDArray[np.float64]
+    seed: int, user: NDArray[np.int64], count: int, cumulative: NDArray[np.float64], certain: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """The first `count` different items of one row of draws, which is made longer until it has them."""
+    """The first `count` different items of `certain` and a row of draws, which is made longer until it has them."""
     draws = count
     while True:
         u = uniform(seed, Purpose.GENERATE_ITEM_CHOICE, user, draws)[0]
-        items = np.searchsorted(cumulative, u, side="right")
+        items = np.concatenate([certain, np.searchsorted(cumulative, u, side="right")])
         firsts = np.sort(np.unique(items, return_index=True)[1])
         if firsts.shape[0] >= count:
             return items[firsts[:count]]
