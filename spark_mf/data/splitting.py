@@ -1,14 +1,30 @@
-"""Splitting ratings into training and test rows, the same rows however the data is partitioned."""
+"""Marking ratings as training, validation or test rows, the same rows however the data is partitioned and ordered.
 
-from pyspark.sql import Column, DataFrame
+Every function returns its ratings with the string column `split`; `spark_mf.data.held_out` takes them apart and
+counts what is cold in them.
+"""
+
+import logging
+import math
+from datetime import date
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import IntegralType
+from pyspark.sql.types import BooleanType, IntegralType, StringType
 
+from spark_mf.data.columns import quoted
+from spark_mf.data.times import as_tick, latest_tick, require_times, ticks
 from spark_mf.kernels.random import Purpose, seed_key
 
+logger = logging.getLogger(__name__)
 
 SPLIT = "split"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SIDES = (TRAIN, VALIDATION, TEST)
+
+_RANK = "rank within the user"
+_TICK = "time of the pair"
 
 
 def mark_random(
@@ -44,6 +60,195 @@ def mark_random(
     TypeError, ValueError
         If an argument is outside its range or an id column is missing.
     """
+    _require_fractions(test_fraction, validation_fraction)
+    hashed = _pair_hash(ratings, seed, user_col, item_col)
+    # The hash is uniform over the signed 64-bit integers, of which these are the wanted fractions from below.
+    test_end, validation_end = (
+        F.lit(int(fraction * 2.0**64) - 2**63) for fraction in (test_fraction, test_fraction + validation_fraction)
+    )
+    return _with_sides(ratings, test=hashed < test_end, validation=hashed < validation_end)
+
+
+def mark_leave_out(
+    ratings: DataFrame,
+    *,
+    k: int,
+    validation_k: int = 0,
+    seed: int,
+    timestamp_col: str | None = None,
+    user_col: str = "user",
+    item_col: str = "item",
+) -> DataFrame:
+    """Mark k pairs of every user as test: random ones, or the latest.  One shuffle; lazy without a time column.
+
+    A user of n distinct items gives `k` test and `validation_k` validation pairs when n exceeds their sum, and none
+    of either otherwise, so every user keeps a training row (`spark_mf.data.held_out.split_counts` says how many
+    gave none).  Rows that repeat a pair stay together, at the time of the latest of them.  Which pairs are drawn,
+    and which of equally late ones, is decided by the hash of `mark_random`.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        With the two id columns, of integers or strings, and any others.
+    k, validation_k : int
+        Pairs of each user, at least 1 and at least 0; with times, the validation pairs are those before the test's.
+    seed : int
+        Any signed 64-bit integer.
+    timestamp_col : str, optional
+        A column of times (`spark_mf.data.times.ticks`), by which the latest pairs are held out; checking it is one
+        Spark job.  Without it they are random.
+
+    Returns
+    -------
+    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range, a column is missing, or rows have no usable time.
+    """
+    for name, count, least in (("k", k, 1), ("validation_k", validation_k, 0)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} is {count!r}; give a whole number of at least {least}.")
+    user, item = F.col(quoted(user_col)), F.col(quoted(item_col))
+    hashed = _pair_hash(ratings, seed, user_col, item_col)
+    order = [hashed.asc(), item.asc()]  # by the item too, as two pairs may share a hash
+    # One shuffle serves both windows, as all rows of a pair are where all rows of its user are.
+    ranked = ratings.repartition(user)
+    if timestamp_col is not None:
+        require_times(ratings, timestamp_col)
+        ranked = ranked.withColumn(_TICK, F.max(ticks(ratings, timestamp_col)).over(Window.partitionBy(user, item)))
+        order.insert(0, F.col(_TICK).desc())
+    ranked = ranked.withColumn(_RANK, F.dense_rank().over(Window.partitionBy(user).orderBy(*order)))
+    enough = F.max(_RANK).over(Window.partitionBy(user)) > k + validation_k
+    rank = F.col(_RANK)
+    marked = _with_sides(ranked, test=enough & (rank <= k), validation=enough & (rank <= k + validation_k))
+    return marked.drop(_RANK, _TICK)
+
+
+def mark_by_time(
+    ratings: DataFrame,
+    *,
+    timestamp_col: str = "timestamp",
+    test_fraction: float | None = None,
+    validation_fraction: float = 0.0,
+    test_from: int | str | date | None = None,
+) -> DataFrame:
+    """Mark the latest ratings of all as test, and those before them as validation.
+
+    With `test_fraction` f of n rows, the test begins at the time of the ⌈f·n⌉-th latest row, found exactly; rows of
+    equal time stay together, so it may hold more rows than asked, by those of that one time.  The training rows are
+    all before the validation rows, and these before the test rows.  A pair rated twice may be on both sides of a cut:
+    the later rating was not known at the time.  One Spark job checks the times, a few more find each cut; the driver
+    gets 65,536 counts at a time at most.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+    timestamp_col : str
+        A column of times; see `spark_mf.data.times.ticks`.
+    test_fraction, validation_fraction : float
+        Fractions of the rows; the first above 0, the second from 0, together below 1.
+    test_from : int for a column of integers, else an ISO 8601 string, date or datetime
+        Instead of `test_fraction`: rows of this time and later ones are test rows.
+
+    Returns
+    -------
+    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of `test_fraction` and `test_from` is given, an argument is outside its range, rows have
+        no usable time, or too many rows share one time to leave rows on all wanted sides.
+    """
+    if (test_fraction is None) == (test_from is None):
+        raise ValueError(
+            f"test_fraction is {test_fraction} and test_from is {test_from}: give one of them and not the other."
+        )
+    if test_fraction is None:
+        if validation_fraction:
+            raise ValueError(f"validation_fraction is {validation_fraction}: it needs test_fraction, not test_from.")
+    else:
+        _require_fractions(test_fraction, validation_fraction)
+    found = require_times(ratings, timestamp_col)
+    tick = ticks(ratings, timestamp_col)
+    if test_fraction is None:
+        test_start = validation_start = as_tick(ratings, timestamp_col, test_from)
+    else:
+        wanted = [math.ceil(each * found.rows) for each in _ends(test_fraction, validation_fraction)]
+        test_start, validation_start = (latest_tick(ratings, tick, found, rank) for rank in wanted)
+        if validation_fraction and validation_start == test_start:
+            raise ValueError(
+                f"Too many ratings share the {timestamp_col} {found.spell(test_start)}: no validation row lies before "
+                "the test rows; give a larger validation_fraction."
+            )
+        if validation_start == found.first:
+            raise ValueError(
+                f"Too many ratings share the {timestamp_col} {found.spell(found.first)}, the first of all: no row is "
+                "left for training; give smaller fractions, or split at random."
+            )
+    logger.info("test rows: those with %s from %s on", timestamp_col, found.spell(test_start))
+    return _with_sides(ratings, test=tick >= test_start, validation=tick >= validation_start)
+
+
+def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
+    """Mark ratings as an existing column says; one Spark job checks it.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+    column : str
+        Of strings, "train", "validation" or "test" in any case; or of booleans, or strings that spell them, true
+        for test.
+
+    Returns
+    -------
+    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+
+    Raises
+    ------
+    ValueError
+        If the column is missing or of another type, or rows have another value; the message has their number and
+        the first in alphabetical order.
+    """
+    _require_columns(ratings, column)
+    kind, value = ratings.schema[column].dataType, F.col(quoted(column))
+    if isinstance(kind, BooleanType):
+        side = F.when(value, TEST).when(~value, TRAIN)
+    elif isinstance(kind, StringType):
+        side = F.when(F.lower(value).isin(*SIDES), F.lower(value))
+        # Text files have no other booleans.
+        side = side.when(F.lower(value) == "true", TEST).when(F.lower(value) == "false", TRAIN)
+    else:
+        raise ValueError(
+            f"Column {column} is of type {kind.simpleString()}: a split must be a string, one of {', '.join(SIDES)}, "
+            "or a boolean, true for test."
+        )
+    wrong = side.isNull()
+    bad, rows, example = ratings.agg(
+        F.count_if(wrong), F.count("*"), F.min(F.when(wrong, F.coalesce(value.cast("string"), F.lit("null"))))
+    ).collect()[0]
+    if bad:
+        raise ValueError(
+            f"{bad:,} of {rows:,} rows have a {column} that is none of {', '.join(SIDES)} and no boolean, such as "
+            f"{example!r}: correct or remove them."
+        )
+    return ratings.withColumn(SPLIT, side)
+
+
+def _with_sides(ratings: DataFrame, *, test: Column, validation: Column) -> DataFrame:
+    """The ratings marked; `validation` may hold for test rows too."""
+    return ratings.withColumn(SPLIT, F.when(test, TEST).when(validation, VALIDATION).otherwise(TRAIN))
+
+
+def _ends(test_fraction: float, validation_fraction: float) -> tuple[Decimal, Decimal]:
+    """Where the test rows end and where the validation rows do, without the rounding of 0.1 + 0.2."""
+    test = Decimal(str(test_fraction))
+    return test, test + Decimal(str(validation_fraction))
+
+
+def _require_fractions(test_fraction: float, validation_fraction: float) -> None:
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction}; give a number above 0 and below 1, such as 0.1.")
     if not 0 <= validation_fraction < 1 - test_fraction:
@@ -51,45 +256,12 @@ def mark_random(
             f"validation_fraction is {validation_fraction}; give a number from 0 to below {1 - test_fraction:g}, so "
             f"that with test_fraction {test_fraction:g} some rows are left for training."
         )
-    hashed = _pair_hash(ratings, seed, user_col, item_col)
-    # The hash is uniform over the signed 64-bit integers, of which these are the wanted fractions from below.
-    test_end, validation_end = (
-        F.lit(int(fraction * 2.0**64) - 2**63) for fraction in (test_fraction, test_fraction + validation_fraction)
-    )
-    side = F.when(hashed < test_end, TEST).when(hashed < validation_end, VALIDATION).otherwise(TRAIN)
-    return ratings.withColumn(SPLIT, side)
-
-
-def random_split(
-    ratings: DataFrame, test_fraction: float, seed: int, user_col: str = "user", item_col: str = "item"
-) -> tuple[DataFrame, DataFrame]:
-    """The training and the test rows of `mark_random`, in two DataFrames with the schema of `ratings`."""
-    marked = mark_random(ratings, test_fraction=test_fraction, seed=seed, user_col=user_col, item_col=item_col)
-    train, test = (marked.where(F.col(SPLIT) == side).select(ratings.columns) for side in (TRAIN, TEST))
-    return train, test
-
-
-def cold_counts(train: DataFrame, test: DataFrame, user_col: str = "user", item_col: str = "item") -> int:
-    """The number of test rows whose user or item has no training row, which a factor model cannot predict.
-
-    Raises
-    ------
-    ValueError
-        If either DataFrame lacks an id column.
-    """
-    cold = test
-    for column in (user_col, item_col):
-        _require_columns(train, "train", column)
-        _require_columns(test, "test", column)
-        known = train.select(F.col(column)).distinct().withColumn(f"{column} is known", F.lit(True))
-        cold = cold.join(known, column, "left")
-    return cold.where(F.col(f"{user_col} is known").isNull() | F.col(f"{item_col} is known").isNull()).count()
 
 
 def _pair_hash(ratings: DataFrame, seed: int, user_col: str, item_col: str) -> Column:
     """A hash of (seed, user, item), uniform over the signed 64-bit integers."""
     seed_key(seed)
-    _require_columns(ratings, "ratings", user_col, item_col)
+    _require_columns(ratings, user_col, item_col)
     return F.xxhash64(
         F.lit(seed).cast("long"),
         F.lit(int(Purpose.SPLIT)),
@@ -101,14 +273,13 @@ def _pair_hash(ratings: DataFrame, seed: int, user_col: str, item_col: str) -> C
 def _width_free(ratings: DataFrame, column: str) -> Column:
     """An id column as the hash sees it: Spark hashes an int and a bigint of equal value differently."""
     if isinstance(ratings.schema[column].dataType, IntegralType):
-        return F.col(column).cast("long")
-    return F.col(column)
+        return F.col(quoted(column)).cast("long")
+    return F.col(quoted(column))
 
 
-def _require_columns(ratings: DataFrame, name: str, *columns: str) -> None:
+def _require_columns(ratings: DataFrame, *columns: str) -> None:
     missing = [column for column in columns if column not in ratings.columns]
     if missing:
         raise ValueError(
-            f"{name} has no column {', '.join(missing)}; it has {', '.join(ratings.columns)}: "
-            "name the id columns with user_col and item_col."
+            f"the ratings have no column {', '.join(missing)}; their columns are {', '.join(ratings.columns)}."
         )

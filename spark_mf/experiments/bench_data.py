@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 import spark_mf
 from spark_mf.data.generating import generate_ratings
+from spark_mf.data.splitting import mark_random
 from spark_mf.experiments.measuring import RatingCounts, SplitRatings, split_and_count
 from spark_mf.experiments.stages import stage
 
@@ -51,7 +52,8 @@ def write_set(spark: SparkSession, folder: Path, described: dict[str, Any]) -> N
         asked = {name: described[name] for name in ("users", "items", "ratings", "noise", "skew", "seed")}
         # In no order of users or items, which would spare one of the methods work.
         ratings = generate_ratings(spark, **asked).repartition(spark.sparkContext.defaultParallelism, "user", "item")
-        split = split_and_count(DATASET, ratings, described["test_fraction"], described["seed"])
+        marked = mark_random(ratings, test_fraction=described["test_fraction"], seed=described["seed"])
+        split = split_and_count(DATASET, marked)
     with stage(f"writing them to {folder}"):
         for part in _PARTS:
             getattr(split, part).write.mode("overwrite").parquet(str((folder / part).resolve()))

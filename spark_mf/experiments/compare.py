@@ -8,7 +8,9 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.generating import generate_ratings
+from spark_mf.data.held_out import split_counts
 from spark_mf.data.reading import FORMATS, read_ratings
+from spark_mf.data.splitting import mark_by_time, mark_from_column, mark_leave_out, mark_random
 from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, setting, several, text, whole
 from spark_mf.experiments.environment import provenance
 from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence, split_and_count
@@ -24,7 +26,10 @@ logger = logging.getLogger(__name__)
 REPORT = "report.md"
 COMPARISON_FILES = (REPORT, *PLOTS)
 
+SPLITS = ("random", "leave-out", "time", "column")
+
 _DATA = "data: what is read, or generated when RATINGS is not given"
+_SPLIT = "split: which ratings are held out for the test"
 _MODEL = "model: hyperparameters, the same for all methods"
 _RUN = "comparison"
 _SPARK = "Spark"
@@ -51,11 +56,31 @@ class CompareSettings:
     generated_users: int = setting(1_000, whole(1), "users of the generated set", group=_DATA)
     generated_items: int = setting(1_700, whole(1), "items of the generated set", group=_DATA)
     generated_ratings: int = setting(100_000, whole(1), "ratings of the generated set", group=_DATA)
+    split: str = setting(
+        "random",
+        one_of(*SPLITS),
+        f"how test rows are chosen, one of {', '.join(SPLITS)}: a random share of all, some of every user's, the "
+        "latest of all, or those that a column marks",
+        group=_SPLIT,
+    )
     test_fraction: float = setting(
-        0.1,
-        FRACTION,
-        "share of the rows held out for the test",
-        group=_DATA,
+        0.1, FRACTION, "share of the rows held out for the test, with --split random or time", group=_SPLIT
+    )
+    leave_out: int | None = setting(
+        None,
+        whole(1),
+        "items of each user held out for the test, with --split leave-out: the latest if --timestamp-col is given, "
+        "else random ones",
+        group=_SPLIT,
+    )
+    timestamp_col: str | None = setting(
+        None, text(), "column of times, with --split time (where it is not guessed) or leave-out", group=_SPLIT
+    )
+    split_col: str | None = setting(
+        None,
+        text(),
+        "column that marks each row as train, validation (not used) or test, or true for test, with --split column",
+        group=_SPLIT,
     )
     rank: int = setting(16, whole(1), "features of each user and item, such as 8 to 200", group=_MODEL)
     max_iter: int = setting(10, whole(1), "iterations", group=_MODEL)
@@ -88,6 +113,26 @@ class CompareSettings:
     master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
     driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for options of one split that are given with another."""
+        required = {"leave-out": "leave_out", "column": "split_col"}
+        for split, name in required.items():
+            value, option = getattr(self, name), "--" + name.replace("_", "-")
+            if self.split == split and value is None:
+                raise ValueError(f"--split {split} needs {option}: give it (--help explains it).")
+            if self.split != split and value is not None:
+                raise ValueError(f"{option} is {value!r}, which needs --split {split}, and --split is {self.split}.")
+        if self.timestamp_col is not None and self.split not in ("time", "leave-out"):
+            raise ValueError(
+                f"--timestamp-col is {self.timestamp_col!r}, which needs --split time or leave-out, and --split is "
+                f"{self.split}."
+            )
+        if self.ratings is None and (self.split in ("time", "column") or self.timestamp_col is not None):
+            raise ValueError(
+                f"--split {self.split} needs RATINGS with a column for it, which generated ratings do not have: give "
+                "the path of ratings, or --split random or leave-out."
+            )
+
 
 def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings:
     """Read or generate the ratings, split, count and cache them.
@@ -102,9 +147,38 @@ def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings
     else:
         name, ratings = _named(settings.ratings), _read(spark, settings, settings.ratings)
     with stage("splitting, counting and caching"):
+        ratings, how = _marked(ratings, settings)
         # One partition a core, whatever the file's: all methods start from the same balanced input.
         ratings = ratings.repartition(spark.sparkContext.defaultParallelism, "user", "item")
-        return split_and_count(name, ratings, settings.test_fraction, settings.seed)
+        return split_and_count(name, ratings, how)
+
+
+def _marked(ratings: DataFrame, settings: CompareSettings) -> tuple[DataFrame, str]:
+    """The ratings with the column `split`, and how the test rows were chosen, in words."""
+    if settings.split == "random":
+        marked = mark_random(ratings, test_fraction=settings.test_fraction, seed=settings.seed)
+        return marked, f"drawn at random with seed {settings.seed}"
+    if settings.split == "time":
+        if "timestamp" not in ratings.columns:
+            raise ValueError(
+                f"--split time needs a column of times, and none of {settings.ratings} is known to be one: name it "
+                "with --timestamp-col."
+            )
+        return mark_by_time(ratings, test_fraction=settings.test_fraction), "the latest of all"
+    if settings.split == "column":
+        marked = mark_from_column(ratings, "split")
+        validation = split_counts(marked).validation
+        how = f"as column {settings.split_col} says"
+        return marked, how + (f", which marks {validation:,} others for validation: not used here" * (validation > 0))
+    assert settings.leave_out is not None
+    timestamp_col = None if settings.timestamp_col is None else "timestamp"
+    marked = mark_leave_out(ratings, k=settings.leave_out, seed=settings.seed, timestamp_col=timestamp_col)
+    counts = split_counts(marked)
+    chosen = f"drawn at random with seed {settings.seed}" if timestamp_col is None else "the latest"
+    return marked, (
+        f"the items of each user left out, {settings.leave_out} each, {chosen}; {counts.users_without_test:,} of "
+        f"{counts.users:,} users have too few ratings and give none"
+    )
 
 
 def compare(
@@ -177,6 +251,8 @@ def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFram
             user_col=settings.user_col,
             item_col=settings.item_col,
             rating_col=settings.rating_col,
+            timestamp_col=settings.timestamp_col,
+            split_col=settings.split_col,
         )
         for note in found.notes:
             logger.info("%s", note)

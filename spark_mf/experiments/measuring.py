@@ -11,7 +11,7 @@ from pyspark.ml import Model
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_mf.data.splitting import cold_counts, random_split
+from spark_mf.data.held_out import cold_rows, split_marked
 from spark_mf.evaluation.metrics import RatingErrors, rating_errors
 from spark_mf.experiments.environment import PeakMemory, Provenance, utc_now
 from spark_mf.experiments.methods import Hyperparameters, Method
@@ -37,6 +37,7 @@ class RatingCounts:
     test_ratings: int
     cold_test_ratings: int
     duplicates: int
+    split: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,35 +48,36 @@ class SplitRatings(RatingCounts):
     test: DataFrame
 
 
-def split_and_count(name: str, ratings: DataFrame, test_fraction: float, seed: int) -> SplitRatings:
-    """Split ratings, cache both parts and count what is in them.
+def split_and_count(name: str, marked: DataFrame, how: str | None = None) -> SplitRatings:
+    """Take marked ratings apart, cache both parts and count what is in them.
 
     Parameters
     ----------
     name : str
         Of the data set.
-    ratings : DataFrame (user, item, rating)
-    test_fraction : float
-        Expected share of the pairs that is held out.
-    seed : int
-        Of the split.
+    marked : DataFrame (user, item, rating, split)
+        As `spark_mf.data.splitting` marks them; validation rows are left out.
+    how : str | None
+        How the test rows were chosen, as in `ResultRow`.
 
     Raises
     ------
     ValueError
         When no training or no test rows are left.
     """
-    parts = random_split(ratings.select("user", "item", "rating"), test_fraction, seed)
-    train, test = (part.persist(StorageLevel.MEMORY_AND_DISK) for part in parts)
+    parts = split_marked(marked.select("user", "item", "rating", "split"))
+    train, test = (part.persist(StorageLevel.MEMORY_AND_DISK) for part in (parts.train, parts.test))
     train_count, test_count = train.count(), test.count()
     for part, count in (("training", train_count), ("test", test_count)):
         if count == 0:
             raise ValueError(
-                f"{name}: the split leaves no {part} rows of {train_count + test_count} with "
-                f"test_fraction {test_fraction:g}: give more ratings or another fraction."
+                f"{name}: the split leaves no {part} rows of {train_count + test_count}: give more ratings or another "
+                "split."
             )
     everything = train.unionByName(test)
     pairs = everything.select("user", "item").distinct().count()
+    cold = cold_rows(train, test)
+    logger.info("%s of %s test rows: %s", name, f"{test_count:,}", cold)
     return SplitRatings(
         dataset=name,
         train=train,
@@ -84,8 +86,9 @@ def split_and_count(name: str, ratings: DataFrame, test_fraction: float, seed: i
         items=everything.select("item").distinct().count(),
         ratings=train_count + test_count,
         test_ratings=test_count,
-        cold_test_ratings=cold_counts(train, test),
+        cold_test_ratings=cold.total,
         duplicates=train_count + test_count - pairs,
+        split=how,
     )
 
 
@@ -258,6 +261,7 @@ def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, w
         test_ratings=data.test_ratings,
         cold_test_ratings=data.cold_test_ratings,
         duplicates=data.duplicates,
+        split=data.split,
         rank=given.rank,
         iterations=given.iterations,
         regParam=given.regParam,

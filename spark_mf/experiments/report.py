@@ -115,11 +115,12 @@ def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -
 
 def _subject(row: ResultRow) -> str:
     train = row.ratings - row.test_ratings
+    chosen = row.split or f"drawn at random with seed {row.seed}"
     return "\n".join(
         [
             f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
-            f"- Split: {train:,} training and {row.test_ratings:,} test rows, drawn at random with seed "
-            f"{row.seed}; {row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
+            f"- Split: {train:,} training and {row.test_ratings:,} test rows, {chosen}; "
+            f"{row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
             "training row): no method can predict these, and no error counts them.",
             f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
             "each an observation of its own, exactly as pyspark's ALS treats them.",

@@ -43,6 +43,8 @@ class ResultRow:
         Test rows whose user or item has no training row; no method can predict them, no error counts them.
     duplicates : int
         Rows beyond the first of their (user, item) pair.
+    split : str | None
+        How the test rows were chosen, in words; None in rows of earlier versions, which drew them at random.
     rank, iterations, regParam, regularization, seed
         Hyperparameters, in the names of the estimators.
     fit_seconds : float | None
@@ -100,6 +102,7 @@ class ResultRow:
     started_at: str
     error: str | None = None
     notes: tuple[str, ...] = ()
+    split: str | None = None
 
     @property
     def seconds_per_iteration(self) -> float | None:

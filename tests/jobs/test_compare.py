@@ -110,7 +110,7 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
     ratings.write_text("user,item,rating\n1,2,3.0\n")
     sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path / "out"))
     assert "the split leaves no" in sentence
-    assert "give more ratings or another fraction" in sentence
+    assert "give more ratings or another split" in sentence
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,14 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         (["--pyspark-history", "0"], "--pyspark-history is [0]; it must be a list of different whole numbers"),
         (["--format", "xls"], "--format is 'xls'; it must be one of csv"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (["--split", "half"], "--split is 'half'; it must be one of random, leave-out, time, column"),
+        (["--split", "leave-out"], "--split leave-out needs --leave-out: give it"),
+        (["--split", "column", "r.csv"], "--split column needs --split-col: give it"),
+        (["--leave-out", "2"], "--leave-out is 2, which needs --split leave-out, and --split is random"),
+        (["--split-col", "fold"], "--split-col is 'fold', which needs --split column, and --split is random"),
+        (["--timestamp-col", "ts", "r.csv"], "--timestamp-col is 'ts', which needs --split time or leave-out, and"),
+        (["--split", "time"], "--split time needs RATINGS with a column for it, which generated ratings do not have"),
+        (["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"], "--split leave-out needs RATINGS with"),
         (["--ranc", "3"], "unrecognized arguments: --ranc "),
     ],
 )
