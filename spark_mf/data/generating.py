@@ -146,11 +146,14 @@ def _rate_batches(plan: RatingsPlan, with_truth: bool, batches: Iterable[pa.Reco
             item_of = sample_items(spec.seed, some, counts[some], plan.cumulative, *_given_items(plan, some))
             user_terms = np.repeat(_user_terms(spec, some), counts[some], axis=0)
             truth = _combine(spec, user_terms, item_terms[item_of])
-            columns = {"user": user_of.astype(np.int32), "item": item_of}
-            columns["rating"] = _observe(spec, user_of, item_of, truth)
+            columns = {
+                "user": pa.array(user_of.astype(np.int32)),
+                "item": pa.array(item_of),
+                "rating": pa.array(_observe(spec, user_of, item_of, truth)),
+            }
             if with_truth:
-                columns["truth"] = np.clip(truth, *map(np.float32, spec.scale))
-            yield pa.RecordBatch.from_pydict({name: pa.array(values) for name, values in columns.items()})
+                columns["truth"] = pa.array(np.clip(truth, np.float32(spec.scale[0]), np.float32(spec.scale[1])))
+            yield pa.RecordBatch.from_pydict(columns)
 
 
 def _given_items(plan: RatingsPlan, users: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Generate ratings whose true factors are known, of any size, on the executors.
+
+Leaves ratings/ (Parquet with the columns user, item, rating and, where asked for, split), ratings.png and
+description.json in the output folder, and prints a summary. The description holds the noise floor: the RMSE that
+the true factors reach on these ratings, which no model can be expected to beat. It is written last, so that a
+folder without it is known to be unfinished.
+
+examples:
+  python jobs/generate_ratings.py --output out/small --users 1000 --items 500 --ratings 50000
+  python jobs/generate_ratings.py --output out/like-movielens --preset ml-1m --test-fraction 0.1
+  python jobs/generate_ratings.py --output out/large --preset netflix --partitions 64 --driver-memory 4g
+  python jobs/generate_ratings.py --output out/exact --preset textbook --noise 0 --scale 1,5
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from spark_mf.data.folders import RatingsFolder
+from spark_mf.experiments.generate import GENERATED_FILES, asked_ratings, generate
+from spark_mf.experiments.generate_report import generated_table
+from spark_mf.experiments.generate_settings import GenerateSettings
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when the ratings are complete; SystemExit(2) for bad input."""
+    given = job_arguments(GenerateSettings, __file__, __doc__, argv)
+    settings = given.settings
+    with ExitStack() as stack:
+        with one_sentence_faults(given.program):
+            show_progress()
+            spark = stack.enter_context(
+                job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
+            )
+            ratings = asked_ratings(spark, settings)
+            folder = RatingsFolder(spark, given.output, GENERATED_FILES, overwrite=given.overwrite)
+        description = generate(spark, settings, ratings, folder)
+    print(f"\n{generated_table(description)}\n\nwritten to {folder.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

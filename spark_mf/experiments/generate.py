@@ -1,0 +1,154 @@
+"""Ratings made to order: made and written in one pass, looked at, and described beside the data."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+import spark_mf
+from spark_mf.data.files import hadoop_path
+from spark_mf.data.folders import RATINGS, RatingsFolder
+from spark_mf.data.generating import generate_with_truth
+from spark_mf.data.generating_spec import RatingsSpec
+from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
+from spark_mf.experiments.generate_report import Histogram, ratings_picture
+from spark_mf.experiments.generate_settings import RATINGS_PER_PARTITION, GenerateSettings
+from spark_mf.experiments.stages import stage
+
+PICTURE = "ratings.png"
+GENERATED_FILES = (RATINGS, PICTURE)
+
+# Bars of a histogram of ratings that are not in steps, or in more steps.
+_BARS = 40
+
+
+def asked_ratings(spark: SparkSession, settings: GenerateSettings) -> DataFrame:
+    """The ratings that the settings ask for, not made yet.
+
+    Returns
+    -------
+    DataFrame of user int, item int, rating float, truth float and, where a fraction is asked for, split string
+
+    Raises
+    ------
+    ValueError
+        If the fractions leave nothing to train on.
+    """
+    spec, partitions = settings.spec, settings.partitions
+    if partitions is None:
+        partitions = max(spark.sparkContext.defaultParallelism, math.ceil(spec.ratings / RATINGS_PER_PARTITION))
+    ratings = generate_with_truth(spark, spec, partitions)
+    test, validation = settings.test_fraction, settings.validation_fraction
+    if test == 0 and validation == 0:
+        return ratings
+    return mark_random(ratings, test_fraction=test, validation_fraction=validation, seed=spec.seed)
+
+
+def generate(
+    spark: SparkSession, settings: GenerateSettings, ratings: DataFrame, folder: RatingsFolder
+) -> dict[str, Any]:
+    """Make and write ratings, look at what was written, and describe it in the folder.
+
+    The driver collects the number of ratings of each user and of each item.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        From `asked_ratings` with the same settings.
+
+    Returns
+    -------
+    The description: ``spec``, ``ratings``, ``users`` and ``items`` that have any, ``density``, ``mean_rating``,
+    ``noise_floor_rmse`` (what perfect factors, kept within the scale, reach), ``splits``, ``ratings_per_user`` and
+    ``ratings_per_item``, ``seconds``, …
+    """
+    spec, output = settings.spec, folder.inside(RATINGS)
+    folder.start()
+    start = time.perf_counter()
+    with stage(f"generating {spec.ratings:,} ratings and writing them to {output}", ticking=True):
+        measured = _write(ratings, output)
+    seconds = time.perf_counter() - start
+    with stage("counting what was written"):
+        written = spark.read.parquet(output)
+        per_user = _ratings_of_each(written, "user", spec.users)
+        per_item = _ratings_of_each(written, "item", spec.items)
+        picture = ratings_picture(_histogram(written, spec), per_user, per_item)
+        _write_bytes(spark, folder.inside(PICTURE), picture)
+    description = {
+        "job": "generate_ratings",
+        "spark_mf": spark_mf.__version__,
+        "preset": settings.preset,
+        "spec": asdict(spec),
+        "test_fraction": settings.test_fraction,
+        "validation_fraction": settings.validation_fraction,
+        "users": int(np.count_nonzero(per_user)),
+        "items": int(np.count_nonzero(per_item)),
+        "density": spec.ratings / (spec.users * spec.items),
+        **measured,
+        "ratings_per_user": _spread(per_user),
+        "ratings_per_item": _spread(per_item),
+        "seconds": seconds,
+        "ratings_per_second": spec.ratings / seconds,
+    }
+    folder.finish(description)
+    return description
+
+
+def _write(ratings: DataFrame, path: str) -> dict[str, Any]:
+    """Write all but the truth, and measure in passing how far the truth is from what is written."""
+    squared = (F.col("rating").cast("double") - F.col("truth").cast("double")) ** 2
+    parts: dict[str, Column] = {"all": F.lit(True)}
+    if SPLIT in ratings.columns:
+        parts |= {side: F.col(SPLIT) == side for side in (TRAIN, VALIDATION, TEST)}
+    aims = [F.sum("rating").alias("sum")]
+    for name, belongs in parts.items():
+        aims += [F.count_if(belongs).alias(f"{name} rows"), F.sum(F.when(belongs, squared)).alias(f"{name} squares")]
+    passing = Observation()
+    ratings.observe(passing, *aims).drop("truth").write.parquet(path)
+    found = passing.get
+    floors = {name: {"ratings": found[f"{name} rows"], "noise_floor_rmse": _root_mean(found, name)} for name in parts}
+    return {**floors.pop("all"), "mean_rating": found["sum"] / found["all rows"], "splits": floors}
+
+
+def _root_mean(found: Mapping[str, Any], name: str) -> float | None:
+    """None for a part without rows."""
+    return math.sqrt(found[f"{name} squares"] / found[f"{name} rows"]) if found[f"{name} rows"] else None
+
+
+def _ratings_of_each(written: DataFrame, column: str, number: int) -> NDArray[np.int64]:
+    counted = written.groupBy(column).count().toPandas()
+    sizes = np.zeros(number, dtype=np.int64)
+    sizes[counted[column]] = counted["count"]
+    return sizes
+
+
+def _spread(sizes: NDArray[np.int64]) -> dict[str, float]:
+    return {"min": int(sizes.min()), "median": float(np.median(sizes)), "max": int(sizes.max())}
+
+
+def _histogram(written: DataFrame, spec: RatingsSpec) -> Histogram:
+    """A bar for each step of the scale, or equally wide ones."""
+    low, high = spec.scale
+    width, bars, shift = (high - low) / _BARS, _BARS, 0.0
+    if spec.step is not None and (high - low) / spec.step < _BARS:
+        width, bars, shift = spec.step, math.floor((high - low) / spec.step + 1e-9) + 1, 0.5
+    place = F.least(F.floor((F.col("rating") - low) / width + shift), F.lit(bars - 1))
+    counts = np.zeros(bars, dtype=np.int64)
+    for row in written.groupBy(place.alias("place")).count().collect():
+        counts[row["place"]] = row["count"]
+    return Histogram(low + width * (np.arange(bars, dtype=np.float64) + 0.5 - shift), counts)
+
+
+def _write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
+    file, files = hadoop_path(spark, path)
+    stream = files.create(file, True)
+    try:
+        stream.write(content)
+    finally:
+        stream.close()

@@ -1,0 +1,147 @@
+"""The generating job from its command line: what it leaves, complete or not, and how it ends on bad input."""
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chispa import assert_df_equality
+from pyspark.sql import functions as F
+
+from spark_mf.data.folders import ratings_path, read_description
+from spark_mf.experiments.config import read_settings
+from spark_mf.experiments.generate_settings import DEFAULT, GenerateSettings
+
+JOB = "generate_ratings"
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["--users", "60", "--items", "40", "--ratings", "900", "--seed", "4"]
+
+
+@pytest.fixture(scope="module")
+def finished(job, spark, tmp_path_factory):
+    """A folder that a tiny run left."""
+    folder = tmp_path_factory.mktemp("generate") / "out"
+    assert job.main(["--output", str(folder), *TINY, "--test-fraction", "0.2", "--partitions", "3"]) == 0
+    return folder
+
+
+def test_the_folder_holds_ratings_description_and_picture_and_nothing_else(spark, finished):
+    shown = {path.name for path in finished.iterdir() if not path.name.startswith(".")}
+    assert shown == {"ratings", "ratings.png", "description.json"}
+    assert (finished / "ratings.png").read_bytes().startswith(b"\x89PNG")
+    ratings = spark.read.parquet(ratings_path(spark, str(finished)))
+    assert ratings.schema.simpleString() == "struct<user:int,item:int,rating:float,split:string>"
+    assert ratings.count() == 900
+
+
+def test_the_description_tells_how_to_make_the_same_again(job, spark, finished, tmp_path, capsys):
+    described = json.loads((finished / "description.json").read_text(encoding="utf-8"))
+    assert described["job"] == "generate_ratings"
+    assert 0 < described["noise_floor_rmse"] < 1
+    spec = described["spec"]
+    again = ["--test-fraction", str(described["test_fraction"]), "--partitions", "2"]
+    again += ["--scale", ",".join(map(str, [*spec.pop("scale"), spec.pop("step")]))]
+    for name, value in spec.items():
+        again += [f"--{name.replace('_', '-')}", str(value)]
+    assert job.main(["--output", str(tmp_path / "again"), *again]) == 0
+    assert "noise floor, RMSE" in capsys.readouterr().out
+    first, second = (spark.read.parquet(str(path / "ratings")) for path in (finished, tmp_path / "again"))
+    assert_df_equality(first, second, ignore_row_order=True)
+
+
+def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, tmp_path, monkeypatch):
+    """It dies while overwriting a complete run, after some of its files were written."""
+    arguments = ["--output", str(tmp_path), *TINY, "--partitions", "2"]
+    assert job.main(arguments) == 0
+    asked = job.asked_ratings
+
+    def dying(*given):
+        rating = F.when(F.col("user") == 59, F.raise_error(F.lit("killed"))).otherwise(F.col("rating"))
+        return asked(*given).withColumn("rating", rating)
+
+    monkeypatch.setattr(job, "asked_ratings", dying)
+    with pytest.raises(Exception, match="killed"):
+        job.main([*arguments, "--overwrite"])
+    assert not (tmp_path / "description.json").exists()
+    assert not (tmp_path / "ratings.png").exists()
+    with pytest.raises(ValueError, match=r"description\.json: the job that should have written it did not finish"):
+        ratings_path(spark, str(tmp_path))
+    monkeypatch.undo()
+    assert job.main([*arguments, "--overwrite"]) == 0
+    assert read_description(spark, str(tmp_path))["ratings"] == 900
+
+
+def refused(job, capsys, *arguments: str) -> str:
+    """The one sentence that a run with bad input ends with."""
+    with pytest.raises(SystemExit) as ended:
+        job.main(list(arguments))
+    assert ended.value.code == 2
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("generate_ratings: ")]
+    return sentence
+
+
+def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
+    before = (finished / "description.json").read_bytes()
+    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "--output", str(finished))
+    assert (finished / "description.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--users", "0"], "--users is 0; it must be a whole number of at least 1"),
+        (["--ratings", "1e6"], "--ratings is '1e6'; it must be a whole number of at least 1"),
+        (["--noise", "-1"], "--noise is -1.0; it must be a number of at least 0"),
+        (["--skew", "zipf"], "--skew is 'zipf'; it must be one of long-tailed, uniform"),
+        (["--preset", "ml-2m"], "--preset is 'ml-2m'; it must be one of ml-100k, ml-1m, ml-25m, netflix, textbook"),
+        (["--scale", "5"], "--scale is [5.0]; it must be LOW,HIGH for ratings that are not rounded or LOW,HIGH,STEP"),
+        (["--scale", "1-5"], "--scale is '1-5'; it must be LOW,HIGH"),
+        (["--scale", "1,inf"], "--scale is [1.0, inf]; it must be LOW,HIGH"),
+        (["--scale", "5,1"], "scale is (5.0, 1.0); give the lowest and the highest rating"),
+        (["--scale", "1,5,7"], "step is 7.0; give a number above 0 and at most 4"),
+        (["--preset", "textbook", "--ratings", "5000"], "ratings is 5000, but 100 users and 60 items can hold 3600"),
+        (["--preset", "ml-100k", "--ratings", "9000"], "min_user_ratings is 20, which takes 18860 ratings"),
+        (["--min-item-ratings", "80"], "min_item_ratings is 80, which takes 136000 ratings for 1700 items"),
+        (["--seed", "9223372036854775808"], "seed is 9223372036854775808; give an integer from"),
+        (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number of at least 0 and below 1"),
+        (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (["--partition", "3"], "unrecognized arguments: --partition "),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(job, tmp_path, capsys, arguments, sentence):
+    assert sentence in refused(job, capsys, "--output", str(tmp_path / "out"), *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("fractions", "sentence"),
+    [
+        (["--test-fraction", "0.6", "--validation-fraction", "0.5"], "validation_fraction is 0.5; give a number"),
+        (["--validation-fraction", "0.5"], "test_fraction is 0.0; give a number above 0 and below 1"),
+    ],
+)
+def test_fractions_that_cannot_be_are_refused(job, spark, tmp_path, capsys, fractions, sentence):
+    assert sentence in refused(job, capsys, "--output", str(tmp_path / "out"), *fractions)
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_says_what_each_preset_is(job, capsys):
+    with pytest.raises(SystemExit):
+        job.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "netflix: 480,189 × 17,770, 100,480,507 ratings, 1–5 by 1" in text
+    assert "textbook: 100 × 60, 1,200 ratings, 1–5, rank 4, noise 0.25, uniform" in text
+
+
+def test_the_shipped_configuration_holds_every_default():
+    file = ROOT / "conf" / "generate_ratings.toml"
+    assert read_settings(GenerateSettings, file, {}) == GenerateSettings()
+    optional = [line.removeprefix("# ") for line in file.read_text().splitlines() if line.startswith("# ")]
+    shown = tomllib.loads("\n".join(line for line in optional if " = " in line))
+    unset = {name for name, value in vars(GenerateSettings()).items() if value is None}
+    assert set(shown) == unset
+    assert set(tomllib.loads(file.read_text())) == set(vars(GenerateSettings())) - unset
+    low, high, step = shown["scale"]
+    of_the_spec = {name: value for name, value in shown.items() if name in vars(DEFAULT) and name != "scale"}
+    assert replace(DEFAULT, **of_the_spec, scale=(low, high), step=step) == DEFAULT
