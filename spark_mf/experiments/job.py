@@ -27,7 +27,7 @@ class JobArguments(Generic[S]):
 
 
 def job_arguments(
-    cls: type[S], script: str, description: str | None, argv: Sequence[str] | None = None
+    cls: type[S], script: str, description: str | None, argv: Sequence[str] | None = None, *, listing: str | None = None
 ) -> JobArguments[S]:
     """Read the command line of a job that writes to a folder.
 
@@ -41,17 +41,21 @@ def job_arguments(
         What ``--help`` begins with: the script's docstring.
     argv : Sequence[str] | None
         The arguments, or None for those of the process.
+    listing : str | None
+        What ``--list`` prints; None for a job without that option.
 
     Raises
     ------
     SystemExit
-        After ``--help``, and with code 2 and one sentence for what is not allowed.
+        After ``--help`` and ``--list``, and with code 2 and one sentence for what is not allowed.
     """
     path = Path(script).resolve()
     layout = argparse.RawDescriptionHelpFormatter
     parser = OneSentenceParser(path.stem, description=description, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("--output", required=True, help="folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run left in OUTPUT")
+    if listing is not None:
+        parser.add_argument("--list", action="version", version=listing, help="describe what there is, and end")
     config = path.parents[1] / "conf" / f"{path.stem}.toml"
     parser.add_argument("--config", type=Path, default=config, help=f"TOML file (default: conf/{config.name})")
     add_options(parser, cls)
@@ -95,6 +99,6 @@ def one_sentence_faults(program: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as fault:
+    except (ValueError, OSError, RuntimeError, MemoryError) as fault:
         print(f"{program}: {fault}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -143,7 +143,7 @@ def few_ratings(seed):
 
 def leave_out_by_hand(rows, k, validation_k):
     """How many of each user's items go to each side, and the user's items by their latest time."""
-    latest = defaultdict(dict)
+    latest: dict[int, dict[int, int]] = defaultdict(dict)
     for user, item, time in rows:
         latest[user][item] = max(time, latest[user].get(item, 0))
     sizes = {user: (k, validation_k) if len(items) > k + validation_k else (0, 0) for user, items in latest.items()}

@@ -1,0 +1,216 @@
+"""Downloading an archive once into a cache, and taking single files out of it.
+
+No checksum is invented: where none is known, that of the first download is written beside the cached archive, and
+later downloads must have it too.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import sys
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 16
+_SECONDS_TO_ANSWER = 30
+_NOTES = re.compile(r"(readme|licen[cs]e)(\W.*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Download:
+    """An archive in the cache.
+
+    Attributes
+    ----------
+    path : Path
+    sha256 : str
+    recorded_at : str
+        When its checksum was first recorded, in UTC (ISO 8601).
+    first : bool
+        Whether that was just now: there was nothing to compare the checksum with.
+    """
+
+    path: Path
+    sha256: str
+    recorded_at: str
+    first: bool
+
+
+def fetch_archive(url: str, cache: Path) -> Download:
+    """Have a zip archive in the cache, downloaded only if it is not there yet.
+
+    Parameters
+    ----------
+    url : str
+        Of http or https; the last part of its path names the archive in the cache.
+    cache : Path
+        A folder; made when there is none.
+
+    Raises
+    ------
+    ConnectionError
+        When the server cannot be reached, does not answer, or breaks off.
+    FileNotFoundError
+        When the server has no such file.
+    ValueError
+        When the URL is none, the cache cannot be written, the archive is none, or its checksum is not that of the
+        first download.
+    """
+    if not re.match(r"https?://[^/]+/", url):
+        raise ValueError(f"{url} is no URL to download from: it must begin with http:// or https:// and a host.")
+    _require_writable(cache)
+    name = url.rsplit("/", 1)[-1]
+    record = cache / f"{name}.sha256.json"
+    recorded = _read_record(record)
+    archive = cache / name
+    was_there = archive.exists()
+    _retrieve(url, archive, record, recorded)
+    if recorded is None:
+        if not zipfile.is_zipfile(archive):
+            archive.unlink()
+            raise ValueError(
+                f"what {url} gives is no zip archive: it may be the page of a proxy or of a site that has moved; open "
+                "it in a browser, or give a mirror with --base-url."
+            )
+        # A cached archive without a record is one whose download was killed between the two.
+        sha256, now = pooch.file_hash(str(archive)), datetime.now(UTC).isoformat(timespec="seconds")
+        _write_json(record, {"url": url, "sha256": sha256, "recorded_at": now})
+        return Download(archive, sha256, now, first=True)
+    logger.info("%s: %s", name, "found in the cache" if was_there else "downloaded")
+    return Download(archive, recorded["sha256"], recorded["recorded_at"], first=False)
+
+
+def extract_ratings(archive: Path, member: str, folder: Path) -> tuple[list[str], str]:
+    """Write one file of a zip archive, and the README and licence files, into a folder.
+
+    Parameters
+    ----------
+    archive : Path
+    member : str
+        Full name of the file inside the archive.
+    folder : Path
+        Where the files go, by the last part of their names; it exists.
+
+    Returns
+    -------
+    names : the files written, that of `member` first
+    sha256 : of that file
+
+    Raises
+    ------
+    ValueError
+        When the archive is damaged, has no such member, or holds a name that leads out of it.
+    """
+    way_out = f"delete {archive} and its .sha256.json, and run again"
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = opened.namelist()
+            for name in names:
+                if PurePosixPath(name).is_absolute() or {"..", "\\"} & {*PurePosixPath(name).parts, *name}:
+                    raise ValueError(
+                        f"{archive} holds a file named {name!r}, which leads out of the archive: no publisher makes "
+                        f"such a one, so nothing was unpacked; {way_out}."
+                    )
+            if member not in names:
+                shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+                raise ValueError(
+                    f"{archive} has no file {member}, only {shown or 'nothing'}: its publisher may have changed it; "
+                    f"{way_out}."
+                )
+            notes = [name for name in names if _NOTES.fullmatch(PurePosixPath(name).name)]
+            # Only from the folder of the ratings: deeper ones may have a README of their own.
+            notes = [name for name in notes if PurePosixPath(name).parent == PurePosixPath(member).parent]
+            sums = [_extract(opened, name, folder) for name in (member, *notes)]
+            return [PurePosixPath(name).name for name in (member, *notes)], sums[0]
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as fault:
+        raise ValueError(f"{archive} is damaged ({fault}): {way_out}.") from None
+
+
+def _retrieve(url: str, archive: Path, record: Path, recorded: dict[str, str] | None) -> None:
+    pooch.get_logger().setLevel("WARNING")
+    shown = sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(progressbar=shown, chunk_size=_CHUNK, timeout=_SECONDS_TO_ANSWER)
+    known = None if recorded is None else f"sha256:{recorded['sha256']}"
+    try:
+        pooch.retrieve(url, known_hash=known, fname=archive.name, path=archive.parent, downloader=downloader)
+    except requests.HTTPError as fault:
+        raise FileNotFoundError(
+            f"{url} is not there ({fault}): the publisher may have moved it; give a mirror with --base-url, or try "
+            "later."
+        ) from None
+    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
+        raise ConnectionError(f"the download of {url} broke off before its end: run again.") from None
+    except requests.RequestException as fault:
+        raise ConnectionError(
+            f"{url} cannot be reached ({_reason(fault)}): connect to the internet, give a mirror with --base-url, or "
+            f"put the archive at {archive} yourself."
+        ) from None
+    except ValueError:
+        assert recorded is not None  # no other value is checked
+        raise ValueError(
+            f"{url} does not have the checksum of the first download, recorded at {recorded['recorded_at']}: the "
+            f"publisher has replaced it, or it was damaged on the way; run again, or delete {record} to accept it."
+        ) from None
+
+
+def _extract(opened: zipfile.ZipFile, name: str, folder: Path) -> str:
+    digest = hashlib.sha256()
+    with opened.open(name) as source, (folder / PurePosixPath(name).name).open("wb") as target:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _require_writable(cache: Path) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        # The one sure way to know is to write; the file goes with its closing.
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as fault:
+        raise ValueError(
+            f"the cache folder {cache} cannot be written ({fault.strerror}): give another with --cache."
+        ) from None
+
+
+def _read_record(record: Path) -> dict[str, str] | None:
+    if not record.exists():
+        return None
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        if re.fullmatch("[0-9a-f]{64}", found["sha256"]) and isinstance(found["recorded_at"], str):
+            return {"sha256": found["sha256"], "recorded_at": found["recorded_at"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ValueError(f"{record} holds no checksum that was recorded: delete it, and the archive beside it.")
+
+
+def _write_json(path: Path, found: dict[str, str]) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _reason(fault: requests.RequestException) -> str:
+    if isinstance(fault, requests.Timeout):
+        return f"no answer within {_SECONDS_TO_ANSWER} s"
+    text = str(fault)
+    for sign, words in (
+        ("NameResolution", "its name is not known: is this machine offline?"),
+        ("refused", "the connection was refused"),
+        ("unreachable", "the network is unreachable"),
+        ("CERTIFICATE", "its certificate is not trusted"),
+    ):
+        if sign in text:
+            return words
+    return type(fault).__name__
