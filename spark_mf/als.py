@@ -1,36 +1,30 @@
 """The ALS estimator: what it accepts, and the order in which a fit does things."""
 
-import logging
 import time
 from contextlib import ExitStack
 from typing import Any, Self
 
 import numpy as np
-from pyspark import RDD, SparkContext, keyword_only
+from pyspark import SparkContext, keyword_only
 from pyspark.ml import Estimator
 from pyspark.ml.util import MLReadable, MLWritable
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.data.columns import select_ratings
+from spark_mf.data.ids import with_original_ids
 from spark_mf.engine.broadcast import BroadcastEngine, Iteration, State
-from spark_mf.engine.chunks import Census, chunk_ratings, take_census
 from spark_mf.engine.factors import factors_frame
 from spark_mf.engine.half_step import Subproblem
-from spark_mf.engine.layout import Layout, Side, lay_out
-from spark_mf.engine.limits import require_room
+from spark_mf.engine.layout import Side
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.objective import objective
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
 from spark_mf.params import _ALSParams, storage_level, validate_params
+from spark_mf.partitioned import PartitionedRatings
 from spark_mf.persistence import ParamsReader, ParamsWriter
+from spark_mf.preparation import PreparedRatings, prepare
 from spark_mf.progress import Progress, report
 from spark_mf.summary import IterationRecord, TrainingSummary
-
-logger = logging.getLogger("spark_mf")
-
-#: Blocks of fewer ratings cost more in tasks than they gain; a default number of blocks is lowered to avoid them.
-BLOCK_RATINGS = 4_000_000
 
 
 class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
@@ -47,6 +41,9 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
     Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3). Each iteration solves
     all items for fixed users, then all users for fixed items; `solver` says how: "cholesky" exactly, "cg" by
     `innerSteps` conjugate-gradient steps from the factors of the iteration before.
+
+    Users and items have ids of any integer type or strings; the model, its predictions and recommendations have the
+    same. `fit` takes a DataFrame, or a `spark_mf.partitioned.PartitionedRatings` that was laid out before.
 
     A row whose ratings do not determine it (regParam=0, fewer independent ratings than rank) gets the
     minimum-norm solution. Ratings of the same (user, item) pair are kept, each an observation of its own as in
@@ -127,73 +124,35 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
         """Return the reader behind `load`."""
         return ParamsReader(cls)
 
-    def _fit(self, dataset: DataFrame) -> ALSModel:
+    def _fit(self, dataset: DataFrame | PartitionedRatings) -> ALSModel:
         began = time.perf_counter()
         validate_params(self)
-        ratings = select_ratings(
-            dataset, self.getUserCol(), self.getItemCol(), self.getRatingCol(), self._validation_column()
-        )
-        context = dataset.sparkSession.sparkContext
+        session = dataset.sparkSession
         with ExitStack() as held:
-            chunks = chunk_ratings(ratings, storage_level(self.getIntermediateStorageLevel()))
-            held.callback(chunks.unpersist)
-            census = take_census(chunks)
-            _require_usable(census)
-            require_room(context, census.users[0].size, census.items[0].size, self.getRank())
-            users, items = self._lay_out(context, chunks, census, held)
-            chunks.unpersist()
-            state = self._initial_state(users.side, items.side)
+            if isinstance(dataset, PartitionedRatings):
+                ratings = dataset.prepare(self, held)
+            else:
+                ratings = prepare(dataset, self, held)
+            users, items = ratings.users.side, ratings.items.side
+            state = self._initial_state(users, items)
             setup_seconds = time.perf_counter() - began
-            history = self._iterate(context, users, items, state, census, began)
+            history = self._iterate(session.sparkContext, ratings, state, began)
+            factors = self._factors(session, ratings, state)
         summary = TrainingSummary(
             history=tuple(history),
             setupSeconds=setup_seconds,
             totalSeconds=time.perf_counter() - began,
-            users=len(users.side),
-            items=len(items.side),
-            ratings=census.ratings,
-            validationRatings=census.validation_ratings,
-            coldValidationRatings=census.validation_ratings - users.validation_ratings,
-            duplicates=users.duplicates,
+            users=len(users),
+            items=len(items),
+            ratings=ratings.ratings,
+            validationRatings=ratings.validation_ratings,
+            coldValidationRatings=ratings.validation_ratings - ratings.users.validation_ratings,
+            duplicates=ratings.users.duplicates,
             regParam=self.getRegParam(),
             regularization=self.getRegularization(),
             solver=self.getSolver(),
         )
-        return self._model(dataset, users.side, items.side, state, summary)
-
-    def _validation_column(self) -> str | None:
-        # A Param set to None (the constructor's default) counts as not set.
-        return self.getValidationIndicatorCol() if self.isSet(self.validationIndicatorCol) else None
-
-    def _lay_out(self, context: SparkContext, chunks: RDD, census: Census, held: ExitStack) -> tuple[Layout, Layout]:
-        """Lay the ratings out by user and by item; `held` releases both."""
-        seed, level = self.getSeed(), storage_level(self.getIntermediateStorageLevel())
-        users = Side.balanced("users", census.users, self._blocks(context, "numUserBlocks", census.users), seed)
-        items = Side.balanced("items", census.items, self._blocks(context, "numItemBlocks", census.items), seed)
-        by_user = lay_out(context, chunks, users, items, level)
-        held.callback(by_user.unpersist)
-        by_item = lay_out(context, chunks, items, users, level)
-        held.callback(by_item.unpersist)
-        if by_user.duplicates:
-            logger.info(
-                "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
-                by_user.duplicates,
-                census.ratings,
-            )
-        return by_user, by_item
-
-    def _blocks(self, context: SparkContext, param: str, ids: tuple[np.ndarray, np.ndarray]) -> int:
-        """Return how many blocks a side is cut into: what was asked for, but no more than there are rows."""
-        asked, rows = self.getOrDefault(param), ids[0].size
-        side = "users" if param == "numUserBlocks" else "items"
-        if rows == 1:
-            logger.warning("all ratings have one of the %s, id %d: the factors tell nothing apart", side, ids[0][0])
-        if not self.isSet(param):
-            needed = max(context.defaultParallelism, ids[1].sum() // BLOCK_RATINGS)
-            return int(min(asked, needed, rows))
-        if asked > rows:
-            logger.warning("%s=%d is more than the %d %s: %d blocks are used", param, asked, rows, side, rows)
-        return min(asked, rows)
+        return self._copyValues(ALSModel(*factors, self.getRank(), summary))
 
     def _initial_state(self, users: Side, items: Side) -> State:
         """Return random rows of length 1, which depend on nothing but the seed and the position among sorted ids."""
@@ -204,20 +163,20 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
         )
 
     def _iterate(
-        self, context: SparkContext, users: Layout, items: Layout, state: State, census: Census, began: float
+        self, context: SparkContext, ratings: PreparedRatings, state: State, began: float
     ) -> list[IterationRecord]:
         problem = Subproblem(
             self.getRank(),
             self.getRegParam(),
             self.getRegularization(),
-            census.ratings,
+            ratings.ratings,
             self.getSolver(),
             self.getInnerSteps(),
         )
-        engine = BroadcastEngine(context, users, items, problem)
+        engine = BroadcastEngine(context, ratings.users, ratings.items, problem)
         history = []
         for number, iteration in enumerate(engine.iterate(state, self.getMaxIter()), 1):
-            record = _record(number, iteration, problem, users.validation_ratings)
+            record = _record(number, iteration, problem, ratings.users.validation_ratings)
             history.append(record)
             report(
                 Progress(
@@ -232,26 +191,12 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
             )
         return history
 
-    def _model(self, dataset: DataFrame, users: Side, items: Side, state: State, summary: TrainingSummary) -> ALSModel:
-        session, level = dataset.sparkSession, storage_level(self.getFinalStorageLevel())
-        user_factors = factors_frame(session, users.index.ids, state.users).persist(level)
-        item_factors = factors_frame(session, items.index.ids, state.items).persist(level)
-        return self._copyValues(ALSModel(user_factors, item_factors, self.getRank(), summary))
-
-
-def _require_usable(census: Census) -> None:
-    faults = {reason: count for reason, count in census.faults.items() if count}
-    if faults:
-        listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
-        total = census.ratings + census.validation_ratings + sum(faults.values())
-        raise ValueError(f"{listed} are among the {total} rows of the dataset: filter them out or mend them before fit")
-    if not census.ratings:
-        held_out = census.validation_ratings
-        raise ValueError(
-            f"all {held_out} rows are marked for validation: leave some false for training"
-            if held_out
-            else "the dataset has no rows: a fit needs at least one rating"
-        )
+    def _factors(self, session: SparkSession, ratings: PreparedRatings, state: State) -> tuple[DataFrame, DataFrame]:
+        """Return both sides' factors as frames with the ids of the dataset, persisted."""
+        level = storage_level(self.getFinalStorageLevel())
+        users = factors_frame(session, ratings.users.side.index.ids, state.users)
+        items = factors_frame(session, ratings.items.side.index.ids, state.items)
+        return with_original_ids(users, ratings.user_ids, level), with_original_ids(items, ratings.item_ids, level)
 
 
 def _record(number: int, iteration: Iteration, problem: Subproblem, n_validation: int) -> IterationRecord:

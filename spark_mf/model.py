@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from pyspark import Broadcast
 from pyspark.ml import Model
 from pyspark.ml.util import MLReadable, MLReader, MLWritable
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructType
 
-from spark_mf.data.columns import quoted, require_classic, require_numeric, whole_ids
+from spark_mf.data.columns import quoted, require_classic, require_ids, usable_ids
 from spark_mf.engine.recommend import (
     Candidates,
     broadcast_candidates,
@@ -35,8 +36,8 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
 
     Parameters
     ----------
-    userFactors, itemFactors : DataFrame (id int or bigint, features array<float>)
-        Each id once. Both ids of a type that holds them; see `spark_mf.engine.factors.factors_frame`.
+    userFactors, itemFactors : DataFrame (id int, bigint or string, features array<float>)
+        Each id once, of the kind that the model was trained with; see `spark_mf.engine.factors.factors_frame`.
     rank : int
         Length of each `features`.
     summary : TrainingSummary, optional
@@ -68,12 +69,12 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
 
     @property
     def userFactors(self) -> DataFrame:
-        """The rows of U as a DataFrame (id int or bigint, features array<float>)."""
+        """The rows of U as a DataFrame (id int, bigint or string, features array<float>)."""
         return _fitted(self._userFactors)
 
     @property
     def itemFactors(self) -> DataFrame:
-        """The rows of V as a DataFrame (id int or bigint, features array<float>)."""
+        """The rows of V as a DataFrame (id int, bigint or string, features array<float>)."""
         return _fitted(self._itemFactors)
 
     @property
@@ -94,33 +95,38 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
             raise RuntimeError("this ALSModel has no training summary: only a model that spark_mf fitted has one")
         return self._summary
 
-    def predict(self, user: int, item: int) -> float:
-        """Return the predicted rating of one pair by a Spark job; NaN when user or item is unknown."""
-        users = self.userFactors.where(F.col("id") == user).select(F.col("features").alias("user"))
-        items = self.itemFactors.where(F.col("id") == item).select(F.col("features").alias("item"))
+    def predict(self, user: int | str, item: int | str) -> float:
+        """Return the predicted rating of one pair by a Spark job; NaN when user or item is unknown.
+
+        Raises
+        ------
+        TypeError
+            For an id of another kind than the model's: a string where they are integers, or the other way round.
+        """
+        users = _row_of(self.userFactors, "user", user).select(F.col("features").alias("user"))
+        items = _row_of(self.itemFactors, "item", item).select(F.col("features").alias("item"))
         pair = users.crossJoin(items).select(F.vector_inner_product("user", "item")).first()
         return float("nan") if pair is None else float(pair[0])
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        """Add the prediction to each row of a dataset with a user and an item column of any numeric type.
+        """Add the prediction to each row of a dataset with a user and an item column.
 
-        All columns are kept as they are. Where an id is unknown, null or no whole number, the prediction is
-        NaN, or with coldStartStrategy="drop" the row is left out.
+        They hold strings where the model was trained with strings, else numbers of any type. All columns are
+        kept as they are. Where an id is unknown, null or no whole number, the prediction is NaN, or with
+        coldStartStrategy="drop" the row is left out.
         """
         require_classic(dataset)
         validate_model_params(self)
         schema = dataset.schema
-        user_type = require_numeric(schema, "userCol", self.getUserCol())
-        item_type = require_numeric(schema, "itemCol", self.getItemCol())
+        # The dataset may have columns of any name, "id" and "features" too, so every name is qualified.
+        rows, users, items = "__spark_mf_rows", "__spark_mf_users", "__spark_mf_items"
+        user = _ids_of(schema, "userCol", self.getUserCol(), self.userFactors, rows)
+        item = _ids_of(schema, "itemCol", self.getItemCol(), self.itemFactors, rows)
         predictionCol = self.getPredictionCol()
         if predictionCol in dataset.columns:
             raise ValueError(
                 f"predictionCol={predictionCol!r} is a column of the dataset already: drop it or name another"
             )
-        # The dataset may have columns of any name, "id" and "features" too, so every name is qualified.
-        rows, users, items = "__spark_mf_rows", "__spark_mf_users", "__spark_mf_items"
-        user = whole_ids(F.col(f"{rows}.{quoted(self.getUserCol())}"), user_type)
-        item = whole_ids(F.col(f"{rows}.{quoted(self.getItemCol())}"), item_type)
         is_dropping = self.getColdStartStrategy().lower() == "drop"
         how = "inner" if is_dropping else "left"
         score = F.vector_inner_product(f"{users}.features", f"{items}.features")
@@ -205,5 +211,28 @@ def _fitted(factors: DataFrame | None) -> DataFrame:
 def _subset(factors: DataFrame, dataset: DataFrame, param: str, column: str) -> DataFrame:
     """Return the rows of a factor frame whose ids a dataset's column names."""
     require_classic(dataset)
-    ids = whole_ids(F.col(quoted(column)), require_numeric(dataset.schema, param, column))
+    ids = _ids_of(dataset.schema, param, column, factors)
     return factors.join(dataset.select(ids.alias("id")).distinct(), "id", "left_semi")
+
+
+def _ids_of(schema: StructType, param: str, column: str, factors: DataFrame, table: str | None = None) -> Column:
+    """Return the column of ids that a Param names, of the kind that a factor frame has: strings or integers."""
+    data_type = require_ids(schema, param, column)
+    wanted = factors.schema["id"].dataType
+    if isinstance(wanted, StringType) != isinstance(data_type, StringType):
+        raise ValueError(
+            f"{param}={column!r} has the type {data_type.simpleString()}, but the model was trained with ids of the "
+            f"type {wanted.simpleString()}: cast the column to {wanted.simpleString()}"
+        )
+    name = quoted(column) if table is None else f"{table}.{quoted(column)}"
+    return usable_ids(F.col(name), data_type)
+
+
+def _row_of(factors: DataFrame, name: str, value: int | str) -> DataFrame:
+    wanted = factors.schema["id"].dataType
+    if isinstance(wanted, StringType) != isinstance(value, str):
+        raise TypeError(
+            f"{name} is {value!r}, a {type(value).__name__}, but the model was trained with ids of the type "
+            f"{wanted.simpleString()}: pass one of these"
+        )
+    return factors.where(F.col("id") == value)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from chispa.schema_comparer import assert_schema_equality
 from pyspark.ml import recommendation
@@ -145,7 +146,7 @@ def test_predict_one_pair(hand_made):
     ("schema", "changes", "sentence"),
     [
         ("user int, film int", {}, "itemCol='item' is no column .* one of 'user', 'film'"),
-        ("user string, item int", {}, "userCol='user' has the type string.*must be numeric"),
+        ("user string, item int", {}, "userCol='user' has the type string, but the model was trained with ids of the type int"),
         ("user int, item boolean", {}, "itemCol='item' has the type boolean"),
         ("user int, item int, prediction int", {}, "predictionCol='prediction' is a column .* already"),
         ("user int, item int", {"coldStartStrategy": "zero"}, "coldStartStrategy='zero' is unknown"),
@@ -210,7 +211,8 @@ def test_recommendations_equal_pysparks(fitted, ours):
 @pytest.mark.parametrize("block_size", [1, 2, 5, 4096])
 def test_recommendations_do_not_depend_on_tiles(spark, hand_made, monkeypatch, block_size):
     monkeypatch.setattr(recommend_module, "_TILE_ROWS", 1)  # one source row a tile
-    candidates = recommend_module.Candidates(np.arange(10, 14), np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32))
+    ids = pa.array(range(10, 14))
+    candidates = recommend_module.Candidates(ids, np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32))
     lists = list_array(np.array([[1, 1], [2, 0], [3, 1]], np.float32))
     values, indices = recommend_module._best(lists, candidates, 4, block_size)
     assert indices.tolist() == [[item - 10 for item, _ in BEST_ITEMS[user]] for user in range(3)]

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from spark_mf.kernels.balance import balanced_blocks, positions_in_block
 
+#: The most ratings that a block may have, as a multiple of a mean block's: all tasks wait for the largest.
+LARGEST_BLOCK = 1.2
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -44,10 +47,40 @@ class Partition:
         if counts.size and counts.min() < 0:
             row = int(counts.argmin())
             raise ValueError(f"Row {row} has {counts[row]} ratings; a count is 0 or more.")
-        return cls._of_blocks(balanced_blocks(counts, n_blocks, seed), n_blocks)
+        return cls.of_blocks(balanced_blocks(counts, n_blocks, seed), n_blocks)
 
     @classmethod
-    def _of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
+    def within(cls, counts: NDArray[np.int64], n_blocks: int, seed: int, largest: float = LARGEST_BLOCK) -> "Partition":
+        """Cut rows into at most `n_blocks` blocks, none of which has more than `largest` times a mean block's ratings.
+
+        A row is never cut.  Where the heaviest one alone has more than that, or few rows do not come out even, fewer
+        blocks are made: more would not end sooner, as all wait for the one with that row.
+
+        Parameters
+        ----------
+        counts : int64[n], ratings of each row, 0 or more
+        n_blocks : int, 1 or more
+        seed : int, a signed 64-bit integer
+        largest : float, 1 or more
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `balanced`.
+        """
+        _require_blocks(n_blocks)
+        heaviest = int(counts.max(initial=0))
+        possible = int(largest * counts.sum() / heaviest) if heaviest > 0 else n_blocks
+        wanted = max(1, min(n_blocks, counts.size, possible))
+        while True:
+            partition = cls.balanced(counts, wanted, seed)
+            if wanted == 1 or partition.balance(counts) <= largest:
+                return partition
+            wanted = min(wanted - 1, int(wanted / 1.05) + 1)
+
+    @classmethod
+    def of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
+        """The partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
         return cls(block, positions_in_block(block, n_blocks), n_blocks)
 
     def __len__(self) -> int:

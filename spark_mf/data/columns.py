@@ -2,7 +2,7 @@
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, DataType, IntegralType, NumericType, StructType
+from pyspark.sql.types import BooleanType, DataType, IntegralType, NumericType, StringType, StructType
 
 
 def select_ratings(
@@ -18,7 +18,7 @@ def select_ratings(
     ----------
     dataset : DataFrame
     userCol, itemCol : str
-        Columns of any numeric type.
+        Columns of strings or of any numeric type.
     ratingCol : str
         A column of any numeric type, or "" for a rating of 1.0 in every row.
     validationIndicatorCol : str, optional
@@ -26,9 +26,10 @@ def select_ratings(
 
     Returns
     -------
-    DataFrame (user bigint, item bigint, rating float, validation boolean)
-        `user` and `item` are null where the id is null, no whole number or too large for 64 bits; `rating`
-        may be null, NaN or infinite. Counting and setting aside such rows is the caller's.
+    DataFrame (user bigint or string, item bigint or string, rating float, validation boolean)
+        `user` and `item` are strings where the column holds strings; else null where the id is null, no whole
+        number or too large for 64 bits. `rating` may be null, NaN or infinite. Counting and setting aside such
+        rows is the caller's.
 
     Raises
     ------
@@ -48,8 +49,8 @@ def select_ratings(
         _require_boolean(schema, "validationIndicatorCol", validationIndicatorCol)
         validation = F.coalesce(F.col(quoted(validationIndicatorCol)), F.lit(False))
     return dataset.select(
-        whole_ids(F.col(quoted(userCol)), require_numeric(schema, "userCol", userCol)).alias("user"),
-        whole_ids(F.col(quoted(itemCol)), require_numeric(schema, "itemCol", itemCol)).alias("item"),
+        usable_ids(F.col(quoted(userCol)), require_ids(schema, "userCol", userCol)).alias("user"),
+        usable_ids(F.col(quoted(itemCol)), require_ids(schema, "itemCol", itemCol)).alias("item"),
         rating.cast("float").alias("rating"),
         validation.alias("validation"),
     )
@@ -102,13 +103,33 @@ def require_numeric(schema: StructType, param: str, name: str) -> DataType:
     """
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, NumericType):
-        way_out = (
-            "cast it to a number"
-            if param == "ratingCol"
-            else "cast it to int or bigint, or index it with pyspark.ml.feature.StringIndexer"
+        raise ValueError(
+            f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: cast it to a number"
         )
-        raise ValueError(f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: {way_out}")
     return data_type
+
+
+def require_ids(schema: StructType, param: str, name: str) -> DataType:
+    """Return the type of the column of ids that a Param names.
+
+    Raises
+    ------
+    ValueError
+        When the column is missing, there twice, or neither numeric nor of strings.
+    """
+    data_type = require_column(schema, param, name)
+    if not isinstance(data_type, (NumericType, StringType)):
+        raise ValueError(
+            f"{param}={name!r} has the type {data_type.simpleString()}, but ids are numbers or strings: "
+            "cast it to bigint or string"
+        )
+    return data_type
+
+
+def usable_ids(column: Column, data_type: DataType) -> Column:
+    """Return a column of ids as string, or as bigint that is null where it holds no whole number of 64 bits."""
+    # Strings of a collation compare by its rules, but are joined and hashed as they are.
+    return column.cast("string") if isinstance(data_type, StringType) else whole_ids(column, data_type)
 
 
 def whole_ids(column: Column, data_type: DataType) -> Column:

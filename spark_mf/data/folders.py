@@ -164,3 +164,18 @@ def read_text(spark: SparkSession, path: str) -> str:
         raise ValueError(f"{path} is not UTF-8 text.") from None
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be read: {java_reason(error)}.") from None
+
+
+def file_lengths(spark: SparkSession, path: str, folders: tuple[str, ...]) -> dict[str, int]:
+    """The length in bytes of every data file below some folders of a path, by its path there.
+
+    Names that begin with an underscore or a dot are left out, as Spark's readers do.
+    """
+    lengths = {}
+    for folder in folders:
+        place, files = hadoop_path(spark, f"{path.rstrip('/')}/{folder}")
+        for status in files.listStatus(place) if files.exists(place) else ():
+            name = status.getPath().getName()
+            if not name.startswith(("_", ".")):
+                lengths[f"{folder}/{name}"] = int(status.getLen())
+    return lengths

@@ -14,7 +14,7 @@ from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
 from spark_mf.engine.jobs import described
-from spark_mf.engine.layout import Layout, unpack_block
+from spark_mf.engine.layout import Layout, PackedBlock, unpack_block
 from spark_mf.engine.worker import settle
 
 Factors = NDArray[np.float32]
@@ -80,7 +80,7 @@ class BroadcastEngine:
         # An exact solver starts from nothing: its workers never load the previous factors.
         needs_previous = problem.solver != "cholesky"
 
-        def solve(packed: tuple) -> SolvedBlock:
+        def solve(packed: PackedBlock) -> SolvedBlock:
             settle()
             start = previous.value if needs_previous else None
             return solve_block(unpack_block(packed), fixed.value, start, problem, with_errors)

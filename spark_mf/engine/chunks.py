@@ -71,10 +71,10 @@ class Census:
 
 def chunk_ratings(ratings: DataFrame, level: StorageLevel) -> RDD:
     """Return an RDD of `Chunk`, persisted, from the columns of `spark_mf.data.columns.select_ratings`."""
-    return _arrow_batches(ratings).mapPartitions(_build_chunks).persist(level)
+    return arrow_batches(ratings).mapPartitions(_build_chunks).persist(level)
 
 
-def _arrow_batches(frame: DataFrame) -> RDD:
+def arrow_batches(frame: DataFrame) -> RDD:
     """Return the rows as an RDD of serialized Arrow batches.
 
     This is the way that `toArrow` takes inside the JVM. The public one into a Python RDD, `mapInArrow(...).rdd`,

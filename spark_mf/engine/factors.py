@@ -2,9 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import ArrayType, FloatType, IntegerType, LongType, StructField, StructType
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
 # An Arrow list addresses its values by 32 bits, so a frame is built from batches well below that.
 _BATCH_VALUES = 1 << 24
@@ -32,37 +34,42 @@ def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[
     """
     if ids.ndim != 1 or factors.ndim != 2 or len(ids) != len(factors):
         raise ValueError(f"ids {ids.shape} and factors {factors.shape} differ: pass [n] and [n, rank]")
-    bounds = np.iinfo(np.int32)
-    is_narrow = len(ids) == 0 or (ids.min() >= bounds.min and ids.max() <= bounds.max)
-    id_type = pa.int32() if is_narrow else pa.int64()
-    schema = pa.schema([pa.field("id", id_type, nullable=False), pa.field("features", pa.list_(pa.float32()))])
+    id_kind = id_type(ids)
+    schema = pa.schema([pa.field("id", id_kind, nullable=False), pa.field("features", pa.list_(pa.float32()))])
     rows = max(1, _BATCH_VALUES // max(1, factors.shape[1]))
     batches = [
         pa.record_batch(
-            [pa.array(ids[start : start + rows], id_type), list_array(factors[start : start + rows])],
+            [pa.array(ids[start : start + rows], id_kind), list_array(factors[start : start + rows])],
             schema=schema,
         )
         for start in range(0, max(1, len(ids)), rows)  # pyspark takes no table without a batch
     ]
     frame_schema = StructType(
         [
-            StructField("id", IntegerType() if is_narrow else LongType(), nullable=False),
+            StructField("id", from_arrow_type(id_kind), nullable=False),
             StructField("features", ArrayType(FloatType(), containsNull=False)),
         ]
     )
     return spark.createDataFrame(pa.Table.from_batches(batches, schema), frame_schema)
 
 
-def factors_arrays(frame: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def id_type(ids: NDArray[np.int64]) -> pa.DataType:
+    """int32 where all ids fit in it, as in pyspark, else int64."""
+    bounds = np.iinfo(np.int32)
+    is_narrow = len(ids) == 0 or (ids.min() >= bounds.min and ids.max() <= bounds.max)
+    return pa.int32() if is_narrow else pa.int64()
+
+
+def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:
     """Collect a factor frame; the inverse of `factors_frame`.
 
     Parameters
     ----------
-    frame : DataFrame (id int or bigint, features array<float>)
+    frame : DataFrame (id int, bigint or string, features array<float>)
 
     Returns
     -------
-    ids : int64[n], ascending
+    ids : an Arrow array of n ids, ascending, of the frame's type
     factors : float32[n, rank]
         In the order of `ids`; float32[0, 0] for an empty frame.
 
@@ -72,7 +79,7 @@ def factors_arrays(frame: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.floa
         When rows of factors are null or of unequal length.
     """
     table = frame.select("id", "features").toArrow()
-    ids = table["id"].to_numpy().astype(np.int64)
+    ids = table["id"].combine_chunks()
     chunks = [chunk for chunk in table["features"].chunks if len(chunk)]
     rank = len(chunks[0][0]) if chunks else 0
     factors = np.empty((len(ids), rank), np.float32)
@@ -80,8 +87,8 @@ def factors_arrays(frame: DataFrame) -> tuple[NDArray[np.int64], NDArray[np.floa
     for chunk in chunks:
         factors[start : start + len(chunk)] = matrix(chunk, rank)
         start += len(chunk)
-    order = np.argsort(ids)
-    return ids[order], factors[order]
+    order = pc.array_sort_indices(ids)
+    return ids.take(order), factors[order.to_numpy()]
 
 
 def list_array(rows: NDArray[np.float32]) -> pa.ListArray:

@@ -1,7 +1,9 @@
 """Lay chunks of ratings out as blocks, once by user and once by item: one shuffle of arrays each."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +44,23 @@ class LaidOutBlock:
     validation: RatingBlock
 
 
+class PackedBlock(NamedTuple):
+    """One block of a side as Spark keeps it: packed ratings, and what was counted in them."""
+
+    number: int
+    training: bytes
+    validation: bytes
+    duplicates: int
+    validation_ratings: int
+
+    def checksum(self) -> int:
+        """CRC-32 of the ratings."""
+        return zlib.crc32(self.validation, zlib.crc32(self.training))
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The ratings of one side as an RDD with one packed block a partition, and what was counted on the way."""
+    """The ratings of one side as an RDD with one `PackedBlock` a partition, and what was counted on the way."""
 
     side: Side
     blocks: RDD
@@ -69,20 +85,32 @@ def lay_out(context: SparkContext, chunks: RDD, rows: Side, columns: Side, level
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
-    def assemble(number: int, pieces: Iterable[tuple[int, tuple]]) -> Iterator[tuple]:
+    def assemble(number: int, pieces: Iterable[tuple[int, tuple]]) -> Iterator[PackedBlock]:
         yield _assemble_block(number, [piece for _, piece in pieces], *sides.value)
 
     shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(n_blocks, _identity)
     blocks = shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True).persist(level)
     with described(context, f"ALS: lay ratings out by {rows.name}"):
-        counts = blocks.map(lambda block: (block[3], block[4])).collect()
+        counts = blocks.map(lambda block: (block.duplicates, block.validation_ratings)).collect()
     return Layout(rows, blocks, sides, sum(count[0] for count in counts), sum(count[1] for count in counts))
 
 
-def unpack_block(packed: tuple) -> LaidOutBlock:
+def unpack_block(packed: PackedBlock) -> LaidOutBlock:
     """Return the block of one record of `Layout.blocks`."""
-    number, training, validation, _, _ = packed
-    return LaidOutBlock(number, unpack(training), unpack(validation))
+    return LaidOutBlock(packed.number, unpack(packed.training), unpack(packed.validation))
+
+
+def pack_block(number: int, training: RatingBlock, validation: RatingBlock, n_columns: int) -> PackedBlock:
+    """Pack a block of a side whose other side has `n_columns` ids.
+
+    Raises
+    ------
+    ValueError
+        When the arrays of the block do not fit together.
+    """
+    packed = pack(training), pack(validation)
+    duplicates = count_duplicates(training.indptr, training.indices, n_columns)
+    return PackedBlock(number, *packed, duplicates, validation.n_ratings)
 
 
 def _identity(block: int) -> int:
@@ -140,15 +168,13 @@ def _numbered(
         yield block, (is_training, order, rows, columns, values)
 
 
-def _assemble_block(number: int, pieces: list[tuple], rows: Side, columns: Side) -> tuple:
-    """Return (number, packed training block, packed validation block, duplicates, validation ratings)."""
+def _assemble_block(number: int, pieces: list[tuple], rows: Side, columns: Side) -> PackedBlock:
     members = rows.partition.members(number)
     # A shuffle delivers in any order; the input's order makes every run add up in the same one.
     pieces.sort(key=lambda piece: piece[:2])
     training = _block_of(members, [piece for piece in pieces if piece[0]])
     validation = _block_of(members, [piece for piece in pieces if not piece[0]])
-    duplicates = count_duplicates(training.indptr, training.indices, len(columns))
-    return number, pack(training), pack(validation), duplicates, validation.n_ratings
+    return pack_block(number, training, validation, len(columns))
 
 
 def _block_of(members: NDArray[np.int32], pieces: list[tuple]) -> RatingBlock:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import ArrayType, DataType, FloatType, IntegerType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
 
 from spark_mf.engine.factors import factors_arrays, matrix
 from spark_mf.engine.limits import require_room
@@ -22,14 +22,16 @@ _TILE_ROWS = 512
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is recommended: ids int32[n] or int64[n], ascending, and their factors float32[n, rank]."""
+    """What is recommended: an Arrow array of n ids, ascending, and their factors float32[n, rank]."""
 
-    ids: NDArray[np.int32] | NDArray[np.int64]
+    ids: pa.Array
     factors: NDArray[np.float32]
 
 
 def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
     """Collect a factor frame and broadcast it: n·rank·4 bytes in the driver and once in each running task.
+
+    String ids add their own bytes to that; they are in no dictionary, but lie behind each other as Arrow keeps them.
 
     Raises
     ------
@@ -38,9 +40,7 @@ def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
     """
     context = frame.sparkSession.sparkContext
     require_room(context, frame.count(), 0, rank)
-    ids, factors = factors_arrays(frame)
-    has_narrow_ids = isinstance(frame.schema["id"].dataType, IntegerType)
-    return context.broadcast(Candidates(ids.astype(np.int32) if has_narrow_ids else ids, factors))
+    return context.broadcast(Candidates(*factors_arrays(frame)))
 
 
 def recommendation_schema(source: str, source_type: DataType, target: str, target_type: DataType) -> StructType:
@@ -120,7 +120,7 @@ def _best(
 
 def _recommendations(
     source_ids: pa.Array,
-    target_ids: NDArray[np.int32] | NDArray[np.int64],
+    target_ids: pa.Array,
     values: NDArray[np.float32],
     indices: NDArray[np.int64],
     schema: pa.Schema,
@@ -130,7 +130,7 @@ def _recommendations(
     ends = np.cumsum(is_taken.sum(axis=1), dtype=np.int32)
     lists = schema.field(1).type
     pairs = pa.StructArray.from_arrays(
-        [pa.array(target_ids[indices[is_taken]]), pa.array(values[is_taken])], fields=list(lists.value_type)
+        [target_ids.take(pa.array(indices[is_taken])), pa.array(values[is_taken])], fields=list(lists.value_type)
     )
     offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
     return pa.record_batch([source_ids, pa.ListArray.from_arrays(offsets, pairs, type=lists)], schema=schema)

@@ -4,19 +4,13 @@ Rows are all that plots and reports know; nothing here needs Spark.
 """
 
 import json
-import math
-import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from spark_mf.summary import IterationRecord
-
-T = TypeVar("T")
-
-_IN_WORDS = {float: "finite number", int: "whole number", str: "text", tuple: "list", dict: "object"}
+from spark_mf.typed_json import from_json_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +142,7 @@ def read_rows(path: Path) -> list[ResultRow]:
         if not line.strip():
             continue
         try:
-            rows.append(_build(ResultRow, json.loads(line)))
+            rows.append(from_json_object(ResultRow, json.loads(line)))
         except json.JSONDecodeError as fault:
             raise ValueError(f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno}).") from None
         except ValueError as fault:
@@ -156,38 +150,3 @@ def read_rows(path: Path) -> list[ResultRow]:
     if not rows:
         raise ValueError(f"{path} holds no rows: the run that should have written them has not finished.")
     return rows
-
-
-def _build(cls: type[T], found: Any, inside: str = "") -> T:
-    """A dataclass from a JSON object, each value checked against its annotation."""
-    if not isinstance(found, Mapping):
-        raise ValueError(f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}")
-    hints = get_type_hints(cls)
-    values = {}
-    for each in fields(cls):  # type: ignore[arg-type]
-        key = f"{inside}.{each.name}" if inside else each.name
-        if each.name in found:
-            values[each.name] = _checked(found[each.name], hints[each.name], key)
-        elif each.default is MISSING:
-            raise ValueError(f"key {key!r} is missing")
-    return cls(**values)
-
-
-def _checked(value: Any, hint: Any, key: str) -> Any:
-    choices = get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,)
-    if value is None and type(None) in choices:
-        return None
-    (wanted,) = (choice for choice in choices if choice is not type(None))
-    origin = get_origin(wanted)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_checked(part, get_args(wanted)[0], f"{key}[{i}]") for i, part in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {name: _checked(part, get_args(wanted)[1], f"{key}.{name}") for name, part in value.items()}
-    if is_dataclass(wanted):
-        return _build(wanted, value, key)  # type: ignore[arg-type]
-    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
-            return float(value)
-    elif origin is None and isinstance(value, wanted) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}, which is no {_IN_WORDS[origin or wanted]}")

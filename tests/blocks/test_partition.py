@@ -80,3 +80,28 @@ def test_a_block_that_does_not_exist_is_refused(block):
 def test_a_balance_of_too_few_counts_is_refused():
     with pytest.raises(ValueError, match="There are 1 counts for 2 rows; give one count a row"):
         Partition.balanced(int64(1, 1), 2, seed=0).balance(int64(1))
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=80), st.integers(1, 40), st.integers(0, 9))
+def test_no_block_is_larger_than_allowed(counts, n_blocks, seed):
+    partition = Partition.within(int64(*counts), n_blocks, seed)
+    assert 1 <= partition.n_blocks <= min(n_blocks, len(counts))
+    assert partition.n_blocks == 1 or partition.balance(int64(*counts)) <= 1.2
+
+
+@pytest.mark.parametrize("n_blocks", [2, 7, 50, 120])
+def test_a_long_tail_gives_as_many_even_blocks_as_asked(n_blocks):
+    counts = (2_000_000 / np.arange(20, 30_020) ** 1.1).astype(np.int64) + 1
+    partition = Partition.within(counts, n_blocks, 3)
+    assert partition.n_blocks == n_blocks
+    assert partition.balance(counts) <= 1.2
+
+
+def test_one_row_larger_than_a_block_lowers_their_number():
+    # 300 of 1,000 ratings in one row: with 4 blocks the mean would be 250 and 300 is just 1.2 times that.
+    counts = int64(300, *[1] * 700)
+    assert Partition.within(counts, 100, 0).n_blocks == 4
+    assert Partition.within(counts, 4, 0).balance(counts) == 1.2
+    assert Partition.within(counts, 100, 0, largest=2.4).n_blocks == 8
+    assert Partition.within(int64(5), 3, 0).n_blocks == 1
+    assert Partition.within(int64(0, 0), 2, 0).n_blocks == 2

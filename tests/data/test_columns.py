@@ -65,6 +65,12 @@ def test_ids_of_64_bits_are_kept(spark):
     assert rows(select_ratings(frame, "user", "item", "")) == [(2**63 - 1, -(2**63), 1.0, False)]
 
 
+def test_strings_are_kept_as_they_are(spark):
+    frame = spark.createDataFrame([("Ann Lee 😀", " 007"), (None, "7")], "user string, item string")
+    selected = select_ratings(frame, "user", "item", "")
+    assert rows(selected) == [("Ann Lee 😀", " 007", 1.0, False), (None, "7", 1.0, False)]
+
+
 def test_bad_ratings_are_left_to_the_caller(spark):
     frame = spark.createDataFrame(
         [(1, 1, None), (1, 2, math.inf), (1, 3, math.nan)], "user int, item int, rating double"
@@ -95,8 +101,7 @@ def test_names_may_hold_dots_blanks_and_backticks(spark):
         (("user", "film", "rating"), "itemCol='film' is no column"),
         (("user", "item", "stars"), "ratingCol='stars' is no column"),
         (("user", "item", "rating", "held"), "validationIndicatorCol='held' is no column"),
-        (("name", "item", "rating"), "userCol='name' has the type string.*StringIndexer"),
-        (("user", "flag", "rating"), "itemCol='flag' has the type boolean.*cast it to int"),
+        (("user", "flag", "rating"), "itemCol='flag' has the type boolean.*cast it to bigint or string"),
         (("user", "item", "name"), "ratingCol='name' has the type string.*cast it to a number"),
         (("user", "item", "flag"), "ratingCol='flag' has the type boolean"),
         (

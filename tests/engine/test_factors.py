@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from chispa.schema_comparer import assert_schema_equality
+from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import ArrayType, FloatType, IntegerType, LongType, StructField, StructType
 
 from spark_mf.engine import factors as factors_module
@@ -20,15 +21,15 @@ def test_there_and_back(spark, monkeypatch, highest, id_type):
     expected = [StructField("id", id_type, False), StructField("features", ArrayType(FloatType(), False))]
     assert_schema_equality(frame.schema, StructType(expected))
     back_ids, back_factors = factors_arrays(frame)
-    assert (back_ids.dtype, back_factors.dtype) == (np.int64, np.float32)
+    assert (back_ids.type, back_factors.dtype) == (to_arrow_type(id_type), np.float32)
     order = np.argsort(ids)
-    np.testing.assert_array_equal(back_ids, ids[order])
+    assert back_ids.to_pylist() == ids[order].tolist()
     np.testing.assert_array_equal(back_factors, factors[order])
 
 
 def test_no_rows(spark):
     ids, factors = factors_arrays(factors_frame(spark, np.empty(0, np.int64), np.empty((0, 3), np.float32)))
-    assert (ids.shape, factors.shape) == ((0,), (0, 0))
+    assert (len(ids), factors.shape) == (0, (0, 0))
 
 
 def test_shapes_that_differ_are_refused(spark):
@@ -41,3 +42,10 @@ def test_broken_rows_are_refused(spark, second):
     frame = spark.createDataFrame([(1, [1.0, 2.0]), (2, second)], "id int, features array<float>").coalesce(1)
     with pytest.raises(ValueError, match="null or has not the rank 2"):
         factors_arrays(frame)
+
+
+def test_string_ids_come_back_in_the_order_of_their_bytes(spark):
+    rows = [("b", [2.0]), ("ä", [4.0]), ("B", [1.0]), ("😀", [5.0]), ("", [0.0]), ("bb", [3.0])]
+    ids, factors = factors_arrays(spark.createDataFrame(rows, "id string, features array<float>").repartition(3))
+    assert ids.to_pylist() == ["", "B", "b", "bb", "ä", "😀"]
+    assert factors[:, 0].tolist() == [0, 1, 2, 3, 4, 5]

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Lay ratings out in balanced blocks, once, into a folder that fits read as often as wanted.
+
+Leaves Parquet by user block and by item block (or as a grid), the ids of users and items, and manifest.json, which is
+written last: a folder without it was not finished. spark_mf.ALS.fit takes the folder in the place of a DataFrame:
+
+  from spark_mf.partitioned import PartitionedRatings
+  model = ALS(rank=64).fit(PartitionedRatings(spark, "out/blocks"))
+
+examples:
+  python jobs/partition_ratings.py ratings.csv --output out/blocks
+  python jobs/partition_ratings.py out/generated --output out/blocks --user-blocks 40 --item-blocks 20 --split-col split
+  spark-submit jobs/partition_ratings.py hdfs:///ratings --output hdfs:///blocks --layouts blocks,grid
+"""
+
+import sys
+from collections.abc import Sequence
+
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.experiments.partition import PartitionSettings, partition, partition_table, read_input
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when the folder is complete; SystemExit(2) for bad input."""
+    given = job_arguments(PartitionSettings, __file__, __doc__, argv)
+    settings = given.settings
+    show_progress()
+    with (
+        one_sentence_faults(given.program),
+        job_session(given.program, master=settings.master, driver_memory=settings.driver_memory) as spark,
+    ):
+        ratings = read_input(spark, settings, given.output, overwrite=given.overwrite)
+        written, seconds = partition(ratings, settings, given.output, overwrite=given.overwrite)
+    print(
+        f"\n{partition_table(written)}\n\nwritten to {written.path} at {written.manifest.ratings / seconds:,.0f} ratings/s"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Ratings that were laid out before, as `spark_mf.partitioning.partition_ratings` wrote them."""
+
+from contextlib import ExitStack
+
+import numpy as np
+from pyspark import StorageLevel
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from spark_mf.blocks.ids import IdIndex
+from spark_mf.blocks.partition import Partition
+from spark_mf.data.files import JVM_ERRORS, java_reason
+from spark_mf.data.folders import file_lengths, read_text
+from spark_mf.data.ids import IdMap
+from spark_mf.data.manifest import BY_ITEM, BY_USER, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.engine.layout import Layout, Side
+from spark_mf.engine.limits import require_room
+from spark_mf.engine.stored import ROW_COLUMNS, read_layout, side_checksum
+from spark_mf.params import _ALSParams, storage_level
+from spark_mf.preparation import PreparedRatings
+
+
+class PartitionedRatings:
+    """A folder that `partition_ratings` wrote; `spark_mf.ALS.fit` takes it in the place of a DataFrame.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        On any file system of Hadoop's.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no manifest, as in a folder that was not written to its end.
+    ValueError
+        When the manifest cannot be used, or does not match the files beside it.
+    """
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self.sparkSession, self.path = spark, path.rstrip("/")
+        try:
+            text = read_text(spark, f"{self.path}/{MANIFEST}")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{path} has no {MANIFEST}: give the folder of a finished jobs/partition_ratings.py."
+            ) from None
+        self.manifest = read_manifest(text, f"{self.path}/{MANIFEST}")
+        self._require_files()
+
+    def prepare(self, params: _ALSParams, held: ExitStack) -> PreparedRatings:
+        """Read the blocks by user and by item for an estimator; `held` frees what Spark keeps of them.
+
+        Raises
+        ------
+        ValueError
+            When the folder has other blocks or another rank than the estimator asks for, lacks what it needs, or
+            holds other content than its manifest says.
+        """
+        self._require_fitting(params)
+        manifest = self.manifest
+        context, level = self.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
+        require_room(context, manifest.users.count, manifest.items.count, params.getRank())
+        try:
+            users, user_ids = self._read_side(USERS, manifest.users)
+            items, item_ids = self._read_side(ITEMS, manifest.items)
+            by_user = self._read_layout(BY_USER, users, len(items), level, held)
+            by_item = self._read_layout(BY_ITEM, items, len(users), level, held)
+        except JVM_ERRORS as error:
+            raise ValueError(
+                f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
+            ) from error
+        validation = manifest.validation_ratings + manifest.cold_validation_ratings
+        return PreparedRatings(by_user, by_item, manifest.ratings, validation, user_ids, item_ids)
+
+    def _require_files(self) -> None:
+        expected = self.manifest.files
+        found = file_lengths(self.sparkSession, self.path, (USERS, ITEMS, *self.manifest.layouts))
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) == found.get(name):
+                continue
+            if name not in found:
+                fault = f"the file {name} of its {MANIFEST} is missing"
+            elif name not in expected:
+                fault = f"the file {name} is not in its {MANIFEST}"
+            else:
+                fault = f"the file {name} has {found[name]} bytes, and {expected[name]} by its {MANIFEST}"
+            raise ValueError(f"{self.path} is not as it was written, {fault}: partition the ratings again.")
+
+    def _require_fitting(self, params: _ALSParams) -> None:
+        manifest = self.manifest
+        for name, side in (("numUserBlocks", manifest.users), ("numItemBlocks", manifest.items)):
+            asked = params.getOrDefault(name)
+            if params.isSet(name) and asked not in (side.blocks, side.asked_blocks):
+                raise ValueError(
+                    f"{name}={asked}, but {self.path} has {side.blocks} of these blocks: leave {name} unset, or "
+                    "partition the ratings again"
+                )
+        if manifest.rank is not None and manifest.rank != params.getRank():
+            raise ValueError(
+                f"rank={params.getRank()}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
+                "partition the ratings again"
+            )
+        for layout in (BY_USER, BY_ITEM):
+            if layout not in manifest.layouts:
+                raise ValueError(
+                    f"{self.path} has the layout {', '.join(manifest.layouts)} and not {layout}, which ALS needs: "
+                    "partition the ratings again with the layout blocks"
+                )
+        if params.isSet(params.validationIndicatorCol) and not manifest.validation_ratings:
+            raise ValueError(
+                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but {self.path} was partitioned "
+                "without validation rows: leave it unset, or partition the ratings with a column of marks"
+            )
+
+    def _read_side(self, name: str, described: SideManifest) -> tuple[Side, IdMap | None]:
+        """Read a side's ids and blocks: 12 bytes an id in the driver, 4 where ids are strings."""
+        rows = self.sparkSession.read.parquet(f"{self.path}/{name}")
+        if side_checksum(rows) != described.checksum:
+            raise ValueError(f"{self.path}/{name} holds other ids than were written: partition the ratings again.")
+        has_strings = described.id_type == "string"
+        table = rows.select("index", *([] if has_strings else ["id"]), "block").toArrow().sort_by("index")
+        block = table["block"].to_numpy().astype(np.int32)
+        if not np.array_equal(np.bincount(block, minlength=described.blocks), described.rows):
+            raise ValueError(f"{self.path}/{name} has other blocks than its {MANIFEST}: partition the ratings again.")
+        keys = table["index" if has_strings else "id"].to_numpy().astype(np.int64)
+        side = Side(name, IdIndex(keys), Partition.of_blocks(block, described.blocks))
+        ids = rows.select(F.col("index").cast("bigint").alias("key"), "id")
+        return side, IdMap(ids) if has_strings else None
+
+    def _read_layout(self, name: str, side: Side, n_columns: int, level: StorageLevel, held: ExitStack) -> Layout:
+        columns = [column.split(" ")[0] for column in ROW_COLUMNS.split(", ")]
+        rows = self.sparkSession.read.parquet(f"{self.path}/{name}").select(*columns)
+        layout, found = read_layout(rows, side, n_columns, level)
+        held.callback(layout.unpersist)
+        for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
+            if is_now != was:
+                raise ValueError(
+                    f"block {block} of {self.path}/{name} holds other ratings than were written, its checksum is "
+                    f"wrong: partition the ratings again."
+                )
+        return layout

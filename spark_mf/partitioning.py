@@ -1,0 +1,232 @@
+"""Laying ratings out in balanced blocks once, into a folder that fits read as often as wanted."""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import RDD, StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import spark_mf
+from spark_mf.blocks.ids import IdIndex
+from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
+from spark_mf.data.columns import select_ratings
+from spark_mf.data.folders import RatingsFolder, file_lengths
+from spark_mf.data.ids import IdMap
+from spark_mf.data.manifest import (
+    BY_ITEM,
+    BY_USER,
+    GRID,
+    ITEMS,
+    LAYOUTS,
+    MANIFEST,
+    USERS,
+    Manifest,
+    SideManifest,
+)
+from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
+from spark_mf.engine.jobs import described
+from spark_mf.engine.layout import Layout, Side, lay_out
+from spark_mf.engine.limits import require_room
+from spark_mf.engine.stored import checksums, grid_content, grid_rows, layout_rows, side_checksum, side_rows
+from spark_mf.params import require_positive, storage_level
+from spark_mf.partitioned import PartitionedRatings
+from spark_mf.preparation import count_ratings
+
+logger = logging.getLogger("spark_mf")
+
+BLOCKS = "blocks"
+LAYOUT_CHOICES = (BLOCKS, GRID)
+
+_IS_VALIDATION = "__spark_mf_validation"
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A side cut into blocks, with what its manifest tells."""
+
+    side: Side
+    counts: NDArray[np.int64]
+    asked_blocks: int
+    ids: IdMap | None
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was learned by writing the layouts."""
+
+    duplicates: int
+    validation_ratings: int
+    cells: tuple[tuple[int, ...], ...]
+    checksums: dict[str, tuple[int, ...]]
+
+
+def partition_ratings(
+    dataset: DataFrame,
+    path: str,
+    *,
+    userBlocks: int = 10,
+    itemBlocks: int = 10,
+    userCol: str = "user",
+    itemCol: str = "item",
+    ratingCol: str = "rating",
+    splitCol: str | None = None,
+    layouts: tuple[str, ...] = (BLOCKS,),
+    rank: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    storageLevel: str = "MEMORY_AND_DISK",
+) -> PartitionedRatings:
+    """Lay ratings out in balanced blocks and write them, with a manifest, to a folder.
+
+    The driver holds 28 bytes for each user and each item, and nothing that grows with the ratings.
+
+    Parameters
+    ----------
+    dataset : DataFrame
+    path : str
+        Folder on any file system of Hadoop's, new or empty unless `overwrite`.
+    userBlocks, itemBlocks : int
+        Blocks asked for. No block has more than 1.2 times the ratings of a mean one; where a single user or item
+        has more than that alone, fewer blocks are made, with a warning.
+    userCol, itemCol, ratingCol : str
+        Columns as `spark_mf.ALS` takes them.
+    splitCol : str, optional
+        A column of marks as `spark_mf.data.splitting.mark_from_column` takes it: "train", "validation" (kept, to
+        watch the error of a fit) and "test" (left out).
+    layouts : tuple[str, ...]
+        "blocks", by user and by item as ALS reads them; "grid", the cells of user blocks by item blocks, with
+        training ratings only; or both.
+    rank : int, optional
+        Only fits of this rank may read the folder; that the driver can take it is checked before writing.
+    seed : int
+        Of the order in which equally large rows are dealt to blocks.
+    overwrite : bool
+        Replace what an earlier run left.
+    storageLevel : str
+        Where Spark keeps ratings on the way.
+
+    Raises
+    ------
+    ValueError
+        When an argument, a column or a row cannot be used, or the folder cannot be written.
+    FileExistsError
+        When the folder is not empty and `overwrite` is false.
+    MemoryError
+        When the driver cannot take the factors of `rank`.
+    """
+    for name, value in (("userBlocks", userBlocks), ("itemBlocks", itemBlocks), ("rank", 1 if rank is None else rank)):
+        require_positive(name, value)
+    if not layouts or any(layout not in LAYOUT_CHOICES for layout in layouts):
+        raise ValueError(f"layouts={layouts!r} is not possible: use one or both of {', '.join(LAYOUT_CHOICES)}")
+    spark, level = dataset.sparkSession, storage_level(storageLevel)
+    ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
+    folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
+    with ExitStack() as held:
+        counted = count_ratings(ratings, level, held)
+        users = _cut(USERS, counted.census.users, userBlocks, seed, counted.user_ids)
+        items = _cut(ITEMS, counted.census.items, itemBlocks, seed, counted.item_ids)
+        if rank is not None:
+            require_room(spark.sparkContext, len(users.side), len(items.side), rank)
+        folder.start()
+        written = _write_layouts(spark, folder, counted.chunks, users.side, items.side, layouts, level)
+        manifest = Manifest(
+            spark_mf=spark_mf.__version__,
+            layouts=tuple(written.checksums),
+            ratings=counted.census.ratings,
+            validation_ratings=written.validation_ratings,
+            cold_validation_ratings=counted.census.validation_ratings - written.validation_ratings,
+            left_out=left_out,
+            duplicates=written.duplicates,
+            seed=seed,
+            rank=rank,
+            users=_write_side(spark, folder, users),
+            items=_write_side(spark, folder, items),
+            cells=written.cells,
+            checksums=written.checksums,
+            files=file_lengths(spark, path, (USERS, ITEMS, *written.checksums)),
+        )
+    folder.finish(manifest.to_json())
+    return PartitionedRatings(spark, path)
+
+
+def _select(
+    dataset: DataFrame, userCol: str, itemCol: str, ratingCol: str, splitCol: str | None
+) -> tuple[DataFrame, int]:
+    """Return the rows for training and validation as estimators take them, and the number of those left out."""
+    if splitCol is None:
+        return select_ratings(dataset, userCol, itemCol, ratingCol), 0
+    marked = mark_from_column(dataset, splitCol)
+    left_out = marked.where(F.col(SPLIT) == TEST).count()
+    kept = marked.where(F.col(SPLIT) != TEST).withColumn(_IS_VALIDATION, F.col(SPLIT) == VALIDATION)
+    return select_ratings(kept, userCol, itemCol, ratingCol, _IS_VALIDATION), left_out
+
+
+def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map: IdMap | None) -> _Cut:
+    """Cut a side's ids into blocks, and say when they are fewer than was asked for."""
+    partition = Partition.within(ids[1], asked, seed)
+    if partition.n_blocks < asked:
+        logger.warning(
+            "%d blocks of %s were asked for and %d are made: the %d %s have up to %d ratings, and with more blocks the "
+            "largest would have over %.1f times the ratings of a mean one",
+            asked,
+            name,
+            partition.n_blocks,
+            len(partition),
+            name,
+            ids[1].max(),
+            LARGEST_BLOCK,
+        )
+    return _Cut(Side(name, IdIndex(ids[0]), partition), ids[1], asked, id_map)
+
+
+def _write_layouts(
+    spark: SparkSession,
+    folder: RatingsFolder,
+    chunks: RDD,
+    users: Side,
+    items: Side,
+    layouts: tuple[str, ...],
+    level: StorageLevel,
+) -> _Written:
+    """Lay out and write by user, then by item, so that one layout at a time takes up memory."""
+    sums: dict[str, tuple[int, ...]] = {}
+    cells: tuple[tuple[int, ...], ...] = ()
+    by_user = lay_out(spark.sparkContext, chunks, users, items, level)
+    if BLOCKS in layouts:
+        _write(folder, BY_USER, by_user, layout_rows(spark, by_user))
+        sums[BY_USER] = checksums(by_user)
+    if GRID in layouts:
+        _write(folder, GRID, by_user, grid_rows(spark, by_user, items))
+        cells, sums[GRID] = grid_content(by_user, items)
+    by_user.unpersist()
+    if BLOCKS in layouts:
+        by_item = lay_out(spark.sparkContext, chunks, items, users, level)
+        _write(folder, BY_ITEM, by_item, layout_rows(spark, by_item))
+        sums[BY_ITEM] = checksums(by_item)
+        by_item.unpersist()
+    return _Written(by_user.duplicates, by_user.validation_ratings, cells, sums)
+
+
+def _write(folder: RatingsFolder, name: str, layout: Layout, rows: DataFrame) -> None:
+    with described(layout.blocks.context, f"write ratings {name}"):
+        rows.write.parquet(folder.inside(name))
+
+
+def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideManifest:
+    name, partition = cut.side.name, cut.side.partition
+    rows = side_rows(spark, cut.side, cut.counts, cut.ids.frame if cut.ids else None)
+    rows.write.parquet(folder.inside(name))
+    return SideManifest(
+        count=len(cut.side),
+        id_type=rows.schema["id"].dataType.simpleString(),
+        asked_blocks=cut.asked_blocks,
+        ratings=tuple(np.bincount(partition.block, cut.counts, partition.n_blocks).astype(np.int64).tolist()),
+        rows=tuple(partition.sizes.tolist()),
+        balance=partition.balance(cut.counts),
+        largest_row=int(cut.counts.max()),
+        checksum=side_checksum(spark.read.parquet(folder.inside(name))),
+    )

@@ -1,0 +1,69 @@
+"""Dataclasses from JSON, with every value checked: what is read from a file is what was declared, or is refused."""
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_IN_WORDS = {float: "finite number", int: "whole number", str: "text", tuple: "list", dict: "object"}
+
+
+def from_json_object(cls: type[T], found: Any, inside: str = "") -> T:
+    """Build a dataclass from what `json.loads` returned, each value checked against its annotation.
+
+    Annotations may be int, float, str, tuple[x, ...], dict[str, x], dataclasses of these, and any of them or
+    None. Keys that the class does not have are ignored; those with a default may be absent.
+
+    Parameters
+    ----------
+    cls : a dataclass
+    found : what should be a JSON object
+    inside : the key that holds it, for messages
+
+    Raises
+    ------
+    ValueError
+        When it is no object, or a key is missing or of another type; the message names the key and its value.
+    """
+    if not isinstance(found, Mapping):
+        raise ValueError(f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}")
+    hints = get_type_hints(cls)
+    values = {}
+    for each in fields(cls):  # type: ignore[arg-type]
+        key = f"{inside}.{each.name}" if inside else each.name
+        if each.name in found:
+            values[each.name] = _checked(found[each.name], hints[each.name], key)
+        elif each.default is MISSING:
+            raise ValueError(f"key {key!r} is missing")
+    return cls(**values)
+
+
+def _checked(value: Any, hint: Any, key: str) -> Any:
+    choices = get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,)
+    if value is None and type(None) in choices:
+        return None
+    (wanted,) = (choice for choice in choices if choice is not type(None))
+    origin = get_origin(wanted)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_checked(part, get_args(wanted)[0], f"{key}[{i}]") for i, part in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {name: _checked(part, get_args(wanted)[1], f"{key}.{name}") for name, part in value.items()}
+    if is_dataclass(wanted):
+        return from_json_object(wanted, value, key)  # type: ignore[arg-type]
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_finite(value):
+            return float(value)
+    elif origin is None and isinstance(value, wanted) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}, which is no {_IN_WORDS[origin or wanted]}")
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
