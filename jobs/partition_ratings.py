@@ -32,9 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         ratings = read_input(spark, settings, given.output, overwrite=given.overwrite)
         written, seconds = partition(ratings, settings, given.output, overwrite=given.overwrite)
-    print(
-        f"\n{partition_table(written)}\n\nwritten to {written.path} at {written.manifest.ratings / seconds:,.0f} ratings/s"
-    )
+    speed = written.manifest.ratings / seconds
+    print(f"\n{partition_table(written)}\n\nwritten to {written.path} at {speed:,.0f} ratings/s")
     return 0
 
 

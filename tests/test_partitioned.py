@@ -155,10 +155,10 @@ def test_other_blocks_are_refused_by_name(spark, folder, params, sentence):
 def test_another_rank_or_layout_or_missing_validation_is_refused_by_name(spark, marked, tmp_path):
     kept = marked.where("split = 'train'")
     ranked = partition_ratings(kept, str(tmp_path / "ranked"), rank=5)
-    with pytest.raises(ValueError, match="rank=4, but .* was partitioned for rank 5"):
+    with pytest.raises(ValueError, match=r"rank=4, but .* was partitioned for rank 5"):
         als().fit(ranked)
     assert als(rank=5).fit(ranked).rank == 5
-    with pytest.raises(ValueError, match="validationIndicatorCol='held', but .* without validation rows"):
+    with pytest.raises(ValueError, match=r"validationIndicatorCol='held', but .* without validation rows"):
         als(rank=5, validationIndicatorCol="held").fit(ranked)
     grid = partition_ratings(kept, str(tmp_path / "grid"), layouts=("grid",))
     with pytest.raises(ValueError, match="has the layout grid and not by_user, which ALS needs"):
@@ -187,7 +187,7 @@ def test_files_that_do_not_match_are_refused_by_name(spark, copied):
         PartitionedRatings(spark, str(copied))
     shutil.copy(data_file(copied, "users"), file)
     file.write_bytes(b"x" * length)
-    with pytest.raises(ValueError, match="the file by_item/part-9.parquet is not in its manifest.json"):
+    with pytest.raises(ValueError, match=r"the file by_item/part-9\.parquet is not in its manifest\.json"):
         PartitionedRatings(spark, str(copied))
 
 

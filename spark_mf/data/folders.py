@@ -48,8 +48,8 @@ class RatingsFolder:
     ) -> None:
         self.path = path.rstrip("/") or "/"
         self._spark, self._makes, self._description = spark, makes, description
-        folder, files = hadoop_path(spark, self.path)
         try:
+            folder, files = hadoop_path(spark, self.path)
             if files.exists(folder):
                 if not files.getFileStatus(folder).isDirectory():
                     raise FileExistsError(f"the output {path} is a file: give the path of a folder.")
@@ -90,8 +90,8 @@ def ratings_path(spark: SparkSession, path: str) -> str:
     ValueError
         When a job, or Spark itself, has not finished writing there.
     """
-    folder, files = hadoop_path(spark, path)
     try:
+        folder, files = hadoop_path(spark, path)
         inner, _ = hadoop_path(spark, f"{path.rstrip('/')}/{RATINGS}")
         if files.exists(inner) and files.getFileStatus(inner).isDirectory():
             described, _ = hadoop_path(spark, f"{path.rstrip('/')}/{DESCRIPTION}")
@@ -151,8 +151,8 @@ def read_text(spark: SparkSession, path: str) -> str:
     FileNotFoundError, ValueError
         When there is none, or it is not UTF-8 text.
     """
-    file, files = hadoop_path(spark, path)
     try:
+        file, files = hadoop_path(spark, path)
         if not files.exists(file):
             raise FileNotFoundError(f"{path} does not exist.")
         stream = files.open(file)
