@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
@@ -23,6 +22,8 @@ from spark_mf.experiments.stages import stage
 
 PICTURE = "ratings.png"
 GENERATED_FILES = (RATINGS, PICTURE)
+
+_SQUARE = "squared error of the truth"
 
 # Bars of a histogram of ratings that are not in steps, or in more steps.
 _BARS = 40
@@ -65,8 +66,8 @@ def generate(
     Returns
     -------
     The description: ``spec``, ``ratings``, ``users`` and ``items`` that have any, ``density``, ``mean_rating``,
-    ``noise_floor_rmse`` (what perfect factors, kept within the scale, reach), ``splits``, ``ratings_per_user`` and
-    ``ratings_per_item``, ``seconds``, …
+    ``noise_floor_rmse`` (what perfect factors, kept within the scale, reach), ``splits`` (the same of each side
+    that has ratings), ``ratings_per_user`` and ``ratings_per_item``, ``seconds``, …
     """
     spec, output = settings.spec, folder.inside(RATINGS)
     folder.start()
@@ -102,23 +103,27 @@ def generate(
 
 def _write(ratings: DataFrame, path: str) -> dict[str, Any]:
     """Write all but the truth, and measure in passing how far the truth is from what is written."""
-    squared = (F.col("rating").cast("double") - F.col("truth").cast("double")) ** 2
-    parts: dict[str, Column] = {"all": F.lit(True)}
-    if SPLIT in ratings.columns:
-        parts |= {side: F.col(SPLIT) == side for side in (TRAIN, VALIDATION, TEST)}
+    error = F.col("rating").cast("double") - F.col("truth").cast("double")
+    marked = SPLIT in ratings.columns
+    sides = {side: F.col(SPLIT) == side for side in (TRAIN, VALIDATION, TEST)} if marked else {"all": F.lit(True)}
     aims = [F.sum("rating").alias("sum")]
-    for name, belongs in parts.items():
-        aims += [F.count_if(belongs).alias(f"{name} rows"), F.sum(F.when(belongs, squared)).alias(f"{name} squares")]
+    for side, belongs in sides.items():
+        aims += [F.count_if(belongs).alias(f"{side} rows"), F.sum(F.when(belongs, F.col(_SQUARE))).alias(side)]
     passing = Observation()
-    ratings.observe(passing, *aims).drop("truth").write.parquet(path)
+    measured = ratings.withColumn(_SQUARE, error * error).drop("truth")
+    measured.observe(passing, *aims).drop(_SQUARE).write.parquet(path)
     found = passing.get
-    floors = {name: {"ratings": found[f"{name} rows"], "noise_floor_rmse": _root_mean(found, name)} for name in parts}
-    return {**floors.pop("all"), "mean_rating": found["sum"] / found["all rows"], "splits": floors}
+    squares = {side: (found[f"{side} rows"], found[side]) for side in sides if found[f"{side} rows"]}
+    rows = sum(count for count, _ in squares.values())
+    return {
+        **_floor(rows, sum(square for _, square in squares.values())),
+        "mean_rating": found["sum"] / rows,
+        "splits": {side: _floor(*part) for side, part in squares.items()} if marked else {},
+    }
 
 
-def _root_mean(found: Mapping[str, Any], name: str) -> float | None:
-    """None for a part without rows."""
-    return math.sqrt(found[f"{name} squares"] / found[f"{name} rows"]) if found[f"{name} rows"] else None
+def _floor(rows: int, squares: float) -> dict[str, Any]:
+    return {"ratings": rows, "noise_floor_rmse": math.sqrt(squares / rows)}
 
 
 def _ratings_of_each(written: DataFrame, column: str, number: int) -> NDArray[np.int64]:

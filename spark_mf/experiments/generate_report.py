@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spark_mf.experiments.report import aligned, shown
+from spark_mf.experiments.report import aligned
 
 _COLOR = "#0072B2"
 
@@ -35,7 +35,7 @@ def generated_table(description: Mapping[str, Any]) -> str:
         ("noise floor, RMSE", f"{description['noise_floor_rmse']:.4f}"),
     ]
     for side, part in description["splits"].items():
-        cells.append((f"noise floor of {part['ratings']:,} {side} ratings", shown(part["noise_floor_rmse"], ".4f")))
+        cells.append((f"noise floor of {part['ratings']:,} {side} ratings", f"{part['noise_floor_rmse']:.4f}"))
     cells.append(("made and written in", f"{description['seconds']:.1f} s"))
     cells.append(("ratings per second", f"{description['ratings_per_second']:,.0f}"))
     return aligned(("generated", ""), cells)

@@ -62,6 +62,7 @@ def test_the_noise_floor_is_that_of_the_written_rows(generated):
     settings, description, rows = generated
     assert description["noise_floor_rmse"] == pytest.approx(floor(settings, rows), rel=1e-6)
     assert description["ratings"] == len(rows) == 1_500
+    assert set(description["splits"]) == {"train", "validation", "test"}
     assert sum(part["ratings"] for part in description["splits"].values()) == 1_500
     for side, part in description["splits"].items():
         of_side = rows[rows["split"] == side]
@@ -104,10 +105,7 @@ DESCRIPTION = {
     "density": 0.4115,
     "mean_rating": 3.5,
     "noise_floor_rmse": 0.51234,
-    "splits": {
-        "test": {"ratings": 1_200, "noise_floor_rmse": 0.5},
-        "validation": {"ratings": 0, "noise_floor_rmse": None},
-    },
+    "splits": {"test": {"ratings": 1_200, "noise_floor_rmse": 0.5}},
     "ratings_per_user": {"min": 0, "median": 11.5, "max": 18},
     "ratings_per_item": {"min": 100, "median": 400.0, "max": 5_000},
     "seconds": 2.0,
@@ -128,7 +126,6 @@ def test_the_table_shows_the_description():
         "ratings of an item: least, median, most": "100, 400, 5,000",
         "noise floor, RMSE": "0.5123",
         "noise floor of 1,200 test ratings": "0.5000",
-        "noise floor of 0 validation ratings": "–",
         "made and written in": "2.0 s",
         "ratings per second": "6,172",
     }
