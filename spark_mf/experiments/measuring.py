@@ -77,7 +77,7 @@ def split_and_count(name: str, marked: DataFrame, how: str | None = None) -> Spl
     everything = train.unionByName(test)
     pairs = everything.select("user", "item").distinct().count()
     cold = cold_rows(train, test)
-    logger.info("%s of %s test rows: %s", name, f"{test_count:,}", cold)
+    logger.info("%s: %s test rows, among them %s", name, f"{test_count:,}", cold)
     return SplitRatings(
         dataset=name,
         train=train,
