@@ -41,4 +41,6 @@ def test_every_preset_can_be_planned(name):
 
 def test_shapes_in_words():
     assert shape_in_words(PRESETS["textbook"]) == "100 × 60, 1,200 ratings, 1–5, rank 4, noise 0.25, uniform"
-    assert shape_in_words(PRESETS["ml-25m"]).startswith("162,541 × 59,047, 25,000,095 ratings, 0.5–5 by 0.5, rank 8")
+    assert shape_in_words(PRESETS["ml-25m"]) == (
+        "162,541 × 59,047, 25,000,095 ratings, 0.5–5 by 0.5, rank 8, noise 0.75, at least 20 a user, at least 1 an item"
+    )
