@@ -1,149 +1,207 @@
-"""Checking ratings in one pass: every value must be usable, or the whole input is refused with an example."""
+"""Checking ratings: every row is accepted, or set aside with its reason and its place."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, NumericType, StringType
 
-from spark_mf.data.columns import quoted, whole_ids
+from spark_mf.data.core import outside_core
+from spark_mf.data.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
+from spark_mf.data.rejects import ClassifiedRows, classify
+from spark_mf.data.sources import RatingsSource, ReadOptions, open_ratings
+from spark_mf.data.survey import Counts, Survey, survey
+from spark_mf.data.tally import Tally, count_faults, refuse_faults
 
-_INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+ON_BAD = ("fail", "reject")
 
 
 @dataclass(frozen=True)
-class RatingsCheck:
-    """What a passed check learned."""
+class CheckRules:
+    """What is accepted.
 
+    Attributes
+    ----------
+    on_bad : "fail" to refuse ratings with any row that cannot be used, or "reject" to set such rows aside
+    duplicates : what becomes of ratings of one item by one user: "error" refuses them, "keep" accepts all, "last"
+        accepts the latest, "mean" and "sum" put one rating in their place
+    min_rating, max_rating : bounds outside of which a rating cannot be used, or None
+    min_user_ratings, min_item_ratings : ratings that a user and an item must have after all others are set aside
+    """
+
+    on_bad: str = "fail"
+    duplicates: str = "error"
+    min_rating: float | None = None
+    max_rating: float | None = None
+    min_user_ratings: int = 1
+    min_item_ratings: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (("on_bad", self.on_bad, ON_BAD), ("duplicates", self.duplicates, DUPLICATES)):
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}; give one of {', '.join(allowed)}.")
+        if self.min_rating is not None and self.max_rating is not None and self.min_rating > self.max_rating:
+            raise ValueError(
+                f"min_rating is {self.min_rating:g}, above max_rating, {self.max_rating:g}: exchange them."
+            )
+        for name in ("min_user_ratings", "min_item_ratings"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 1, which asks for nothing, or more.")
+
+
+@dataclass(frozen=True)
+class CleanRatings:
+    """Ratings after the check.
+
+    Attributes
+    ----------
+    source : RatingsSource
+    accepted : DataFrame of `user` and `item` int, bigint or string, `rating` float and, where there are such,
+        `timestamp` and `split`
+    rejected : DataFrame of `reason`, `file`, `line` and `text`, as `spark_mf.data.tally.Tally.locate` has them
+    rows : int
+        Rows that were read; as many as are accepted and rejected.
+    blank_lines : int
+    reasons : reason → rejected rows
+    duplicates : int
+        Usable rows that repeat the user and item of another.
+    users, items : Counts, of the accepted ratings
+    """
+
+    source: RatingsSource
+    accepted: DataFrame
+    rejected: DataFrame
     rows: int
-    user_type: str  # "int", or "bigint" if an id does not fit in 32 bits
-    item_type: str
+    blank_lines: int
+    reasons: dict[str, int]
+    duplicates: int
+    users: Counts
+    items: Counts
+    _cached: list[Survey | DataFrame] = field(repr=False)
+
+    @property
+    def rejected_rows(self) -> int:
+        return sum(self.reasons.values())
+
+    @property
+    def accepted_rows(self) -> int:
+        return self.rows - self.rejected_rows
+
+    def unpersist(self) -> None:
+        """Give back what is cached for `accepted` and `rejected`, which are slower or not to be had afterwards."""
+        for each in self._cached:
+            each.unpersist()
 
 
-def check_ratings(
-    ratings: DataFrame,
-    user_col: str = "user",
-    item_col: str = "item",
-    rating_col: str = "rating",
-    *,
-    integer_cols: tuple[str, ...] = (),
-    malformed_col: str | None = None,
-    source: str = "the ratings",
-) -> RatingsCheck:
-    """Refuse ratings with unusable rows; one Spark job.
+def clean_ratings(
+    spark: SparkSession,
+    ratings: str | os.PathLike[str] | DataFrame,
+    options: ReadOptions | None = None,
+    rules: CheckRules | None = None,
+) -> CleanRatings:
+    """Check ratings and separate what is accepted from what is not.
 
-    A row is usable if its ids are integers of at most 64 bits and its rating is finite as a float32.  Text
-    that spells such a number is as good as the number.
+    Of a row with several faults, the first counts. Nothing that grows with ratings, users or items comes to the driver.
 
     Parameters
     ----------
-    ratings : DataFrame
-    integer_cols : further columns whose values, where present, must be integers
-    malformed_col : a column that is null except for lines that did not parse, or None
-    source : where the ratings come from, for messages
+    spark : SparkSession
+    ratings : a file, a folder of part files or a pattern, local or on anything that Hadoop's FileSystem opens; or a
+        DataFrame, which must give the same rows in the same order whenever it is computed, as a cached one does
+    options, rules : None for the defaults
 
     Raises
     ------
+    FileNotFoundError, PermissionError
+        If there is nothing to read or it may not be read.
     ValueError
-        If a column is missing or of a type that holds no numbers, there is no row, or rows are unusable; the
-        message has their number and the first of them.
+        If the ratings cannot be read at all, there is none, or the rules refuse them.
+    RuntimeError
+        If files have changed while they were read.
     """
-    needed = (user_col, item_col, rating_col)
-    missing = [name for name in needed if name not in ratings.columns]
-    if missing:
-        raise ValueError(
-            f"{source} has no column {', '.join(missing)}; its columns are {', '.join(ratings.columns)}: "
-            "name the right ones with user_col, item_col and rating_col."
+    rules = rules or CheckRules()
+    source = open_ratings(spark, ratings, options or ReadOptions())
+    classified = classify(source, rules.min_rating, rules.max_rating)
+    with source.readable():
+        tally = count_faults(classified)
+        if rules.on_bad == "fail":
+            refuse_faults(classified, tally)
+        return _Cleaning(classified, tally, rules).run()
+
+
+def typed(ratings: DataFrame, tally: Tally) -> DataFrame:
+    """Usable ratings under their roles' names, without their place, the ids of the narrowest type."""
+    ids = [F.col(side).cast(kind).alias(side) for side, kind in tally.id_types.items()]
+    further = [role for role in ("timestamp", "split") if role in tally.source.columns]
+    return ratings.select(*ids, "rating", *further)
+
+
+class _Cleaning:
+    """The steps that follow the look at single rows: duplicates, then too few ratings."""
+
+    def __init__(self, classified: ClassifiedRows, tally: Tally, rules: CheckRules) -> None:
+        self.tally, self.rules, self.source = tally, rules, classified.source
+        self.accepted = classified.usable()
+        self.rejected = [classified.faulty()]
+        self.reasons = dict(tally.faults)
+        self.duplicates = 0
+        self.cached: list[Survey | DataFrame] = []
+
+    def run(self) -> CleanRatings:
+        found = self.survey()
+        if found.suspects:
+            self.resolve_duplicates(found)
+        # Duplicates that go take nothing from the users and items that others have ...
+        enough = {"user": self.rules.min_user_ratings, "item": self.rules.min_item_ratings}
+        if self.reasons != self.tally.faults:
+            found = self.survey()
+        if found.users.least < enough["user"] or found.items.least < enough["item"]:
+            self.remove_small()
+            found = self.survey()
+        rejected = self.rejected[0].select("reason", "file", "block", "offset", "position", "text")
+        for more in self.rejected[1:]:
+            rejected = rejected.unionByName(more.select(rejected.columns))
+        clean = CleanRatings(
+            self.source,
+            typed(self.accepted, self.tally),
+            self.tally.locate(rejected),
+            self.tally.rows,
+            self.tally.blank_lines,
+            self.reasons,
+            self.duplicates,
+            found.users,
+            found.items,
+            self.cached,
         )
-    for name in needed:
-        _require_numbers(ratings, name, source)
-    shown = [*needed, *integer_cols]
-    fault = _first_fault(ratings, needed, integer_cols, malformed_col)
-    found = _summarize(ratings, needed, fault, shown if malformed_col is None else [*shown, malformed_col])
-    if found["rows"] == 0:
-        raise ValueError(f"{source} has no ratings; give data with at least one row.")
-    if found["bad"]:
-        values = found["first"]["values"]
-        line = values[-1] if malformed_col is not None else None
-        example = _spell(dict(zip(shown, values, strict=False))) if line is None else f"the line {line!r}"
-        raise ValueError(
-            f"{found['bad']:,} of {found['rows']:,} rows of {source} cannot be used, the first is {example} "
-            f"({found['first']['fault']}): correct or remove them."
-        )
-    return RatingsCheck(
-        found["rows"],
-        _narrowest(found["least_user"], found["largest_user"]),
-        _narrowest(found["least_item"], found["largest_item"]),
-    )
+        if found.ratings != clean.accepted_rows:
+            raise RuntimeError(
+                f"{self.source.name} has changed while it was read: of {clean.rows:,} rows, {found.ratings:,} were "
+                f"accepted and {clean.rejected_rows:,} rejected; check it again."
+            )
+        return clean
 
+    def survey(self) -> Survey:
+        found = survey(self.accepted, self.tally.rows)
+        self.cached.append(found)
+        return found
 
-def as_integer(frame: DataFrame, name: str) -> Column:
-    """A column as bigint, null where its value is not an integer of at most 64 bits."""
-    kind = frame.schema[name].dataType
-    column = F.col(quoted(name))
-    return column.try_cast("bigint") if isinstance(kind, StringType) else whole_ids(column, kind)
+    def resolve_duplicates(self, found: Survey) -> None:
+        repeated = repeated_rows(self.accepted, found.positions(), self.source, self.rules.duplicates).persist()
+        self.cached.append(repeated)
+        if self.rules.duplicates == "error":
+            refuse_duplicates(repeated, self.source)
+        self.duplicates = repeated.where("nth > 1").count()
+        if self.duplicates and self.rules.duplicates != "keep":
+            others = self.accepted.join(repeated.select("position"), "position", "left_anti")
+            last = repeated.where("reason IS NULL").select(self.accepted.columns)
+            self.accepted = others.unionByName(last)
+            self.reject(repeated.where("reason IS NOT NULL"))
 
+    def remove_small(self) -> None:
+        least = (self.rules.min_user_ratings, self.rules.min_item_ratings)
+        self.accepted, gone = outside_core(self.accepted, *least).split(self.accepted, *least)
+        self.reject(gone)
 
-def as_rating(frame: DataFrame, name: str) -> Column:
-    """A column as float, null where its value is not a number."""
-    column = F.col(quoted(name))
-    if isinstance(frame.schema[name].dataType, StringType):
-        # Java, hence Spark, reads "5d" and "0x5p0" as 5; in a file of ratings they are damage.
-        return F.when(~column.rlike("[dfxDFX]"), column.try_cast("float"))
-    return column.try_cast("float")
-
-
-def _require_numbers(frame: DataFrame, name: str, source: str) -> None:
-    kind: DataType = frame.schema[name].dataType
-    if not isinstance(kind, (NumericType, StringType)):
-        raise ValueError(
-            f"Column {name} of {source} is of type {kind.simpleString()}, but must hold numbers: cast it or "
-            "choose another column."
-        )
-
-
-def _first_fault(
-    frame: DataFrame, needed: tuple[str, str, str], integer_cols: tuple[str, ...], malformed_col: str | None
-) -> Column:
-    """Why a row cannot be used, null if it can."""
-    malformed = F.lit(False) if malformed_col is None else F.col(quoted(malformed_col)).isNotNull()
-    fault = F.when(malformed, "it has too few or too many fields")
-    user, item, rating = needed
-    for name in (user, item):
-        fault = fault.when(F.col(quoted(name)).isNull(), f"{name} is missing")
-        fault = fault.when(as_integer(frame, name).isNull(), f"{name} is no integer of at most 64 bits")
-    fault = fault.when(F.col(quoted(rating)).isNull(), f"{rating} is missing")
-    number = as_rating(frame, rating)
-    fault = fault.when(number.isNull(), f"{rating} is no number")
-    fault = fault.when(F.isnan(number) | (F.abs(number) == float("inf")), f"{rating} is not finite")
-    for name in integer_cols:
-        present = F.col(quoted(name)).isNotNull()
-        fault = fault.when(present & as_integer(frame, name).isNull(), f"{name} is no integer")
-    return fault
-
-
-def _summarize(frame: DataFrame, needed: tuple[str, str, str], fault: Column, shown: list[str]) -> Row:
-    """The job: counts, the first faulty row (its fault and the shown columns as strings), and the ids' ranges."""
-    user, item, _ = needed
-    checked = frame.select(
-        as_integer(frame, user).alias("user"),
-        as_integer(frame, item).alias("item"),
-        fault.alias("fault"),
-        F.array(*(F.col(quoted(name)).cast("string") for name in shown)).alias("values"),
-        F.when(fault.isNotNull(), F.monotonically_increasing_id()).alias("position"),
-    )
-    return checked.agg(
-        F.count("*").alias("rows"),
-        F.count("fault").alias("bad"),
-        F.min_by(F.struct("fault", "values"), "position").alias("first"),
-        *(F.min(side).alias(f"least_{side}") for side in ("user", "item")),
-        *(F.max(side).alias(f"largest_{side}") for side in ("user", "item")),
-    ).collect()[0]
-
-
-def _spell(values: dict[str, str | None]) -> str:
-    return ", ".join(f"{name}={'null' if v is None else repr(v)}" for name, v in values.items())
-
-
-def _narrowest(least: int, largest: int) -> str:
-    return "int" if least >= _INT_MIN and largest <= _INT_MAX else "bigint"
+    def reject(self, rows: DataFrame) -> None:
+        self.rejected.append(rows)
+        self.reasons |= {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}

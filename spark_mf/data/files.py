@@ -1,5 +1,6 @@
 """The beginnings of files on anything that Hadoop's FileSystem opens, to tell what they hold."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 HEAD_BYTES = 1 << 16
+# What a blank line may hold; the same as \s in Java's regular expressions.
+BLANKS = " \t\n\v\f\r"
 # Enough to notice a folder of unlike files without opening thousands of parts.
 SAMPLED_FILES = 20
 
@@ -24,26 +27,28 @@ class FileHead:
 
     path: str
     head: bytes  # at most HEAD_BYTES, unpacked if the file is gzipped
-    gzipped: bool
+    cut: bool  # whether the file may go on after the head
 
     def lines(self) -> list[str]:
-        """The whole lines of the head that are not blank, as text.
+        """The whole lines of the head that are not blank, with U+FFFD for bytes that are not UTF-8.
+
+        Lines end as Spark ends them, with \\n, \\r or both.
 
         Raises
         ------
         ValueError
-            If the head is not UTF-8 text.
+            If the first line is no text, or longer than the head.
         """
-        whole = self.head
-        if len(whole) >= HEAD_BYTES and b"\n" in whole:
-            whole = whole[: whole.rindex(b"\n")]
-        try:
-            text = whole.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = "\0"
-        if "\0" in text:
+        lines = re.split("\r\n|\r|\n", self.head.decode("utf-8-sig", errors="replace"))
+        if self.cut:
+            # Its last line, or its last character, may be cut too.
+            lines.pop()
+            if not lines:
+                raise ValueError(f"{self.path} begins with a line of over {HEAD_BYTES} bytes: it holds no ratings.")
+        lines = [line for line in lines if line.strip(BLANKS)]
+        if lines and ("\0" in lines[0] or "\ufffd" in lines[0]):
             raise ValueError(f"{self.path} is not UTF-8 text; it begins with {self.head[:8]!r}.")
-        return [line for line in text.splitlines() if line.strip()]
+        return lines
 
 
 def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
@@ -137,12 +142,16 @@ def _head(file_system: Any, status: Any) -> FileHead:
         if path.endswith(".gz"):
             raise ValueError(f"{path} is not gzipped although its name ends in .gz; rename it.")
         raise ValueError(f"{path} is gzipped; rename it to {path}.gz, as Spark goes by the name.")
+    cut = len(head) == HEAD_BYTES
     if not path.endswith(".gz"):
-        return FileHead(path, head, gzipped=False)
+        return FileHead(path, head, cut)
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+        unpacked = unpacking.decompress(head, HEAD_BYTES)
     except zlib.error as error:
         raise ValueError(f"{path} is a broken gzip file: {error}; fetch it again.") from None
     if not unpacked:
         raise ValueError(f"{path} is empty once unpacked: it holds no ratings.")
-    return FileHead(path, unpacked, gzipped=True)
+    # A gzip file may consist of several, one after the other.
+    cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
+    return FileHead(path, unpacked, cut)

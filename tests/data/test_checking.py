@@ -1,42 +1,161 @@
-"""The check of ratings that are already a DataFrame, whatever its columns' types."""
+"""The whole check: what is refused, what becomes of duplicates and of the rare, and that no row is lost."""
 
 import pytest
 
-from spark_mf.data.checking import RatingsCheck, check_ratings
+from spark_mf.data.checking import CheckRules, clean_ratings
+from spark_mf.data.reading import read_ratings
+
+HEADER = "user,item,rating,timestamp\n"
 
 
-def test_usable_ratings_of_several_types(spark):
-    rows = [(1.0, "7", 3), (2.0**31, " -7 ", 4)]
-    frame = spark.createDataFrame(rows, "user double, item string, rating int")
-    assert check_ratings(frame) == RatingsCheck(rows=2, user_type="bigint", item_type="int")
+def write(path, *lines):
+    path.write_text(HEADER + "".join(line + "\n" for line in lines))
+    return str(path)
 
 
-def test_bounds_of_int(spark):
-    frame = spark.createDataFrame([(2**31 - 1, -(2**31), 1.0)], "user bigint, item bigint, rating double")
-    assert check_ratings(frame) == RatingsCheck(rows=1, user_type="int", item_type="int")
-    frame = spark.createDataFrame([(0, -(2**31) - 1, 1.0)], "user bigint, item bigint, rating double")
-    assert check_ratings(frame).item_type == "bigint"
+def rows(clean):
+    return sorted(tuple(row) for row in clean.accepted.collect())
 
 
-def test_every_fault_is_counted_and_the_first_row_shown(spark):
-    good = (1.0, 1, 1.0)
-    bad_ids = [(1.5, 1, 1.0), (None, 1, 1.0), (1.0, None, 1.0), (float("nan"), 1, 1.0), (1e19, 1, 1.0)]
-    bad_ratings = [(1.0, 1, rating) for rating in (None, float("nan"), float("inf"), -float("inf"), 1e39)]
-    rows = [good, *bad_ids, *bad_ratings, good]
-    frame = spark.createDataFrame(rows, "`a.b` double, i bigint, r double").coalesce(1)
-    with pytest.raises(ValueError, match="cannot be used") as refusal:
-        check_ratings(frame, "a.b", "i", "r", source="my table")
-    assert str(refusal.value) == (
-        "10 of 12 rows of my table cannot be used, the first is a.b='1.5', i='1', r='1.0' "
-        "(a.b is no integer of at most 64 bits): correct or remove them."
+def rejected(clean):
+    return {row["line"]: row["reason"] for row in clean.rejected.collect()}
+
+
+@pytest.fixture
+def repeated(tmp_path):
+    """Pair (1, 1) on lines 2, 4 and 6, the latest of them line 4; (2, 2) on 5 and 7 at the same time."""
+    lines = ["1,1,1,10", "1,2,2,10", "1,1,2,30", "2,2,1,5", "1,1,4,20", "2,2,4,5", "2,1,3,", "bad"]
+    return write(tmp_path / "ratings.csv", *lines)
+
+
+SINGLE = [(1, 2, 2.0, 10), (2, 1, 3.0, None)]
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "expected"),
+    [
+        ("last", [(1, 1, 2.0, 30), (2, 2, 4.0, 5)]),
+        ("mean", [(1, 1, pytest.approx(7 / 3), 30), (2, 2, 2.5, 5)]),
+        ("sum", [(1, 1, 7.0, 30), (2, 2, 5.0, 5)]),
+    ],
+)
+def test_one_row_of_a_repeated_pair_stays(spark, repeated, duplicates, expected):
+    clean = clean_ratings(spark, repeated, rules=CheckRules("reject", duplicates))
+    assert rows(clean) == sorted([*SINGLE, *expected])
+    assert rejected(clean).keys() == {2, 5, 6, 9}
+    assert clean.reasons[rejected(clean)[2]] == 3
+    assert (clean.rows, clean.accepted_rows, clean.rejected_rows, clean.duplicates) == (8, 4, 4, 3)
+    assert (clean.users.ids, clean.users.most, clean.items.median) == (2, 2, 2.0)
+    clean.unpersist()
+
+
+def test_duplicates_are_kept_or_refused(spark, repeated):
+    clean = clean_ratings(spark, repeated, rules=CheckRules("reject", "keep"))
+    assert (clean.accepted_rows, clean.rejected_rows, clean.duplicates) == (7, 1, 3)
+    with pytest.raises(ValueError, match=r"3 rows of .* repeat the user and item of another, such as user 1 and"):
+        clean_ratings(spark, repeated, rules=CheckRules("reject", "error"))
+    with pytest.raises(ValueError, match="1 of 8 rows of"):
+        clean_ratings(spark, repeated, rules=CheckRules("fail", "error"))
+
+
+def test_the_last_file_holds_where_times_do_not_decide(spark, tmp_path):
+    for name, rating in (("b.csv", 2), ("c.csv", 3), ("a.csv", 1)):
+        (tmp_path / name).write_text(f"user,item,rating\nx,y,{rating}\n")
+    clean = clean_ratings(spark, tmp_path, rules=CheckRules(duplicates="last"))
+    assert rows(clean) == [("x", "y", 3.0)]
+    assert clean.rejected_rows == 2
+
+
+def test_a_sum_that_is_not_finite_is_rejected_whole(spark, tmp_path):
+    path = write(tmp_path / "a.csv", "1,1,3e38,1", "1,1,3e38,2", "1,2,1,1")
+    clean = clean_ratings(spark, path, rules=CheckRules(duplicates="sum"))
+    assert rows(clean) == [(1, 2, 1.0, 1)]
+    assert clean.reasons == {"the sum of the ratings of its user and item is not finite": 2}
+
+
+def test_equal_hashes_are_no_duplicates(spark, tmp_path, monkeypatch):
+    """With a hash that is the same for all strings every row is a suspect, and only true repeats are rejected."""
+    from pyspark.sql import functions as F
+
+    monkeypatch.setattr("spark_mf.data.survey.F.xxhash64", lambda column: F.length(column).cast("bigint"))
+    path = write(tmp_path / "a.csv", "a,b,1,1", "c,d,2,1", "a,b,3,2", "e,f,4,1")
+    clean = clean_ratings(spark, path, rules=CheckRules(duplicates="last"))
+    assert rows(clean) == [("a", "b", 3.0, 2), ("c", "d", 2.0, 1), ("e", "f", 4.0, 1)]
+    assert (clean.duplicates, clean.rejected_rows) == (1, 1)
+
+
+def core(pairs, user_least, item_least):
+    """The k-core, by removing one user or item at a time."""
+    pairs = set(pairs)
+    while True:
+        users, items = [u for u, _ in pairs], [i for _, i in pairs]
+        few = [p for p in pairs if users.count(p[0]) < user_least or items.count(p[1]) < item_least]
+        if not few:
+            return pairs
+        pairs.remove(few[0])
+
+
+def test_users_and_items_with_too_few_ratings(spark, tmp_path):
+    """A chain of which each link falls when the one before has fallen, and a block that stays."""
+    chain = [(n, n) for n in range(10, 16)] + [(n + 1, n) for n in range(10, 16)]
+    block = [(u, i) for u in range(3) for i in range(3)]
+    pairs = sorted(set(chain + block + [(50, 0), (0, 60)]))
+    path = write(tmp_path / "a.csv", *(f"{u},{i},1,1" for u, i in pairs), "0,0,x,1")
+    clean = clean_ratings(spark, path, rules=CheckRules("reject", min_user_ratings=2, min_item_ratings=2))
+    assert {row[:2] for row in rows(clean)} == core(pairs, 2, 2) == set(block)
+    assert clean.rows == len(pairs) + 1
+    assert clean.rejected_rows == len(chain) + 3
+    assert (clean.users.least, clean.items.least) == (3, 3)
+    assert set(clean.reasons) == {
+        "rating is no number",
+        "its user has fewer than 2 usable ratings",
+        "its item has fewer than 2 usable ratings",
+    }
+
+
+def test_nothing_may_be_left(spark, tmp_path):
+    clean = clean_ratings(
+        spark, write(tmp_path / "a.csv", "1,1,1,1", "x"), rules=CheckRules("reject", min_item_ratings=9)
     )
+    assert (clean.rows, clean.accepted_rows, clean.rejected_rows, clean.users.ids) == (2, 0, 2, 0)
+    assert rows(clean) == []
+    with pytest.raises(ValueError, match="has no ratings; give data with at least one row"):
+        clean_ratings(spark, spark.range(0).selectExpr("id user", "id item", "id rating"))
 
 
-def test_missing_column_wrong_type_and_no_rows(spark):
-    frame = spark.range(1).selectExpr("id user", "id item", "current_date() rating")
-    with pytest.raises(ValueError, match="the ratings has no column score; its columns are user, item, rating"):
-        check_ratings(frame, rating_col="score")
-    with pytest.raises(ValueError, match="Column rating of the ratings is of type date, but must hold numbers"):
-        check_ratings(frame)
-    with pytest.raises(ValueError, match="the ratings has no ratings; give data with at least one row"):
-        check_ratings(spark.range(0).selectExpr("id user", "id item", "id rating"))
+def test_partitions_without_rows(spark, tmp_path):
+    frame = spark.range(3).selectExpr("id user", "id item", "1.0f rating").repartition(5)
+    frame.write.parquet(str(tmp_path / "t"))
+    (tmp_path / "t" / "user=9").mkdir()
+    empty = spark.range(0).selectExpr("id user", "id item", "1.0f rating")
+    empty.write.parquet(str(tmp_path / "e"))
+    for part in (tmp_path / "e").glob("*.parquet"):
+        part.rename(tmp_path / "t" / part.name)
+    (tmp_path / "t" / "user=9").rmdir()
+    assert rows(clean_ratings(spark, tmp_path / "t")) == [(n, n, 1.0) for n in range(3)]
+    assert read_ratings(spark, tmp_path / "t").rows == 3
+
+
+def test_files_that_change_while_they_are_read(spark, tmp_path, monkeypatch):
+    from spark_mf.data import checking
+
+    path = write(tmp_path / "a.csv", "1,1,1,1", "2,1,1,1")
+    real = checking.survey
+    monkeypatch.setattr(checking, "survey", lambda ratings, rows: real(ratings.where("user = 1"), rows))
+    with pytest.raises(RuntimeError, match=r"has changed while it was read: of 2 rows, 1 were accepted and 0 rejected"):
+        clean_ratings(spark, path)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"on_bad": "skip"}, "on_bad is 'skip'; give one of fail, reject."),
+        ({"duplicates": "first"}, "duplicates is 'first'; give one of error, keep, last, mean, sum."),
+        ({"min_rating": 5, "max_rating": 1}, "min_rating is 5, above max_rating, 1: exchange them."),
+        ({"min_item_ratings": 0}, "min_item_ratings is 0; give 1, which asks for nothing, or more."),
+    ],
+)
+def test_rules_that_make_no_sense(rules, message):
+    with pytest.raises(ValueError, match=r"\.$") as refusal:
+        CheckRules(**rules)
+    assert str(refusal.value) == message

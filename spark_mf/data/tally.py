@@ -1,0 +1,168 @@
+"""Counting rows by fault in one pass, which also tells the number of every line and the narrowest type of the ids."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import unquote
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from spark_mf.data.rejects import BLANK, NO_INTEGER, REPEATS_HEADER, USABLE, ClassifiedRows, readable_path
+from spark_mf.data.sources import RatingsSource
+
+_INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+_NOWHERE = -1
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a text file that one task reads."""
+
+    file: str
+    block: int
+    first_position: int
+    lines_before: int  # in the file's earlier parts
+    header_position: int  # of the file's header, or _NOWHERE
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many rows there are, and how many have which fault; blank lines and headers are no rows.
+
+    Attributes
+    ----------
+    rows, blank_lines : int
+    faults : reason → rows whose first fault it is, in the order in which they are looked for
+    id_types : "int", "bigint" or "string" of user and item, the narrowest that holds all usable ids
+    parts : as many as tasks that read text; empty for other formats
+    """
+
+    source: RatingsSource
+    rows: int
+    blank_lines: int
+    faults: dict[str, int]
+    id_types: dict[str, str]
+    parts: tuple[_Part, ...]
+
+    @property
+    def faulty(self) -> int:
+        return sum(self.faults.values())
+
+    def locate(self, rows: DataFrame) -> DataFrame:
+        """Rows with a `reason` as they are reported: `reason`, `file`, `line` bigint from 1, `text`.
+
+        For Parquet, `line` is the number of the row in its file; rows of a DataFrame have neither file nor line.
+        Headers of text files are left out.
+        """
+        line = F.lit(None).cast("bigint") if self.source.format == "table" else F.col("offset") + 1
+        if self.source.is_text:
+            schema = "file string, block bigint, first_position bigint, lines_before bigint, header_position bigint"
+            parts = rows.sparkSession.createDataFrame([tuple(vars(part).values()) for part in self.parts], schema)
+            rows = rows.join(F.broadcast(parts), ["file", "block"]).where("position != header_position")
+            line = F.col("offset") - F.col("first_position") + F.col("lines_before") + 1
+        return rows.select(
+            "reason",
+            readable_path(F.col("file")).alias("file"),
+            line.alias("line"),
+            F.make_valid_utf8("text").alias("text"),
+        )
+
+
+def count_faults(classified: ClassifiedRows) -> Tally:
+    """Count; one Spark job. The driver holds a few numbers a task.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or a text file does not begin with the header of the others.
+    """
+    source = classified.source
+    integer_sides = [side for side, kind in source.id_types.items() if kind == "integer"]
+    place = ["file", "block"] if source.is_text else []
+    groups = (
+        classified.rows.groupBy(*place, "fault")
+        .agg(
+            F.count("*").alias("rows"),
+            F.min("position").alias("first"),
+            *(F.min(side).alias(f"least_{side}") for side in integer_sides),
+            *(F.max(side).alias(f"most_{side}") for side in integer_sides),
+        )
+        .collect()
+    )
+    header = classified.reasons.index(REPEATS_HEADER) + 1 if source.has_header else None
+    parts = _parts(groups, header) if source.is_text else ()
+    counted = {code: sum(g["rows"] for g in groups if g["fault"] == code) for code in {g["fault"] for g in groups}}
+    if header is not None:
+        counted[header] -= sum(part.header_position != _NOWHERE for part in parts)
+    faults = {reason: counted[n] for n, reason in enumerate(classified.reasons, start=1) if counted.get(n)}
+    rows = counted.get(USABLE, 0) + sum(faults.values())
+    if rows == 0:
+        raise ValueError(f"{source.name} has no ratings; give data with at least one row.")
+    usable = [group for group in groups if group["fault"] == USABLE]
+    types = {side: _narrowest(usable, side) if side in integer_sides else "string" for side in source.id_types}
+    return Tally(source, rows, counted.get(BLANK, 0), faults, types, parts)
+
+
+def refuse_faults(classified: ClassifiedRows, tally: Tally) -> None:
+    """Refuse ratings with faulty rows.
+
+    Raises
+    ------
+    ValueError
+        With their number by reason and the first of them.
+    """
+    if not tally.faulty:
+        return
+    located = tally.locate(classified.faulty())
+    first = located.orderBy("file", "line").first()
+    if first is None:
+        raise RuntimeError(f"{tally.source.name} has changed while it was read: read it again.")
+    where = (
+        f"line {first['line']} of {first['file']}"
+        if tally.source.is_text
+        else f"row {first['line']} of {first['file']}"
+    )
+    reasons = ", ".join(f"{number:,} × {reason}" for reason, number in tally.faults.items())
+    way_out = "correct or remove them, or set them aside with jobs/check_ratings.py --on-bad reject"
+    if any(NO_INTEGER in reason for reason in tally.faults):
+        way_out += ", or read ids as text with id_type string"
+    raise ValueError(
+        f"{tally.faulty:,} of {tally.rows:,} rows of {tally.source.name} cannot be used ({reasons}); the first is "
+        f"{'' if first['line'] is None else where + ', '}{first['text'][:_SHOWN_CHARACTERS]!r} ({first['reason']}): "
+        f"{way_out}."
+    )
+
+
+def file_of_uri(uri: str) -> str:
+    """What `readable_path` gives, in Python."""
+    return re.sub("^file:/+", "/", unquote(uri))
+
+
+def _parts(groups: Iterable[Row], header: int | None) -> tuple[_Part, ...]:
+    parts = []
+    ordered = sorted(groups, key=lambda group: (group["file"], group["block"]))
+    for file, of_file in groupby(ordered, key=lambda group: group["file"]):
+        lines_before, header_found = 0, header is None
+        for block, of_part in groupby(of_file, key=lambda group: group["block"]):
+            found = list(of_part)
+            firsts = {group["fault"]: group["first"] for group in found}
+            filled = [first for fault, first in firsts.items() if fault != BLANK]
+            header_position = _NOWHERE
+            if filled and not header_found:
+                if firsts.get(header) != min(filled):
+                    raise ValueError(
+                        f"{file_of_uri(file)} does not begin with the header that the first file has: "
+                        "give it the same header, or the path of the ratings alone."
+                    )
+                header_position, header_found = min(filled), True
+            parts.append(_Part(file, block, min(firsts.values()), lines_before, header_position))
+            lines_before += sum(group["rows"] for group in found)
+    return tuple(parts)
+
+
+def _narrowest(usable: list[Row], side: str) -> str:
+    fits = all(group[f"least_{side}"] >= _INT_MIN and group[f"most_{side}"] <= _INT_MAX for group in usable)
+    return "int" if fits else "bigint"
