@@ -122,11 +122,18 @@ def clean_ratings(
     rules = rules or CheckRules()
     source = open_ratings(spark, ratings, options or ReadOptions())
     classified = classify(source, rules.min_rating, rules.max_rating)
+    if source.is_text:
+        # Parsing costs more than a cached copy; from Parquet, reading again is as cheap.
+        classified.known.persist()
     with source.readable():
-        tally = count_faults(classified)
-        if rules.on_bad == "fail":
-            refuse_faults(classified, tally)
-        return _Cleaning(classified, tally, rules).run()
+        try:
+            tally = count_faults(classified)
+            if rules.on_bad == "fail":
+                refuse_faults(classified, tally)
+            return _Cleaning(classified, tally, rules).run()
+        except BaseException:
+            classified.known.unpersist()
+            raise
 
 
 def typed(ratings: DataFrame, tally: Tally) -> DataFrame:
@@ -140,31 +147,27 @@ class _Cleaning:
     """The steps that follow the look at single rows: duplicates, then too few ratings."""
 
     def __init__(self, classified: ClassifiedRows, tally: Tally, rules: CheckRules) -> None:
-        self.tally, self.rules, self.source = tally, rules, classified.source
+        self.classified, self.tally, self.rules, self.source = classified, tally, rules, classified.source
         self.accepted = classified.usable()
-        self.rejected = [classified.faulty()]
+        self.rejected: list[DataFrame] = []
         self.reasons = dict(tally.faults)
         self.duplicates = 0
-        self.cached: list[Survey | DataFrame] = []
+        self.cached: list[Survey | DataFrame] = [classified.known]
 
     def run(self) -> CleanRatings:
         found = self.survey()
         if found.suspects:
             self.resolve_duplicates(found)
-        # Duplicates that go take nothing from the users and items that others have ...
-        enough = {"user": self.rules.min_user_ratings, "item": self.rules.min_item_ratings}
-        if self.reasons != self.tally.faults:
+        if self.rejected:
             found = self.survey()
-        if found.users.least < enough["user"] or found.items.least < enough["item"]:
+        rules = self.rules
+        if found.users.least < rules.min_user_ratings or found.items.least < rules.min_item_ratings:
             self.remove_small()
             found = self.survey()
-        rejected = self.rejected[0].select("reason", "file", "block", "offset", "position", "text")
-        for more in self.rejected[1:]:
-            rejected = rejected.unionByName(more.select(rejected.columns))
         clean = CleanRatings(
             self.source,
             typed(self.accepted, self.tally),
-            self.tally.locate(rejected),
+            self.tally.locate(self.all_rejected()),
             self.tally.rows,
             self.tally.blank_lines,
             self.reasons,
@@ -179,6 +182,16 @@ class _Cleaning:
                 f"accepted and {clean.rejected_rows:,} rejected; check it again."
             )
         return clean
+
+    def all_rejected(self) -> DataFrame:
+        faulty = self.classified.faulty()
+        if not self.tally.faults:
+            faulty = faulty.limit(0)  # known without a look at any row
+        columns = ["reason", "file", "block", "offset", "position", "text"]
+        rejected = faulty.select(columns)
+        for more in self.rejected:
+            rejected = rejected.unionByName(self.classified.at(more).select(columns))
+        return rejected
 
     def survey(self) -> Survey:
         found = survey(self.accepted, self.tally.rows)
@@ -195,7 +208,7 @@ class _Cleaning:
             others = self.accepted.join(repeated.select("position"), "position", "left_anti")
             last = repeated.where("reason IS NULL").select(self.accepted.columns)
             self.accepted = others.unionByName(last)
-            self.reject(repeated.where("reason IS NOT NULL"))
+            self.reject(repeated.where("reason IS NOT NULL").select("position", "reason"))
 
     def remove_small(self) -> None:
         least = (self.rules.min_user_ratings, self.rules.min_item_ratings)

@@ -14,10 +14,10 @@ class OutsideCore:
     items: DataFrame
 
     def split(self, ratings: DataFrame, min_user_ratings: int, min_item_ratings: int) -> tuple[DataFrame, DataFrame]:
-        """The ratings that remain, and the others with the `reason`."""
+        """The ratings that remain, and `position` and `reason` of the others."""
         left = ratings.join(self.users, "user", "left_anti")
-        of_users = ratings.join(self.users, "user", "left_semi")
-        of_items = left.join(self.items, "item", "left_semi")
+        of_users = ratings.join(self.users, "user", "left_semi").select("position")
+        of_items = left.join(self.items, "item", "left_semi").select("position")
         gone = of_users.withColumn("reason", F.lit(few_ratings("user", min_user_ratings))).unionByName(
             of_items.withColumn("reason", F.lit(few_ratings("item", min_item_ratings)))
         )

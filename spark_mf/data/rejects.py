@@ -23,26 +23,34 @@ NO_INTEGER = "is no integer of at most 64 bits"
 class ClassifiedRows:
     """Every row with its fault.
 
+    Lines are parsed anew by whatever needs their text. All else comes from `known`, which may be cached.
+
     Attributes
     ----------
     rows : DataFrame of `user` and `item` bigint or string, `rating` float and perhaps `timestamp` and `split`, null
         where they cannot be used; `fault` int, `USABLE`, `BLANK` or a reason's number; and the place and text of
         `RatingsSource.rows`
+    known : DataFrame, `rows` without the text
     reasons : the first is number 1
     """
 
     source: RatingsSource
     rows: DataFrame
+    known: DataFrame
     reasons: tuple[str, ...]
 
     def usable(self) -> DataFrame:
-        """The rows without a fault."""
-        return self.rows.where(F.col("fault") == USABLE)
+        """The rows without a fault, without their text."""
+        return self.known.where(F.col("fault") == USABLE)
 
     def faulty(self) -> DataFrame:
         """The rows with a `reason`; every line that is the header's is among them."""
         reason = F.element_at(F.array(*map(F.lit, self.reasons)), F.col("fault"))
         return self.rows.where(F.col("fault") > USABLE).withColumn("reason", reason)
+
+    def at(self, rejected: DataFrame) -> DataFrame:
+        """The place and text of rows that are given by `position` and `reason`."""
+        return self.rows.select("file", "block", "offset", "position", "text").join(rejected, "position")
 
 
 def classify(source: RatingsSource, min_rating: float | None = None, max_rating: float | None = None) -> ClassifiedRows:
@@ -93,7 +101,7 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
         fault.otherwise(USABLE).alias("fault"),
         *("file", "block", "offset", "position", "text"),
     )
-    return ClassifiedRows(source, rows, tuple(reason for reason, _ in faults))
+    return ClassifiedRows(source, rows, rows.drop("text"), tuple(reason for reason, _ in faults))
 
 
 def readable_path(uri: Column) -> Column:

@@ -83,7 +83,7 @@ def count_faults(classified: ClassifiedRows) -> Tally:
     integer_sides = [side for side, kind in source.id_types.items() if kind == "integer"]
     place = ["file", "block"] if source.is_text else []
     groups = (
-        classified.rows.groupBy(*place, "fault")
+        classified.known.groupBy(*place, "fault")
         .agg(
             F.count("*").alias("rows"),
             F.min("position").alias("first"),

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Check ratings of any size: what can be used goes to ratings/, what cannot to rejected/ with its reason and line.
+
+Leaves ratings/ (Parquet with the columns user, item, rating and, where there are such, timestamp and split),
+rejected/ (JSON lines: reason, file, line, text), summary.md and description.json in the output folder, and prints
+the summary. Rows in = rows accepted + rows rejected, always. The description is written last, so that a folder
+without it is known to be unfinished.
+
+examples:
+  python jobs/check_ratings.py ratings.csv --output out/clean
+  python jobs/check_ratings.py ratings.csv.gz --output out/clean --on-bad reject --duplicates last
+  python jobs/check_ratings.py parts/ --output out/core --min-user-ratings 5 --min-item-ratings 5
+  python jobs/check_ratings.py books.tsv --output out/books --id-type string --min-rating 1 --max-rating 10
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from spark_mf.data.folders import RatingsFolder
+from spark_mf.experiments.check import CHECKED_FILES, REJECTED, CheckSettings, check, write_checked
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when the folder is complete, whatever was rejected; SystemExit(2) for bad input."""
+    given = job_arguments(CheckSettings, __file__, __doc__, argv)
+    settings = given.settings
+    with ExitStack() as stack:
+        with one_sentence_faults(given.program):
+            show_progress()
+            spark = stack.enter_context(
+                job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
+            )
+            folder = RatingsFolder(spark, given.output, CHECKED_FILES, overwrite=given.overwrite)
+            clean = check(spark, settings, folder)
+        table = write_checked(spark, settings, clean, folder)
+    print(f"\n{table}\n\nwritten to {folder.path}")
+    if clean.rejected_rows:
+        print(
+            f"{given.program}: {clean.rejected_rows:,} of {clean.rows:,} rows were rejected; their lines and reasons "
+            f"are in {folder.inside(REJECTED)}.",
+            file=sys.stderr,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

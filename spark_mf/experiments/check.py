@@ -1,0 +1,242 @@
+"""Ratings from a file to a clean folder: accepted and rejected rows apart, and a summary of both."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import spark_mf
+from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratings
+from spark_mf.data.duplicates import DUPLICATES
+from spark_mf.data.files import hadoop_path
+from spark_mf.data.folders import RATINGS, RatingsFolder, write_text
+from spark_mf.data.sources import FORMATS, ID_TYPES, ReadOptions
+from spark_mf.data.survey import Counts
+from spark_mf.experiments.config import one_of, real, setting, text, whole
+from spark_mf.experiments.report import aligned
+from spark_mf.experiments.stages import stage
+
+logger = logging.getLogger(__name__)
+
+REJECTED = "rejected"
+SUMMARY = "summary.md"
+CHECKED_FILES = (RATINGS, REJECTED, SUMMARY)
+
+_DATA = "data: what is read"
+_RULES = "rules: what is accepted"
+_SPARK = "Spark"
+
+_NUMBER = real("a number", lambda value: True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """What a check is told; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML."""
+
+    ratings: str | None = setting(
+        None,
+        text(),
+        "ratings to read: a file, a folder of part files or a pattern; text separated by commas, tabs or '::', with or "
+        "without a header, each also gzipped, or Parquet",
+        group=_DATA,
+        positional=True,
+    )
+    format: str | None = setting(
+        None, one_of(*FORMATS), "format of RATINGS, where its name and first lines do not tell", group=_DATA
+    )
+    user_col: str | None = setting(None, text(), "column of user ids, where it is not guessed", group=_DATA)
+    item_col: str | None = setting(None, text(), "column of item ids, where it is not guessed", group=_DATA)
+    rating_col: str | None = setting(None, text(), "column of ratings, where it is not guessed", group=_DATA)
+    timestamp_col: str | None = setting(None, text(), "column of times, where it is not guessed", group=_DATA)
+    split_col: str | None = setting(
+        None, text(), "column of marks (train, validation, test) to keep as `split`", group=_DATA
+    )
+    id_type: str = setting(
+        "auto",
+        one_of(*ID_TYPES),
+        "integer (at most 64 bits), string (any text), or auto: by the column's type, in text by the first ids",
+        group=_DATA,
+    )
+    on_bad: str = setting(
+        "fail",
+        one_of(*ON_BAD),
+        "what becomes of rows that cannot be used: fail refuses the whole, reject sets them aside",
+        group=_RULES,
+    )
+    duplicates: str = setting(
+        "error",
+        one_of(*DUPLICATES),
+        "what becomes of several ratings of one item by one user: error refuses the whole, keep accepts all, last "
+        "accepts the latest (by time, else by file and line), mean and sum put one rating in their place",
+        group=_RULES,
+    )
+    min_rating: float | None = setting(None, _NUMBER, "ratings below it cannot be used, such as 0.5", group=_RULES)
+    max_rating: float | None = setting(None, _NUMBER, "ratings above it cannot be used, such as 5", group=_RULES)
+    min_user_ratings: int = setting(
+        1,
+        whole(1),
+        "users with fewer accepted ratings are rejected, until all that remain have enough (k-core)",
+        group=_RULES,
+    )
+    min_item_ratings: int = setting(1, whole(1), "items with fewer accepted ratings likewise", group=_RULES)
+    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
+    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for options that do not go together."""
+        _ = self.rules
+
+    @property
+    def options(self) -> ReadOptions:
+        return ReadOptions(
+            self.format,
+            self.user_col,
+            self.item_col,
+            self.rating_col,
+            self.timestamp_col,
+            self.split_col,
+            self.id_type,
+        )
+
+    @property
+    def rules(self) -> CheckRules:
+        return CheckRules(
+            self.on_bad,
+            self.duplicates,
+            self.min_rating,
+            self.max_rating,
+            self.min_user_ratings,
+            self.min_item_ratings,
+        )
+
+
+def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -> CleanRatings:
+    """Check the ratings; nothing is written yet.
+
+    Raises
+    ------
+    ValueError, OSError, RuntimeError
+        When they cannot be read, or the rules refuse them.
+    """
+    if settings.ratings is None:
+        raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
+    _require_apart(spark, settings.ratings, folder.path)
+    with stage(f"checking {settings.ratings}", ticking=True):
+        clean = clean_ratings(spark, settings.ratings, settings.options, settings.rules)
+    for note in clean.source.notes:
+        logger.info("%s", note)
+    return clean
+
+
+def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRatings, folder: RatingsFolder) -> str:
+    """Write accepted and rejected rows and what there is to say about them; return the summary's table.
+
+    Raises
+    ------
+    RuntimeError
+        When the files that were written do not hold all rows.
+    """
+    folder.start()
+    with stage(f"writing {clean.accepted_rows:,} ratings", ticking=True):
+        clean.accepted.write.parquet(folder.inside(RATINGS))
+    with stage(f"writing {clean.rejected_rows:,} rejected rows", ticking=True):
+        clean.rejected.write.json(folder.inside(REJECTED))
+    with stage("looking at what was written"):
+        accepted = _described(spark.read.parquet(folder.inside(RATINGS)))
+        rejected = spark.read.text(folder.inside(REJECTED)).count()
+    clean.unpersist()
+    if accepted["rows"] + rejected != clean.rows:
+        raise RuntimeError(
+            f"{folder.path} holds {accepted['rows']:,} accepted and {rejected:,} rejected rows, but {clean.rows:,} "
+            "were read: the input has changed meanwhile; check it again."
+        )
+    table = summary_table(clean, accepted)
+    write_text(spark, folder.inside(SUMMARY), f"# Check of {clean.source.name}\n\n{table}")
+    folder.finish(_description(settings, clean, accepted))
+    return table
+
+
+def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
+    """What was found, as an aligned table, which is Markdown too.
+
+    Parameters
+    ----------
+    accepted : ``rows`` and, of rating, user, item and perhaps timestamp, ``least_…`` and ``most_…``; ``mean_rating``
+    """
+    cells = [
+        ("rows in", f"{clean.rows:,}"),
+        ("accepted", f"{clean.accepted_rows:,}"),
+        ("rejected", f"{clean.rejected_rows:,}"),
+        *((f"- {reason}", f"{number:,}") for reason, number in clean.reasons.items()),
+        ("blank lines", f"{clean.blank_lines:,}"),
+        ("repeated pairs of user and item", f"{clean.duplicates:,}"),
+    ]
+    for side, counts in (("user", clean.users), ("item", clean.items)):
+        cells.append((f"{side}s", f"{counts.ids:,}"))
+        if counts.ids:
+            cells.append(
+                (f"{side} ids", f"{clean.accepted.schema[side].dataType.simpleString()}, {_range(accepted, side)}")
+            )
+            cells.append(
+                (f"ratings of {'a user' if side == 'user' else 'an item'}: least, median, most", _spread(counts))
+            )
+    if clean.accepted_rows:
+        low, mean, high = (accepted[key] for key in ("least_rating", "mean_rating", "most_rating"))
+        cells.append(("rating: least, mean, most", f"{low:g}, {mean:.4g}, {high:g}"))
+        if "timestamp" in clean.accepted.columns:
+            cells.append(("timestamps", _range(accepted, "timestamp")))
+    return aligned(("ratings", clean.source.name), cells)
+
+
+def _described(ratings: DataFrame) -> dict[str, Any]:
+    columns = [name for name in ("user", "item", "rating", "timestamp") if name in ratings.columns]
+    row = ratings.agg(
+        F.count("*").alias("rows"),
+        F.avg("rating").alias("mean_rating"),
+        *(F.min(name).alias(f"least_{name}") for name in columns),
+        *(F.max(name).alias(f"most_{name}") for name in columns),
+    ).collect()[0]
+    return row.asDict()
+
+
+def _range(accepted: Mapping[str, Any], column: str) -> str:
+    low, high = accepted[f"least_{column}"], accepted[f"most_{column}"]
+    return "none" if low is None else f"{low!r} to {high!r}" if isinstance(low, str) else f"{low} to {high}"
+
+
+def _spread(counts: Counts) -> str:
+    return f"{counts.least:,}, {counts.median:,g}, {counts.most:,}"
+
+
+def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "job": "check_ratings",
+        "spark_mf": spark_mf.__version__,
+        "source": clean.source.name,
+        "notes": clean.source.notes,
+        "rules": vars(settings.rules),
+        "rows": clean.rows,
+        "accepted": clean.accepted_rows,
+        "rejected": clean.rejected_rows,
+        "reasons": clean.reasons,
+        "blank_lines": clean.blank_lines,
+        "duplicates": clean.duplicates,
+        "users": vars(clean.users),
+        "items": vars(clean.items),
+        # Dates and times are not JSON's.
+        **{key: value if isinstance(value, (int, float, str)) else str(value) for key, value in accepted.items()},
+    }
+
+
+def _require_apart(spark: SparkSession, source: str, output: str) -> None:
+    """Refuse to read from inside the output folder, which is emptied before it is written."""
+
+    def whole_path(path: str) -> str:
+        found, files = hadoop_path(spark, path)
+        return files.makeQualified(found).toString() + "/"
+
+    if whole_path(source).startswith(whole_path(output)):
+        raise ValueError(f"{source} is in the output folder {output}, and would be replaced: give another output.")
