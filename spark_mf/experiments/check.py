@@ -227,7 +227,11 @@ def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping
         "users": vars(clean.users),
         "items": vars(clean.items),
         # Dates and times are not JSON's.
-        **{key: value if isinstance(value, (int, float, str)) else str(value) for key, value in accepted.items()},
+        "ranges": {
+            key: value if value is None or isinstance(value, (int, float, str)) else str(value)
+            for key, value in accepted.items()
+            if key != "rows"
+        },
     }
 
 

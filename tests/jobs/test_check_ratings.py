@@ -1,0 +1,184 @@
+"""The checking job from its command line: what it leaves, complete or not, and how it ends on bad input."""
+
+import gzip
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from spark_mf.data.folders import ratings_path, read_description
+from spark_mf.data.reading import read_ratings
+from spark_mf.experiments.check import CHECKED_FILES, CheckSettings
+from spark_mf.experiments.config import read_settings
+
+JOB = "check_ratings"
+ROOT = Path(__file__).resolve().parents[2]
+LINES = [
+    "userId,movieId,rating,timestamp",
+    "1,10,3.5,100",
+    "1,20,4,101",
+    "",
+    "2,10,five,102",
+    "2,10,1,103",
+    "2,10,2,104",
+]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Six lines: one good user, one bad rating, one repeated pair."""
+    path = tmp_path_factory.mktemp("source") / "ratings.csv.gz"
+    path.write_bytes(gzip.compress("\r\n".join(LINES).encode()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(job, spark, source, tmp_path_factory):
+    """A folder that a run left."""
+    folder = tmp_path_factory.mktemp("check") / "out"
+    assert job.main([str(source), "--output", str(folder), "--on-bad", "reject", "--duplicates", "mean"]) == 0
+    return folder
+
+
+def refused(job, capsys, *arguments: str) -> str:
+    """The one sentence that a run with bad input ends with."""
+    with pytest.raises(SystemExit) as ended:
+        job.main(list(arguments))
+    assert ended.value.code == 2
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("check_ratings: ")]
+    return sentence
+
+
+def test_rows_in_are_rows_accepted_and_rejected(spark, source, finished):
+    assert {path.name for path in finished.iterdir() if path.name[0] != "."} == {*CHECKED_FILES, "description.json"}
+    ratings = spark.read.parquet(ratings_path(spark, str(finished)))
+    assert ratings.schema.simpleString() == "struct<user:int,item:int,rating:float,timestamp:bigint>"
+    assert sorted(map(tuple, ratings.collect())) == [(1, 10, 3.5, 100), (1, 20, 4.0, 101), (2, 10, 1.5, 104)]
+    files = (finished / "rejected").glob("*.json")
+    rejected = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert sorted(rejected, key=lambda row: row["line"]) == [
+        {"reason": "rating is no number", "file": str(source), "line": 5, "text": "2,10,five,102"},
+        {
+            "reason": "its rating went into the mean of its user and item",
+            "file": str(source),
+            "line": 6,
+            "text": "2,10,1,103",
+        },
+    ]
+
+
+def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path, capsys):
+    described = read_description(spark, str(finished))
+    assert (described["rows"], described["accepted"], described["rejected"]) == (5, 3, 2)
+    assert described["reasons"]["rating is no number"] == 1
+    assert (described["ranges"]["least_user"], described["ranges"]["most_timestamp"]) == (1, 104)
+    again = ["--on-bad", "reject", "--duplicates", "last", "--id-type", "string"]
+    assert job.main([str(source), "--output", str(tmp_path / "out"), *again]) == 0
+    shown = capsys.readouterr()
+    assert "check_ratings: 2 of 5 rows were rejected; their lines and reasons are in " in shown.err
+    table = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    assert table.partition("\n\n")[2].strip() in shown.out
+    cells = {
+        cell[0]: cell[1] for line in table.splitlines() if len(cell := [c.strip() for c in line.split("|")[1:-1]]) == 2
+    }
+    expected = {
+        "rows in": "5",
+        "accepted": "3",
+        "rejected": "2",
+        "- rating is no number": "1",
+        "- a later row rates the same item by the same user": "1",
+        "blank lines": "1",
+        "repeated pairs of user and item": "1",
+        "users": "2",
+        "user ids": "string, '1' to '2'",
+        "ratings of a user: least, median, most": "1, 1.5, 2",
+        "rating: least, mean, most": "2, 3.167, 4",
+        "timestamps": "100 to 104",
+    }
+    assert expected.items() <= cells.items()
+
+
+def test_parquet_and_the_output_of_a_job_are_read_too(job, spark, finished, tmp_path, capsys):
+    assert job.main([str(finished), "--output", str(tmp_path / "out"), "--min-user-ratings", "2"]) == 0
+    assert read_ratings(spark, tmp_path / "out").rows == 2
+    row = json.loads(
+        next(file.read_text() for file in (tmp_path / "out/rejected").glob("*.json") if file.stat().st_size)
+    )
+    assert row["reason"] == "its user has fewer than 2 usable ratings"
+    assert json.loads(row["text"]) == {"user": 2, "item": 10, "rating": 1.5, "timestamp": 104}
+
+
+def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_path, capsys):
+    sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"))
+    assert "1 of 5 rows of" in sentence
+    assert f"the first is line 5 of {source}, '2,10,five,102' (rating is no number)" in sentence
+    sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject")
+    assert "1 rows of" in sentence
+    assert "choose with duplicates to keep all, the last, or their mean or sum" in sentence
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, source, tmp_path, capsys, monkeypatch):
+    """It dies while overwriting a complete run, after its ratings were written."""
+    arguments = [str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject", "--duplicates", "keep"]
+    assert job.main(arguments) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("spark_mf.experiments.check._described", lambda ratings: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            job.main([*arguments, "--overwrite"])
+    assert (tmp_path / "out" / "ratings" / "_SUCCESS").exists()
+    with pytest.raises(ValueError, match=r"has no description\.json: the job .* did not finish; run it again"):
+        read_ratings(spark, tmp_path / "out")
+    capsys.readouterr()
+    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, *arguments)
+    assert job.main([*arguments, "--overwrite"]) == 0
+    assert read_ratings(spark, tmp_path / "out").rows == 4
+
+
+def test_a_killed_write_of_sparks_own_is_refused(job, spark, finished, tmp_path, capsys):
+    shutil.copytree(finished / "ratings", tmp_path / "killed")
+    (tmp_path / "killed" / "_SUCCESS").unlink()
+    (tmp_path / "killed" / "_temporary").mkdir()
+    sentence = refused(job, capsys, str(tmp_path / "killed"), "--output", str(tmp_path / "out"))
+    assert "was not written to its end: it holds _temporary and no _SUCCESS" in sentence
+
+
+def test_the_input_may_not_be_in_the_output(job, spark, finished, capsys):
+    inside = str(finished / "ratings")
+    sentence = refused(job, capsys, inside, "--output", str(finished), "--overwrite")
+    assert sentence.endswith("and would be replaced: give another output.")
+    assert ratings_path(spark, str(finished)) == inside
+
+
+def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "inside", Path("/proc/no-such-folder")):
+        sentence = refused(job, capsys, str(source), "--output", str(output))
+        assert f"the output {output} is a file" in sentence or f"the output folder {output} cannot be" in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--id-type", "uuid"], "--id-type is 'uuid'; it must be one of auto, integer, string"),
+        (["--on-bad", "skip"], "--on-bad is 'skip'; it must be one of fail, reject"),
+        (["--min-user-ratings", "0"], "--min-user-ratings is 0; it must be a whole number of at least 1"),
+        (["--min-rating", "6", "--max-rating", "5"], "min_rating is 6, above max_rating, 5: exchange them."),
+        ([], "RATINGS is missing: give the path of ratings"),
+        (["absent.csv"], "absent.csv does not exist; give a file or a folder of ratings."),
+    ],
+)
+def test_bad_options_are_refused(job, spark, tmp_path, capsys, arguments, sentence):
+    assert sentence in refused(job, capsys, *arguments, "--output", str(tmp_path / "out"))
+
+
+def test_the_shipped_configuration_holds_every_default():
+    file = ROOT / "conf" / "check_ratings.toml"
+    assert read_settings(CheckSettings, file, {}) == CheckSettings()
+    optional = [line.removeprefix("# ") for line in file.read_text().splitlines() if line.startswith("# ")]
+    shown = tomllib.loads("\n".join(line for line in optional if " = " in line))
+    unset = {name for name, value in vars(CheckSettings()).items() if value is None}
+    assert set(shown) == unset
+    assert set(tomllib.loads(file.read_text())) == set(vars(CheckSettings())) - unset
