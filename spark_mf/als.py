@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from pyspark import SparkContext, keyword_only
@@ -25,6 +25,10 @@ from spark_mf.persistence import ParamsReader, ParamsWriter
 from spark_mf.preparation import PreparedRatings, prepare
 from spark_mf.progress import Progress, report
 from spark_mf.summary import IterationRecord, TrainingSummary
+
+
+if TYPE_CHECKING:
+    from pyspark.ml._typing import ParamMap
 
 
 class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
@@ -114,6 +118,31 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
             known = ", ".join(param.name for param in self.params)
             raise TypeError(f"{unknown[0]!r} is no Param of ALS: use one of {known}")
         return self._set(**params)
+
+    @overload
+    def fit(self, dataset: DataFrame | PartitionedRatings, params: "ParamMap | None" = ...) -> ALSModel: ...
+
+    @overload
+    def fit(
+        self, dataset: DataFrame | PartitionedRatings, params: "list[ParamMap] | tuple[ParamMap, ...]"
+    ) -> list[ALSModel]: ...
+
+    def fit(self, dataset: Any, params: Any = None) -> Any:
+        """Fit a model to ratings, or several with other values of Params.
+
+        Parameters
+        ----------
+        dataset : DataFrame or PartitionedRatings
+        params : dict of Param to value, or a list of these, optional
+
+        Raises
+        ------
+        ValueError, NotImplementedError
+            When a Param, a column or a row cannot be used.
+        MemoryError
+            When the driver cannot take the factors.
+        """
+        return super().fit(dataset, params)
 
     def write(self) -> ParamsWriter:
         """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""

@@ -15,7 +15,7 @@ from spark_mf.data.ids import IdMap
 from spark_mf.data.manifest import BY_ITEM, BY_USER, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
 from spark_mf.engine.layout import Layout, Side
 from spark_mf.engine.limits import require_room
-from spark_mf.engine.stored import ROW_COLUMNS, read_layout, side_checksum
+from spark_mf.engine.stored import read_layout, side_checksum
 from spark_mf.params import _ALSParams, storage_level
 from spark_mf.preparation import PreparedRatings
 
@@ -129,9 +129,8 @@ class PartitionedRatings:
         return side, IdMap(ids) if has_strings else None
 
     def _read_layout(self, name: str, side: Side, n_columns: int, level: StorageLevel, held: ExitStack) -> Layout:
-        columns = [column.split(" ")[0] for column in ROW_COLUMNS.split(", ")]
-        rows = self.sparkSession.read.parquet(f"{self.path}/{name}").select(*columns)
-        layout, found = read_layout(rows, side, n_columns, level)
+        context = self.sparkSession.sparkContext
+        layout, found = read_layout(context, f"{self.path}/{name}", side, n_columns, level)
         held.callback(layout.unpersist)
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:

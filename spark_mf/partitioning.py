@@ -28,10 +28,17 @@ from spark_mf.data.manifest import (
     SideManifest,
 )
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
-from spark_mf.engine.jobs import described
-from spark_mf.engine.layout import Layout, Side, lay_out
+from spark_mf.engine.layout import Side, lay_out
 from spark_mf.engine.limits import require_room
-from spark_mf.engine.stored import checksums, grid_content, grid_rows, layout_rows, side_checksum, side_rows
+from spark_mf.engine.stored import (
+    Folder,
+    checksums,
+    grid_content,
+    side_checksum,
+    side_rows,
+    write_grid,
+    write_layout,
+)
 from spark_mf.params import require_positive, storage_level
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.preparation import count_ratings
@@ -197,23 +204,22 @@ def _write_layouts(
     cells: tuple[tuple[int, ...], ...] = ()
     by_user = lay_out(spark.sparkContext, chunks, users, items, level)
     if BLOCKS in layouts:
-        _write(folder, BY_USER, by_user, layout_rows(spark, by_user))
+        write_layout(spark, by_user, _part(folder, BY_USER))
         sums[BY_USER] = checksums(by_user)
     if GRID in layouts:
-        _write(folder, GRID, by_user, grid_rows(spark, by_user, items))
+        write_grid(spark, by_user, items, _part(folder, GRID))
         cells, sums[GRID] = grid_content(by_user, items)
     by_user.unpersist()
     if BLOCKS in layouts:
         by_item = lay_out(spark.sparkContext, chunks, items, users, level)
-        _write(folder, BY_ITEM, by_item, layout_rows(spark, by_item))
+        write_layout(spark, by_item, _part(folder, BY_ITEM))
         sums[BY_ITEM] = checksums(by_item)
         by_item.unpersist()
     return _Written(by_user.duplicates, by_user.validation_ratings, cells, sums)
 
 
-def _write(folder: RatingsFolder, name: str, layout: Layout, rows: DataFrame) -> None:
-    with described(layout.blocks.context, f"write ratings {name}"):
-        rows.write.parquet(folder.inside(name))
+def _part(folder: RatingsFolder, name: str) -> Folder:
+    return Folder(folder.inside(name), folder.local(name))
 
 
 def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideManifest:

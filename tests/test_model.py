@@ -146,7 +146,7 @@ def test_predict_one_pair(hand_made):
     ("schema", "changes", "sentence"),
     [
         ("user int, film int", {}, "itemCol='item' is no column .* one of 'user', 'film'"),
-        ("user string, item int", {}, "userCol='user' has the type string, but the model was trained with ids of the type int"),
+        ("user string, item int", {}, "userCol='user' has the type string, but .* with ids of the type int"),
         ("user int, item boolean", {}, "itemCol='item' has the type boolean"),
         ("user int, item int, prediction int", {}, "predictionCol='prediction' is a column .* already"),
         ("user int, item int", {"coldStartStrategy": "zero"}, "coldStartStrategy='zero' is unknown"),

@@ -2,7 +2,7 @@
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, DataType, IntegralType, NumericType, StringType, StructType
+from pyspark.sql.types import BooleanType, DataType, IntegerType, IntegralType, NumericType, StringType, StructType
 
 
 def select_ratings(
@@ -22,11 +22,12 @@ def select_ratings(
     ratingCol : str
         A column of any numeric type, or "" for a rating of 1.0 in every row.
     validationIndicatorCol : str, optional
-        A boolean column, true for validation; null counts as false. Without it, no row is for validation.
+        A boolean column, true for validation; null counts as false. Without it, no row is for validation, and no
+        column says so: a constant would cost as much as a rating on its way into Python.
 
     Returns
     -------
-    DataFrame (user bigint or string, item bigint or string, rating float, validation boolean)
+    DataFrame (user and item int, bigint or string, rating float, and with an indicator validation boolean)
         `user` and `item` are strings where the column holds strings; else null where the id is null, no whole
         number or too large for 64 bits. `rating` may be null, NaN or infinite. Counting and setting aside such
         rows is the caller's.
@@ -44,15 +45,15 @@ def select_ratings(
     if ratingCol:
         require_numeric(schema, "ratingCol", ratingCol)
         rating = F.col(quoted(ratingCol))
-    validation = F.lit(False)
+    validation = []
     if validationIndicatorCol is not None:
         _require_boolean(schema, "validationIndicatorCol", validationIndicatorCol)
-        validation = F.coalesce(F.col(quoted(validationIndicatorCol)), F.lit(False))
+        validation = [F.coalesce(F.col(quoted(validationIndicatorCol)), F.lit(False)).alias("validation")]
     return dataset.select(
         usable_ids(F.col(quoted(userCol)), require_ids(schema, "userCol", userCol)).alias("user"),
         usable_ids(F.col(quoted(itemCol)), require_ids(schema, "itemCol", itemCol)).alias("item"),
         rating.cast("float").alias("rating"),
-        validation.alias("validation"),
+        *validation,
     )
 
 
@@ -127,13 +128,15 @@ def require_ids(schema: StructType, param: str, name: str) -> DataType:
 
 
 def usable_ids(column: Column, data_type: DataType) -> Column:
-    """Return a column of ids as string, or as bigint that is null where it holds no whole number of 64 bits."""
+    """Return a column of ids as string, or as int or bigint, null where it holds no whole number of 64 bits."""
     # Strings of a collation compare by its rules, but are joined and hashed as they are.
     return column.cast("string") if isinstance(data_type, StringType) else whole_ids(column, data_type)
 
 
 def whole_ids(column: Column, data_type: DataType) -> Column:
-    """Return a numeric column of `data_type` as bigint, null where it holds no whole number of 64 bits."""
+    """Return a numeric column of `data_type` as int if it is one, else as bigint, null for no whole 64-bit number."""
+    if isinstance(data_type, IntegerType):
+        return column
     if isinstance(data_type, IntegralType):
         return column.cast("bigint")
     # try_cast gives null for NaN and for what is too large, but cuts fractions off.

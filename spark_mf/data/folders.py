@@ -6,6 +6,7 @@ folder without it is what a killed job left, and is not read.
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -70,6 +71,11 @@ class RatingsFolder:
     def inside(self, name: str) -> str:
         """The path of one of its files or folders."""
         return f"{self.path.rstrip('/')}/{name}"
+
+    def local(self, name: str) -> Path | None:
+        """The local path of one of its files or folders; None where it is on another file system."""
+        path, files = hadoop_path(self._spark, self.inside(name))
+        return Path(files.makeQualified(path).toUri().getPath()) if files.getScheme() == "file" else None
 
     def start(self) -> None:
         """Remove what an earlier run left, its declaration of being complete first."""

@@ -5,6 +5,7 @@ A chunk holds some ratings of one partition as arrays. From here on no rating is
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pyspark import RDD, StorageLevel
 from pyspark.serializers import NoOpSerializer
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.engine.jobs import described
@@ -19,8 +21,6 @@ from spark_mf.kernels.layout import encode
 
 #: Ratings of one chunk, so that a task's memory does not grow with its partition.
 CHUNK_RATINGS = 1 << 22
-
-_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("rating", pa.float32()), ("validation", pa.bool_())])
 
 Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -70,8 +70,9 @@ class Census:
 
 
 def chunk_ratings(ratings: DataFrame, level: StorageLevel) -> RDD:
-    """Return an RDD of `Chunk`, persisted, from the columns of `spark_mf.data.columns.select_ratings`."""
-    return arrow_batches(ratings).mapPartitions(_build_chunks).persist(level)
+    """Return an RDD of `Chunk`, persisted, from the columns of `spark_mf.data.columns.select_ratings`, ids integers."""
+    build = partial(_build_chunks, to_arrow_schema(ratings.schema))
+    return arrow_batches(ratings).mapPartitions(build).persist(level)
 
 
 def arrow_batches(frame: DataFrame) -> RDD:
@@ -92,12 +93,12 @@ def take_census(chunks: RDD) -> Census:
         return parts.treeAggregate(nothing, Census.merge, Census.merge)
 
 
-def _build_chunks(batches: Iterable[bytes]) -> Iterator[Chunk]:
+def _build_chunks(schema: pa.Schema, batches: Iterable[bytes]) -> Iterator[Chunk]:
     """Turn a partition's Arrow batches into chunks of at most about CHUNK_RATINGS ratings."""
     waiting: list[pa.RecordBatch] = []
     n_waiting = 0
     for batch in batches:
-        waiting.append(pa.ipc.read_record_batch(pa.py_buffer(batch), _SCHEMA))
+        waiting.append(pa.ipc.read_record_batch(pa.py_buffer(batch), schema))
         n_waiting += waiting[-1].num_rows
         if n_waiting >= CHUNK_RATINGS:
             yield _build_chunk(pa.Table.from_batches(waiting))
@@ -110,7 +111,7 @@ def _build_chunk(table: pa.Table) -> Chunk:
     users, no_user = _numbers(table["user"], np.int64)
     items, no_item = _numbers(table["item"], np.int64)
     values, no_rating = _numbers(table["rating"], np.float32)
-    held_out = table["validation"].to_numpy()
+    held_out = table["validation"].to_numpy() if "validation" in table.column_names else np.zeros(len(values), bool)
     is_finite = np.isfinite(values)
     faults = {
         "a null or non-integer user id": int(no_user.sum()),

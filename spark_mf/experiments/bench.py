@@ -211,9 +211,10 @@ def recorded_rows(folder: OutputFolder) -> list[ResultRow]:
 
 def record(settings: BenchSettings, folder: OutputFolder, row: ResultRow) -> None:
     """Put a row into the folder's, in the place of one of the same label."""
-    rows = {each.label: each for each in recorded_rows(folder)} | {row.label: row}
+    rows: dict[str, ResultRow] = {each.label: each for each in recorded_rows(folder)} | {row.label: row}
     labels = [method.label for point in POINTS for method in point_methods(point, settings.cores)]
-    folder.finish(sorted(rows.values(), key=lambda each: labels.index(each.label)))
+    in_order: list[ResultRow] = sorted(rows.values(), key=lambda each: labels.index(each.label))
+    folder.finish(in_order)
 
 
 def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[str], point: str) -> None:

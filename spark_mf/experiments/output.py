@@ -3,11 +3,17 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-
-from spark_mf.experiments.rows import ResultRow
+from typing import Protocol
 
 ROWS = "results.jsonl"
 UNFINISHED_ROWS = "results.unfinished.jsonl"
+
+
+class Row(Protocol):
+    """One line of ``results.jsonl``."""
+
+    def to_json(self) -> str:
+        """One line of JSON, without the line's end."""
 
 
 class OutputFolder:
@@ -57,12 +63,12 @@ class OutputFolder:
         for name in self._replaced:
             (self.path / name).unlink(missing_ok=True)
 
-    def add(self, row: ResultRow) -> None:
+    def add(self, row: Row) -> None:
         """Append one row at once."""
         with (self.path / UNFINISHED_ROWS).open("a", encoding="utf-8") as file:
             file.write(row.to_json() + "\n")
 
-    def finish(self, rows: Sequence[ResultRow]) -> None:
+    def finish(self, rows: Sequence[Row]) -> None:
         """Write the rows in their final form, which declares the folder complete."""
         unfinished = self.path / UNFINISHED_ROWS
         unfinished.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")

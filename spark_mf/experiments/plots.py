@@ -18,8 +18,8 @@ FIT_TIME = "fit_time.png"
 PLOTS = (CONVERGENCE_BY_ITERATION, CONVERGENCE_BY_TIME, FIT_TIME)
 
 # Okabe and Ito's colours, told apart by the colour-blind; markers and dashes tell them apart in print.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 _WIDTH_INCHES = 8.0
 _DPI = 120
@@ -88,7 +88,7 @@ def draw_benchmark(rows: Sequence[ResultRow], path: Path) -> None:
     figure = Figure(figsize=(_WIDTH_INCHES, 3.4 + 1.1 * len(timed)), dpi=_DPI, layout="constrained")
     above, below = figure.subplots(2)
     seconds = [row.seconds_per_iteration or 0.0 for row in timed]
-    above.barh(range(len(timed)), seconds, color=_COLORS[0], edgecolor="black")
+    above.barh(range(len(timed)), seconds, color=COLORS[0], edgecolor="black")
     _finish_bars(above, timed, seconds)
     above.set_title(f"Time of an iteration\n{_subject(timed[0])}", fontsize=11)
     _fit_bars(below, timed)
@@ -105,7 +105,7 @@ def _fit_bars(axes: Axes, timed: Sequence[ResultRow]) -> None:
             place,
             total - setup,
             left=setup,
-            color=_COLORS[0],
+            color=COLORS[0],
             edgecolor="black",
             label="iterations" if named else None,
         )
@@ -140,8 +140,8 @@ def _draw_curves(
         axes.plot(
             *zip(*curve, strict=True),
             label=row.label,
-            color=_COLORS[place % len(_COLORS)],
-            marker=_MARKERS[place % len(_MARKERS)],
+            color=COLORS[place % len(COLORS)],
+            marker=MARKERS[place % len(MARKERS)],
             linestyle=_DASHES[place % len(_DASHES)],
             markersize=max(4.0, 10.0 - 2.0 * place),
             markerfacecolor="none",

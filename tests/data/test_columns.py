@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from chispa.schema_comparer import assert_schema_equality
 from pyspark.sql import DataFrame, Row
-from pyspark.sql.types import BooleanType, FloatType, LongType, StructField, StructType
+from pyspark.sql.types import BooleanType, FloatType, IntegerType, LongType, StructField, StructType
 
 from spark_mf.data.columns import require_classic, select_ratings
 
@@ -24,13 +24,13 @@ def ratings(spark):
     )
 
 
-def test_schema_is_fixed(ratings):
+def test_ids_and_ratings_come_in_the_types_of_the_blocks(ratings):
     selected = select_ratings(ratings, "user", "item", "rating", "flag")
     assert_schema_equality(
         selected.schema,
         StructType(
             [
-                StructField("user", LongType()),
+                StructField("user", IntegerType()),
                 StructField("item", LongType()),
                 StructField("rating", FloatType()),
                 StructField("validation", BooleanType(), nullable=False),
@@ -48,7 +48,7 @@ def test_numeric_types_are_accepted(ratings):
         for i, r in product(id_types, rating_types)
     ]
     selected = reduce(DataFrame.unionAll, [select_ratings(frame, "u", "i", "r") for frame in typed])
-    assert rows(selected) == [(7, 9, 4.0, False)] * len(typed)
+    assert rows(selected) == [(7, 9, 4.0)] * len(typed)
 
 
 def test_ids_that_are_no_whole_64_bit_numbers_become_null(spark):
@@ -62,13 +62,13 @@ def test_ids_that_are_no_whole_64_bit_numbers_become_null(spark):
 
 def test_ids_of_64_bits_are_kept(spark):
     frame = spark.createDataFrame([(2**63 - 1, -(2**63))], "user long, item long")
-    assert rows(select_ratings(frame, "user", "item", "")) == [(2**63 - 1, -(2**63), 1.0, False)]
+    assert rows(select_ratings(frame, "user", "item", "")) == [(2**63 - 1, -(2**63), 1.0)]
 
 
 def test_strings_are_kept_as_they_are(spark):
     frame = spark.createDataFrame([("Ann Lee 😀", " 007"), (None, "7")], "user string, item string")
     selected = select_ratings(frame, "user", "item", "")
-    assert rows(selected) == [("Ann Lee 😀", " 007", 1.0, False), (None, "7", 1.0, False)]
+    assert rows(selected) == [("Ann Lee 😀", " 007", 1.0), (None, "7", 1.0)]
 
 
 def test_bad_ratings_are_left_to_the_caller(spark):
@@ -88,7 +88,7 @@ def test_null_indicator_counts_as_training(spark):
 
 def test_names_may_hold_dots_blanks_and_backticks(spark):
     frame = spark.createDataFrame([Row(**{"user.id": 1, "the item": 2, "r`s": 3.0})])
-    assert rows(select_ratings(frame, "user.id", "the item", "r`s")) == [(1, 2, 3.0, False)]
+    assert rows(select_ratings(frame, "user.id", "the item", "r`s")) == [(1, 2, 3.0)]
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,10 @@ def test_chunks_stay_small_whatever_the_partition(chunks, table, monkeypatch):
     import pyarrow as pa
 
     columns = {"user": table.user, "item": table.item, "rating": table.rating, "validation": table.held_out}
-    schema = chunks_module._SCHEMA
-    batches = pa.Table.from_pydict({name: pa.array(values) for name, values in columns.items()}, schema).to_batches(
-        max_chunksize=100
-    )
+    whole = pa.table({name: pa.array(values) for name, values in columns.items()})
+    batches = whole.to_batches(max_chunksize=100)
     monkeypatch.setattr(chunks_module, "CHUNK_RATINGS", 250)
-    built = list(chunks_module._build_chunks(batch.serialize().to_pybytes() for batch in batches))
+    built = list(chunks_module._build_chunks(whole.schema, (b.serialize().to_pybytes() for b in batches)))
     assert len(built) == 10
     assert max(chunk.values.size + chunk.validation[2].size for chunk in built) <= 350
     assert sum(chunk.values.sum() for chunk in built) == pytest.approx(table.rating[~table.held_out].sum())
