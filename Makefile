@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench constraints clean preflight
+.PHONY: help demo test test-all lint bench bench-ratings constraints clean preflight
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ lint: $(VENV)/installed-lint ## Check style, format and types
 
 bench: preflight $(VENV)/installed ## Measure against pyspark's ALS on 20 million generated ratings into out/bench (takes a while)
 	$(VENV)/bin/python jobs/bench.py --output out/bench $(ARGS)
+
+bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
+	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
 
 constraints: ## Write constraints.txt anew with the newest releases that fit pyproject.toml
 	rm -rf $(VENV)-constraints

@@ -26,7 +26,6 @@ from spark_mf.preparation import PreparedRatings, prepare
 from spark_mf.progress import Progress, report
 from spark_mf.summary import IterationRecord, TrainingSummary
 
-
 if TYPE_CHECKING:
     from pyspark.ml._typing import ParamMap
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -311,3 +312,17 @@ def test_a_run_that_is_killed_leaves_no_manifest(spark, marked, copied, monkeypa
 def test_the_manifest_on_disk_is_the_one_that_was_returned(spark, folder):
     text = (Path(folder) / "manifest.json").read_text()
     assert read_manifest(text, folder) == PartitionedRatings(spark, folder).manifest
+
+
+def test_the_page_on_ratings_shows_what_works(spark, folder, tmp_path, monkeypatch):
+    """Its Python block and its look at the ratings run where a folder of blocks is."""
+    text = (Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (look,) = re.findall(r"^`(spark\.read.*)`\.$", text, re.MULTILINE)
+    assert "out/blocks" in block
+    names = {"spark": spark}
+    exec(block.replace("out/blocks", folder).replace("rank=64", "rank=4"), names)
+    assert names["model"].rank == 4
+    looked = eval(look.replace("out/blocks", folder), names)
+    assert looked.columns == ["row", "columns", "ratings"]
+    assert looked.count() == PartitionedRatings(spark, folder).manifest.ratings

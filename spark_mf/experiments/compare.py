@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pyspark.ml.feature import StringIndexer
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import IntegerType
 
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.held_out import split_counts
@@ -147,7 +150,7 @@ def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings
     else:
         name, ratings = _named(settings.ratings), _read(spark, settings, settings.ratings)
     with stage("splitting, counting and caching"):
-        ratings, how = _marked(ratings, settings)
+        ratings, how = _numbered(*_marked(ratings, settings))
         # One partition a core, whatever the file's: all methods start from the same balanced input.
         ratings = ratings.repartition(spark.sparkContext.defaultParallelism, "user", "item")
         return split_and_count(name, ratings, how)
@@ -179,6 +182,20 @@ def _marked(ratings: DataFrame, settings: CompareSettings) -> tuple[DataFrame, s
         f"the items of each user left out, {settings.leave_out} each, {chosen}; {counts.users_without_test:,} of "
         f"{counts.users:,} users have too few ratings and give none"
     )
+
+
+def _numbered(ratings: DataFrame, how: str) -> tuple[DataFrame, str]:
+    """Number ids that pyspark's ALS does not take, for all methods alike; the driver holds them meanwhile."""
+    sides = [side for side in ("user", "item") if not isinstance(ratings.schema[side].dataType, IntegerType)]
+    if not sides:
+        return ratings, how
+    numbers = [f"{side} number" for side in sides]
+    indexer = StringIndexer(inputCols=sides, outputCols=numbers, stringOrderType="alphabetAsc")
+    numbered = indexer.fit(ratings).transform(ratings)
+    for side, number in zip(sides, numbers, strict=True):
+        numbered = numbered.withColumn(side, F.col(number).cast("int"))
+    named = " and ".join(f"{side} ids" for side in sides)
+    return numbered.drop(*numbers), f"{how}; {named} were numbered, as pyspark's ALS takes integers of 32 bits only"
 
 
 def compare(

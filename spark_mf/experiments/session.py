@@ -3,9 +3,7 @@
 import os
 import re
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from py4j.clientserver import ClientServer
@@ -14,6 +12,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from spark_mf.experiments.quiet_stderr import quiet_stderr
 from spark_mf.preflight import require_java
 
 _GIB = 2**30
@@ -22,11 +21,6 @@ _CONF_FOLDERS = (
     Path(__file__).parents[1] / "conf",
 )  # checkout, installed
 _THREAD_COUNTS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# What the JVM writes past all logging at each start, and no option turns off.
-_JVM_NOTES = (
-    b"Using incubator modules: jdk.incubator.vector",  # where Spark's vectorised linear algebra sits
-    b": JNI_OnLoad: dlopen(",  # no native BLAS or LAPACK: Spark's own Java code takes over
-)
 _LOCAL_CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -126,23 +120,5 @@ def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
     else:
         # Weaker than spark.driver.memory in spark-defaults.conf, as a default should be.
         os.environ.setdefault("SPARK_DRIVER_MEMORY", default_driver_memory())
-    with _stderr_without_notes() as stderr:
+    with quiet_stderr() as stderr:
         return launch_gateway(conf, popen_kwargs={"stderr": stderr})
-
-
-@contextmanager
-def _stderr_without_notes() -> Iterator[int]:
-    """A file descriptor that passes on to this process's stderr what is written to it, without `_JVM_NOTES`."""
-    reading, writing = os.pipe()
-
-    def pass_on() -> None:
-        with os.fdopen(reading, "rb") as lines:
-            for line in lines:
-                if not any(note in line for note in _JVM_NOTES):
-                    os.write(2, line)
-
-    threading.Thread(target=pass_on, name="jvm-stderr", daemon=True).start()
-    try:
-        yield writing
-    finally:
-        os.close(writing)  # the JVM holds its own copy, and the thread ends with it

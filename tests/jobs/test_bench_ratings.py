@@ -41,7 +41,7 @@ def test_every_step_is_measured_at_every_size(job, in_this_process, tmp_path, ca
     assert [(row.ratings, row.step) for row in rows] == [(size, step) for size in SIZES for step in STEPS]
     for row in rows:
         assert row.error is None
-        assert row.seconds and row.job_seconds and row.driver_memory_mb and row.peak_memory_mb
+        assert None not in (row.seconds, row.job_seconds, row.driver_memory_mb, row.peak_memory_mb)
         assert 0 < row.seconds <= row.job_seconds
         assert row.ratings_per_second == row.ratings / row.seconds
         assert 0 < row.driver_memory_mb < row.peak_memory_mb

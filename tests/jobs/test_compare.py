@@ -105,6 +105,17 @@ def test_a_real_file_is_read_and_disagreement_is_exit_code_1(job, spark, tmp_pat
     assert "| spark_mf.ALS, cg " in captured.out
 
 
+def test_ids_that_pyspark_does_not_take_are_numbered_for_all(job, spark, tmp_path):
+    ratings = tmp_path / "ratings.csv"
+    lines = [f"Ann {user},{2**40 + item},{1 + (user + item) % 5}" for user in range(30) for item in range(20)]
+    ratings.write_text("\n".join(["user,item,rating", *lines]))
+    given = ["--rank", "2", "--max-iter", "1", "--methods", "cg,pyspark-cores", "--pyspark-history", ""]
+    assert job.main([str(ratings), "--output", str(tmp_path / "out"), *given]) == 0
+    rows = read_rows(tmp_path / "out" / "results.jsonl")
+    assert [(row.error, row.users, row.items) for row in rows] == [(None, 30, 20)] * 2
+    assert "user ids and item ids were numbered, as pyspark's" in (rows[0].split or "")
+
+
 def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
     ratings = tmp_path / "ratings.csv"
     ratings.write_text("user,item,rating\n1,2,3.0\n")
