@@ -1,13 +1,16 @@
 """The README's Python blocks run, one after the other, as a reader would paste them into one session."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spark_mf.experiments.bench_ratings import STEPS, StepRow
 from spark_mf.experiments.bench_report import figures
 from spark_mf.experiments.rows import read_rows
+from spark_mf.typed_json import from_json_object
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = README.parent / "docs" / "results" / "als-20m"
@@ -40,3 +43,15 @@ def test_measured_ratios_are_those_of_the_committed_rows():
     stated = [cell.strip() for cell in cells if re.fullmatch(r"[\d.]+ ×", cell.strip())]
     assert measured
     assert sorted(stated) == sorted(measured)
+
+
+def test_the_page_on_ratings_states_the_speeds_of_the_committed_rows():
+    lines = (README.parent / "docs" / "results" / "ratings" / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [from_json_object(StepRow, json.loads(line)) for line in lines]
+    speeds = {(row.ratings, row.step): (row.ratings_per_second or 0) / 1e6 for row in rows}
+    page = " ".join((README.parent / "docs" / "ratings.md").read_text(encoding="utf-8").split())
+    for ratings, sentence in (
+        (20_000_000, "20 million ratings are generated at {:.1f}, checked at {:.1f} and partitioned at {:.1f} million"),
+        (100_000_000, "100 million at {:.1f}, {:.1f} and {:.1f}."),
+    ):
+        assert sentence.format(*(speeds[ratings, step] for step in STEPS)) in page

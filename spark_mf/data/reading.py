@@ -35,18 +35,7 @@ class RatingsInput:
     notes: list[str]
 
 
-def read_ratings(
-    spark: SparkSession,
-    path: str | os.PathLike[str],
-    *,
-    format: str | None = None,
-    user_col: str | None = None,
-    item_col: str | None = None,
-    rating_col: str | None = None,
-    timestamp_col: str | None = None,
-    split_col: str | None = None,
-    id_type: str = "auto",
-) -> RatingsInput:
+def read_ratings(spark: SparkSession, path: str | os.PathLike[str], options: ReadOptions | None = None) -> RatingsInput:
     """Read and check ratings; one Spark job, and nothing but the first bytes of files comes to the driver.
 
     The check is that of `spark_mf.data.checking.clean_ratings`, row by row; duplicates are kept.
@@ -55,7 +44,7 @@ def read_ratings(
     ----------
     path : a file, a folder of part files or of a job's ratings, or a pattern, local or on anything Hadoop's
         FileSystem opens
-    format, user_col, item_col, rating_col, timestamp_col, split_col, id_type : as in `ReadOptions`
+    options : how to read, None to guess all
 
     Raises
     ------
@@ -64,8 +53,7 @@ def read_ratings(
     ValueError
         If the format or a column is unknown, or any row cannot be used.
     """
-    options = ReadOptions(format, user_col, item_col, rating_col, timestamp_col, split_col, id_type)
-    source = open_ratings(spark, path, options)
+    source = open_ratings(spark, path, options or ReadOptions())
     classified = classify(source)
     with source.readable():
         tally = count_faults(classified)

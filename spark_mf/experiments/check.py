@@ -13,9 +13,9 @@ from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratin
 from spark_mf.data.duplicates import DUPLICATES
 from spark_mf.data.files import hadoop_path
 from spark_mf.data.folders import RATINGS, RatingsFolder, write_text
-from spark_mf.data.sources import FORMATS, ID_TYPES, ReadOptions
 from spark_mf.data.survey import Counts
 from spark_mf.experiments.config import one_of, real, setting, text, whole
+from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.report import aligned
 from spark_mf.experiments.stages import stage
 
@@ -25,7 +25,6 @@ REJECTED = "rejected"
 SUMMARY = "summary.md"
 CHECKED_FILES = (RATINGS, REJECTED, SUMMARY)
 
-_DATA = "data: what is read"
 _RULES = "rules: what is accepted"
 _SPARK = "Spark"
 
@@ -33,7 +32,7 @@ _NUMBER = real("a number", lambda value: True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckSettings:
+class CheckSettings(ReadSettings):
     """What a check is told; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML."""
 
     ratings: str | None = setting(
@@ -41,24 +40,12 @@ class CheckSettings:
         text(),
         "ratings to read: a file, a folder of part files or a pattern; text separated by commas, tabs or '::', with or "
         "without a header, each also gzipped, or Parquet",
-        group=_DATA,
+        group=READ,
         positional=True,
     )
-    format: str | None = setting(
-        None, one_of(*FORMATS), "format of RATINGS, where its name and first lines do not tell", group=_DATA
-    )
-    user_col: str | None = setting(None, text(), "column of user ids, where it is not guessed", group=_DATA)
-    item_col: str | None = setting(None, text(), "column of item ids, where it is not guessed", group=_DATA)
-    rating_col: str | None = setting(None, text(), "column of ratings, where it is not guessed", group=_DATA)
-    timestamp_col: str | None = setting(None, text(), "column of times, where it is not guessed", group=_DATA)
+    timestamp_col: str | None = setting(None, text(), "column of times, where it is not guessed", group=READ)
     split_col: str | None = setting(
-        None, text(), "column of marks (train, validation, test) to keep as `split`", group=_DATA
-    )
-    id_type: str = setting(
-        "auto",
-        one_of(*ID_TYPES),
-        "integer (at most 64 bits), string (any text), or auto: by the column's type, in text by the first ids",
-        group=_DATA,
+        None, text(), "column of marks (train, validation, test) to keep as `split`", group=READ
     )
     on_bad: str = setting(
         "fail",
@@ -90,18 +77,6 @@ class CheckSettings:
         _ = self.rules
 
     @property
-    def options(self) -> ReadOptions:
-        return ReadOptions(
-            self.format,
-            self.user_col,
-            self.item_col,
-            self.rating_col,
-            self.timestamp_col,
-            self.split_col,
-            self.id_type,
-        )
-
-    @property
     def rules(self) -> CheckRules:
         return CheckRules(
             self.on_bad,
@@ -124,8 +99,9 @@ def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -
     if settings.ratings is None:
         raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
     _require_apart(spark, settings.ratings, folder.path)
+    options = settings.options(settings.timestamp_col, settings.split_col)
     with stage(f"checking {settings.ratings}", ticking=True):
-        clean = clean_ratings(spark, settings.ratings, settings.options, settings.rules)
+        clean = clean_ratings(spark, settings.ratings, options, settings.rules)
     for note in clean.source.notes:
         logger.info("%s", note)
     return clean

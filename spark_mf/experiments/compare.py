@@ -12,7 +12,7 @@ from pyspark.sql.types import IntegerType
 
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.held_out import split_counts
-from spark_mf.data.reading import FORMATS, read_ratings
+from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import mark_by_time, mark_from_column, mark_leave_out, mark_random
 from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, setting, several, text, whole
 from spark_mf.experiments.environment import provenance
@@ -20,6 +20,7 @@ from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence, 
 from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters, Method, comparison_methods
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.plots import PLOTS, draw_all
+from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.report import comparison_report
 from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.stages import stage
@@ -31,7 +32,7 @@ COMPARISON_FILES = (REPORT, *PLOTS)
 
 SPLITS = ("random", "leave-out", "time", "column")
 
-_DATA = "data: what is read, or generated when RATINGS is not given"
+_GENERATED = "data: what is generated when RATINGS is not given"
 _SPLIT = "split: which ratings are held out for the test"
 _MODEL = "model: hyperparameters, the same for all methods"
 _RUN = "comparison"
@@ -39,7 +40,7 @@ _SPARK = "Spark"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings:
+class CompareSettings(ReadSettings):
     """What a comparison is told; every field is an option of ``jobs/compare.py`` and a key of its TOML."""
 
     ratings: str | None = setting(
@@ -47,18 +48,12 @@ class CompareSettings:
         text(),
         "ratings to read: CSV with a header, '::' or tab separated, each also gzipped, or Parquet; "
         "without it a set is generated",
-        group=_DATA,
+        group=READ,
         positional=True,
     )
-    format: str | None = setting(
-        None, one_of(*FORMATS), "format of RATINGS, where its name and first lines do not tell", group=_DATA
-    )
-    user_col: str | None = setting(None, text(), "column of user ids, where it is not guessed", group=_DATA)
-    item_col: str | None = setting(None, text(), "column of item ids, where it is not guessed", group=_DATA)
-    rating_col: str | None = setting(None, text(), "column of ratings, where it is not guessed", group=_DATA)
-    generated_users: int = setting(1_000, whole(1), "users of the generated set", group=_DATA)
-    generated_items: int = setting(1_700, whole(1), "items of the generated set", group=_DATA)
-    generated_ratings: int = setting(100_000, whole(1), "ratings of the generated set", group=_DATA)
+    generated_users: int = setting(1_000, whole(1), "users of the generated set", group=_GENERATED)
+    generated_items: int = setting(1_700, whole(1), "items of the generated set", group=_GENERATED)
+    generated_ratings: int = setting(100_000, whole(1), "ratings of the generated set", group=_GENERATED)
     split: str = setting(
         "random",
         one_of(*SPLITS),
@@ -261,16 +256,7 @@ def _generated(spark: SparkSession, settings: CompareSettings) -> DataFrame:
 
 def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFrame:
     with stage(f"reading {path}"):
-        found = read_ratings(
-            spark,
-            path,
-            format=settings.format,
-            user_col=settings.user_col,
-            item_col=settings.item_col,
-            rating_col=settings.rating_col,
-            timestamp_col=settings.timestamp_col,
-            split_col=settings.split_col,
-        )
+        found = read_ratings(spark, path, settings.options(settings.timestamp_col, settings.split_col))
         for note in found.notes:
             logger.info("%s", note)
     return found.ratings

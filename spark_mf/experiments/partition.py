@@ -8,22 +8,22 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.folders import RatingsFolder
 from spark_mf.data.manifest import SideManifest
-from spark_mf.data.reading import FORMATS, read_ratings
+from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import SPLIT
 from spark_mf.experiments.config import one_of, setting, several, text, whole
+from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.stages import stage
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.partitioning import BLOCKS, LAYOUT_CHOICES, partition_ratings
 
 logger = logging.getLogger(__name__)
 
-_DATA = "data: what is read"
 _BLOCKS = "blocks"
 _SPARK = "Spark"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartitionSettings:
+class PartitionSettings(ReadSettings):
     """What the job is told; every field is an option of ``jobs/partition_ratings.py`` and a key of its TOML."""
 
     ratings: str | None = setting(
@@ -31,20 +31,14 @@ class PartitionSettings:
         text(),
         "ratings to read: text or Parquet as jobs/check_ratings.py reads them, or the folder that it or "
         "jobs/generate_ratings.py left",
-        group=_DATA,
+        group=READ,
         positional=True,
     )
-    format: str | None = setting(
-        None, one_of(*FORMATS), "format of RATINGS, where its name and first lines do not tell", group=_DATA
-    )
-    user_col: str | None = setting(None, text(), "column of user ids, where it is not guessed", group=_DATA)
-    item_col: str | None = setting(None, text(), "column of item ids, where it is not guessed", group=_DATA)
-    rating_col: str | None = setting(None, text(), "column of ratings, where it is not guessed", group=_DATA)
     split_col: str | None = setting(
         None,
         text(),
         "column of marks: train, validation (kept apart, to watch the error of a fit) or test (left out)",
-        group=_DATA,
+        group=READ,
     )
     user_blocks: int = setting(
         10,
@@ -86,15 +80,7 @@ def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *,
     assert settings.ratings is not None
     RatingsFolder(spark, output, overwrite=overwrite)
     with stage(f"reading and checking {settings.ratings}", ticking=True):
-        found = read_ratings(
-            spark,
-            settings.ratings,
-            format=settings.format,
-            user_col=settings.user_col,
-            item_col=settings.item_col,
-            rating_col=settings.rating_col,
-            split_col=settings.split_col,
-        )
+        found = read_ratings(spark, settings.ratings, settings.options(split_col=settings.split_col))
     for note in found.notes:
         logger.info("%s", note)
     return found.ratings

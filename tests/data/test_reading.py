@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from spark_mf.data.reading import read_ratings
+from spark_mf.data.reading import ReadOptions, read_ratings
 
 ROWS = [(1, 10, 3.5, 100), (1, 20, 4.0, 101), (2, 10, 0.5, 102)]
 HEADER = ["userId", "movieId", "rating", "timestamp"]
@@ -72,7 +72,7 @@ def test_folder_of_part_files(spark, tmp_path):
 
 def test_options_override_the_guesses(spark, tmp_path):
     path = write(tmp_path / "a.csv", "user\tuid\titem\tvalue,x\n1\t2\t3\t4\n")
-    found = read_ratings(spark, path, format="tsv", user_col="uid", rating_col="value,x")
+    found = read_ratings(spark, path, ReadOptions(format="tsv", user_col="uid", rating_col="value,x"))
     assert rows(found) == [(2, 3, 4.0)]
     assert found.notes == [
         "format: tab-separated text (as asked)",
@@ -109,7 +109,7 @@ def test_bad_ids_name_the_way_out(spark, tmp_path):
     path = write(tmp_path / "ratings.csv", text(",") + "x,30,4,103\n")
     with pytest.raises(ValueError, match=r"userId is no integer .*, or read ids as text with id_type string\.$"):
         read_ratings(spark, path)
-    found = read_ratings(spark, path, id_type="string")
+    found = read_ratings(spark, path, ReadOptions(id_type="string"))
     assert found.ratings.schema.simpleString().startswith("struct<user:string,item:string,rating:float")
     assert found.rows == 4
 
@@ -192,9 +192,9 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
     with pytest.raises(ValueError, match="format is 'json'; give one of csv, tsv, dat, parquet, or None to guess"):
-        read_ratings(spark, path, format="json")
+        read_ratings(spark, path, ReadOptions(format="json"))
     with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
-        read_ratings(spark, path, format="parquet")
+        read_ratings(spark, path, ReadOptions(format="parquet"))
 
 
 def test_session_without_a_jvm():

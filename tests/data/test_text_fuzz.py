@@ -20,7 +20,7 @@ RAW = st.binary(max_size=12).map(lambda data: re.sub(b"[\r\n]", b"", data))
 END = st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n"])
 
 # Each costs several Spark jobs; FUZZ_EXAMPLES asks for more.
-MOST_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+MOST_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
 
 
 @st.composite

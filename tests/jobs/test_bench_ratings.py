@@ -30,6 +30,11 @@ def in_this_process(job, spark, monkeypatch):
     monkeypatch.setattr(bench_module, "ITEMS", 500)
 
 
+def number(value: float | None) -> float:
+    assert value is not None
+    return value
+
+
 def read(folder: Path) -> list[StepRow]:
     lines = (folder / "results.jsonl").read_text().splitlines()
     return [from_json_object(StepRow, json.loads(line)) for line in lines]
@@ -41,10 +46,9 @@ def test_every_step_is_measured_at_every_size(job, in_this_process, tmp_path, ca
     assert [(row.ratings, row.step) for row in rows] == [(size, step) for size in SIZES for step in STEPS]
     for row in rows:
         assert row.error is None
-        assert None not in (row.seconds, row.job_seconds, row.driver_memory_mb, row.peak_memory_mb)
-        assert 0 < row.seconds <= row.job_seconds
-        assert row.ratings_per_second == row.ratings / row.seconds
-        assert 0 < row.driver_memory_mb < row.peak_memory_mb
+        assert 0 < number(row.seconds) <= number(row.job_seconds)
+        assert row.ratings_per_second == row.ratings / number(row.seconds)
+        assert 0 < number(row.driver_memory_mb) < number(row.peak_memory_mb)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.jsonl", "report.md", "growth.png"}
     report = (tmp_path / "out" / "report.md").read_text()
     assert "](growth.png)" in report
