@@ -12,7 +12,7 @@ INPUTS := pyproject.toml constraints.txt
 .PHONY: help demo test test-all lint bench bench-ratings constraints clean preflight
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: preflight $(VENV)/installed ## Compare with pyspark's ALS into out/demo; RATINGS=path for your own ratings, ARGS=… for more options
 	$(VENV)/bin/python jobs/compare.py $(if $(RATINGS),"$(RATINGS)") --output out/demo --overwrite $(ARGS)
