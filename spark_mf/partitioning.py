@@ -125,17 +125,15 @@ def partition_ratings(
     MemoryError
         When the driver cannot take the factors of `rank`.
     """
-    for name, value in (("userBlocks", userBlocks), ("itemBlocks", itemBlocks), ("rank", 1 if rank is None else rank)):
-        require_positive(name, value)
-    if not layouts or any(layout not in LAYOUT_CHOICES for layout in layouts):
-        raise ValueError(f"layouts={layouts!r} is not possible: use one or both of {', '.join(LAYOUT_CHOICES)}")
+    _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
     with ExitStack() as held:
         counted = count_ratings(ratings, level, held)
-        users = _cut(USERS, counted.census.users, userBlocks, seed, counted.user_ids)
-        items = _cut(ITEMS, counted.census.items, itemBlocks, seed, counted.item_ids)
+        census = counted.census
+        users = _cut(USERS, census.users, userBlocks, seed, counted.user_ids)
+        items = _cut(ITEMS, census.items, itemBlocks, seed, counted.item_ids)
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
@@ -143,9 +141,9 @@ def partition_ratings(
         manifest = Manifest(
             spark_mf=spark_mf.__version__,
             layouts=tuple(written.checksums),
-            ratings=counted.census.ratings,
+            ratings=census.ratings,
             validation_ratings=written.validation_ratings,
-            cold_validation_ratings=counted.census.validation_ratings - written.validation_ratings,
+            cold_validation_ratings=census.validation_ratings - written.validation_ratings,
             left_out=left_out,
             duplicates=written.duplicates,
             seed=seed,
@@ -158,6 +156,15 @@ def partition_ratings(
         )
     folder.finish(manifest.to_json())
     return PartitionedRatings(spark, path)
+
+
+def _require_arguments(userBlocks: int, itemBlocks: int, rank: int | None, layouts: tuple[str, ...]) -> None:
+    require_positive("userBlocks", userBlocks)
+    require_positive("itemBlocks", itemBlocks)
+    if rank is not None:
+        require_positive("rank", rank)
+    if not layouts or any(layout not in LAYOUT_CHOICES for layout in layouts):
+        raise ValueError(f"layouts={layouts!r} is not possible: use one or both of {', '.join(LAYOUT_CHOICES)}")
 
 
 def _select(

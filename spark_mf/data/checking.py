@@ -155,6 +155,7 @@ class _Cleaning:
         self.cached: list[Survey | DataFrame] = [classified.known]
 
     def run(self) -> CleanRatings:
+        """Take the steps, and count what they left independently of what they rejected."""
         found = self.survey()
         if found.suspects:
             self.resolve_duplicates(found)
@@ -184,6 +185,7 @@ class _Cleaning:
         return clean
 
     def all_rejected(self) -> DataFrame:
+        """Rows rejected for a fault of their own, and by the steps; with their place and text."""
         faulty = self.classified.faulty()
         if not self.tally.faults:
             faulty = faulty.limit(0)  # known without a look at any row
@@ -194,11 +196,13 @@ class _Cleaning:
         return rejected
 
     def survey(self) -> Survey:
+        """Survey what is accepted so far."""
         found = survey(self.accepted, self.tally.rows)
         self.cached.append(found)
         return found
 
     def resolve_duplicates(self, found: Survey) -> None:
+        """Do to rows that repeat a pair what the rules say."""
         repeated = repeated_rows(self.accepted, found.positions(), self.source, self.rules.duplicates).persist()
         self.cached.append(repeated)
         if self.rules.duplicates == "error":
@@ -211,10 +215,12 @@ class _Cleaning:
             self.reject(repeated.where("reason IS NOT NULL").select("position", "reason"))
 
     def remove_small(self) -> None:
+        """Reject the rows of users and items outside of the core."""
         least = (self.rules.min_user_ratings, self.rules.min_item_ratings)
         self.accepted, gone = outside_core(self.accepted, *least).split(self.accepted, *least)
         self.reject(gone)
 
     def reject(self, rows: DataFrame) -> None:
+        """Set rows aside that are given by `position` and `reason`."""
         self.rejected.append(rows)
         self.reasons |= {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}

@@ -78,6 +78,7 @@ class CheckSettings(ReadSettings):
 
     @property
     def rules(self) -> CheckRules:
+        """The rules as `spark_mf.data.checking` takes them."""
         return CheckRules(
             self.on_bad,
             self.duplicates,
