@@ -135,7 +135,10 @@ def _require_usable(census: Census) -> None:
     if faults:
         listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
         total = census.ratings + census.validation_ratings + sum(faults.values())
-        raise ValueError(f"{listed} are among the {total} rows of the dataset: filter them out or mend them before fit")
+        raise ValueError(
+            f"{listed} are among the {total} rows of the dataset: mend them, or fit what "
+            "spark_mf.data.checking.clean_ratings accepts of it"
+        )
     if not census.ratings:
         held_out = census.validation_ratings
         raise ValueError(

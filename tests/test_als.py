@@ -9,9 +9,11 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.recommendation import ALS as SparkALS
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
+from pyspark.sql import functions as F
 
 from spark_mf import ALS, ALSModel
 from spark_mf.blocks.csr import RatingBlock
+from spark_mf.data.checking import CheckRules, clean_ratings
 from spark_mf.engine.factors import factors_arrays
 from spark_mf.engine.half_step import Subproblem, solve_block
 from spark_mf.engine.layout import LaidOutBlock
@@ -308,3 +310,14 @@ def test_unknown_param_is_refused_by_name():
 def test_factors_too_large_for_the_driver_are_refused_before_the_iterations(ratings):
     with pytest.raises(MemoryError, match=r"spark\.driver\.maxResultSize is .* MiB: set it to at least"):
         small(rank=20_000_000).fit(ratings)
+
+
+def test_the_way_out_of_unusable_rows_works(spark, table):
+    broken = spark.createDataFrame(table).withColumn("rating", F.when(F.col("user") != 5, F.col("rating"))).cache()
+    lost = int((table.user == 5).sum())
+    with pytest.raises(ValueError, match=f"{lost} with a null rating are among .* fit what .*clean_ratings accepts"):
+        small().fit(broken)
+    clean = clean_ratings(spark, broken, rules=CheckRules(on_bad="reject"))
+    assert clean.reasons == {"rating is missing": lost}
+    assert small().fit(clean.accepted).summary.ratings == len(table) - lost
+    clean.unpersist()

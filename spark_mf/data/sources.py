@@ -14,6 +14,7 @@ from spark_mf.data.column_names import choose_columns
 from spark_mf.data.columns import quoted, require_classic
 from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason
 from spark_mf.data.folders import ratings_path
+from spark_mf.data.splitting import SPLIT
 from spark_mf.data.text import SEPARATORS, TextLayout, read_lines, text_format, text_layout
 
 FORMATS = ("csv", "tsv", "dat", "parquet")
@@ -181,7 +182,7 @@ def _open_text(
             *notes,
             "header: " + ("none, columns go by position" if layout.header is None else "the first line"),
             *chosen,
-            *_id_notes(id_types, options),
+            *_further_notes(layout.names, id_types, options),
         ],
         has_header=layout.header is not None,
         has_integer_times=next((time.isdigit() for time in times if time), False),
@@ -224,7 +225,7 @@ def _open_table(
         rows,
         columns,
         id_types,
-        [*notes, *chosen, *_id_notes(id_types, options)],
+        [*notes, *chosen, *_further_notes(frame.columns, id_types, options)],
         has_integer_times=isinstance(times, IntegralType),
     )
 
@@ -260,6 +261,9 @@ def _type_of_text_ids(ids: list[str]) -> str:
     return "string" if 2 * integers < len(given) else "integer"
 
 
-def _id_notes(id_types: dict[str, str], options: ReadOptions) -> list[str]:
+def _further_notes(present: list[str], id_types: dict[str, str], options: ReadOptions) -> list[str]:
     how = "guessed" if options.id_type == "auto" else "as asked"
-    return [f"{side} ids: {kind}s ({how})" for side, kind in id_types.items()]
+    notes = [f"{side} ids: {kind}s ({how})" for side, kind in id_types.items()]
+    if options.split_col is None and SPLIT in present:
+        notes.append(f"split column: none ({SPLIT} could be it, choose it with split_col)")
+    return notes

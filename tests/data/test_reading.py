@@ -86,6 +86,16 @@ def test_options_override_the_guesses(spark, tmp_path):
     ]
 
 
+def test_marks_that_are_not_asked_for_are_left_out_and_said(spark, tmp_path):
+    path = write(tmp_path / "a.csv", "user,item,rating,split\n1,2,3,train\n1,3,4,test\n")
+    found = read_ratings(spark, path)
+    assert found.ratings.columns == ["user", "item", "rating"]
+    assert "split column: none (split could be it, choose it with split_col)" in found.notes
+    asked = read_ratings(spark, path, ReadOptions(split_col="split"))
+    assert sorted(row.split for row in asked.ratings.collect()) == ["test", "train"]
+    assert not any("could be it, choose it with split_col" in note for note in asked.notes)
+
+
 def test_wide_ids_blanks_quotes_and_dates(spark, tmp_path):
     content = ',user,item,rating,date\n0,3000000000, 7 ,"4",2020-01-31\n1,-1,8,5e-1,\n'
     found = read_ratings(spark, write(tmp_path / "a.csv", content))
