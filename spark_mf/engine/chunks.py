@@ -6,6 +6,7 @@ A chunk holds some ratings of one partition as arrays. From here on no rating is
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pyspark.serializers import NoOpSerializer
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.engine.jobs import described
 from spark_mf.kernels.layout import encode
@@ -27,7 +29,7 @@ Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Training ratings with local codes, and validation ratings with their ids.
+    """Training ratings with local codes, and validation ratings with their ids; compact while it is pickled.
 
     Attributes
     ----------
@@ -45,6 +47,22 @@ class Chunk:
     values: NDArray[np.float32]
     validation: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
     faults: dict[str, int]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        codes = compact_indices(self.user_codes), compact_indices(self.item_codes)
+        return _restore_chunk, (
+            self.users,
+            self.items,
+            *codes,
+            compact_values(self.values),
+            self.validation,
+            self.faults,
+        )
+
+
+def _restore_chunk(users: Ids, items: Ids, user_codes: Any, item_codes: Any, values: Any, *others: Any) -> Chunk:
+    codes = restore_indices(user_codes), restore_indices(item_codes)
+    return Chunk(users, items, *codes, restore_values(values), *others)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
+from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.csr import RatingBlock, pack, unpack
 from spark_mf.blocks.ids import UNKNOWN, IdIndex
 from spark_mf.blocks.partition import Partition
@@ -42,6 +43,33 @@ class LaidOutBlock:
     number: int
     training: RatingBlock
     validation: RatingBlock
+
+
+class Piece(NamedTuple):
+    """A chunk's ratings of one block; compact while it is pickled.
+
+    Attributes
+    ----------
+    is_training : whether they are for training or for validation
+    order : partition and number of the chunk
+    rows : int32[n], position in the block
+    columns : int32[n], dense index
+    values : float32[n]
+    """
+
+    is_training: bool
+    order: tuple[int, int]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = compact_indices(self.rows), compact_indices(self.columns), compact_values(self.values)
+        return _restore_piece, (self.is_training, self.order, *arrays)
+
+
+def _restore_piece(is_training: bool, order: tuple[int, int], rows: Any, columns: Any, values: Any) -> Piece:
+    return Piece(is_training, order, restore_indices(rows), restore_indices(columns), restore_values(values))
 
 
 class PackedBlock(NamedTuple):
@@ -80,12 +108,12 @@ def lay_out(context: SparkContext, chunks: RDD, rows: Side, columns: Side, level
     sides = context.broadcast((rows, columns))
     n_blocks = rows.partition.n_blocks
 
-    def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, tuple]]:
+    def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, Piece]]:
         settle()
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
-    def assemble(number: int, pieces: Iterable[tuple[int, tuple]]) -> Iterator[PackedBlock]:
+    def assemble(number: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[PackedBlock]:
         yield _assemble_block(number, [piece for _, piece in pieces], *sides.value)
 
     shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(n_blocks, _identity)
@@ -117,7 +145,7 @@ def _identity(block: int) -> int:
     return block
 
 
-def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, tuple]]:
+def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, Piece]]:
     """Yield (block, piece) for every block that the chunk has ratings for. A piece names its place in the input."""
     by_user = rows.name == "users"
     row_ids, column_ids = (chunk.users[0], chunk.items[0]) if by_user else (chunk.items[0], chunk.users[0])
@@ -163,22 +191,22 @@ def _pieces(
 
 def _numbered(
     pieces: Iterable[tuple[int, NDArray, NDArray, NDArray]], order: tuple[int, int], is_training: bool
-) -> Iterator[tuple[int, tuple]]:
+) -> Iterator[tuple[int, Piece]]:
     for block, rows, columns, values in pieces:
-        yield block, (is_training, order, rows, columns, values)
+        yield block, Piece(is_training, order, rows, columns, values)
 
 
-def _assemble_block(number: int, pieces: list[tuple], rows: Side, columns: Side) -> PackedBlock:
+def _assemble_block(number: int, pieces: list[Piece], rows: Side, columns: Side) -> PackedBlock:
     members = rows.partition.members(number)
     # A shuffle delivers in any order; the input's order makes every run add up in the same one.
-    pieces.sort(key=lambda piece: piece[:2])
-    training = _block_of(members, [piece for piece in pieces if piece[0]])
-    validation = _block_of(members, [piece for piece in pieces if not piece[0]])
+    pieces.sort(key=lambda piece: piece.order)
+    training = _block_of(members, [piece for piece in pieces if piece.is_training])
+    validation = _block_of(members, [piece for piece in pieces if not piece.is_training])
     return pack_block(number, training, validation, len(columns))
 
 
-def _block_of(members: NDArray[np.int32], pieces: list[tuple]) -> RatingBlock:
-    def joined(position: int, dtype: type) -> NDArray:
-        return np.concatenate([np.empty(0, dtype), *(piece[position] for piece in pieces)])
-
-    return RatingBlock.from_triples(members, joined(2, np.int32), joined(3, np.int32), joined(4, np.float32))
+def _block_of(members: NDArray[np.int32], pieces: list[Piece]) -> RatingBlock:
+    rows = np.concatenate([np.empty(0, np.int32), *(piece.rows for piece in pieces)])
+    columns = np.concatenate([np.empty(0, np.int32), *(piece.columns for piece in pieces)])
+    values = np.concatenate([np.empty(0, np.float32), *(piece.values for piece in pieces)])
+    return RatingBlock.from_triples(members, rows, columns, values)

@@ -1,5 +1,7 @@
 """From a DataFrame to blocks and back: every rating arrives once, where its row belongs."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from pyspark import StorageLevel
 
 from spark_mf.data.columns import select_ratings
 from spark_mf.engine import chunks as chunks_module
+from spark_mf.engine import layout as layout_module
 from spark_mf.engine.chunks import chunk_ratings, take_census
 from spark_mf.engine.layout import Side, lay_out, unpack_block
 
@@ -108,3 +111,20 @@ def test_chunks_stay_small_whatever_the_partition(chunks, table, monkeypatch):
     assert len(built) == 10
     assert max(chunk.values.size + chunk.validation[2].size for chunk in built) <= 350
     assert sum(chunk.values.sum() for chunk in built) == pytest.approx(table.rating[~table.held_out].sum())
+
+
+def test_chunks_and_pieces_survive_pickling():
+    """They are compact on the way and the same behind it, with few and with many distinct values."""
+    rng = np.random.default_rng(0)
+    for values in (rng.integers(1, 11, 5000).astype(np.float32), rng.normal(size=5000).astype(np.float32)):
+        codes = rng.integers(0, 70_000, 5000).astype(np.int32)
+        ids = (np.arange(70_000), np.ones(70_000, np.int64))
+        held_out = (np.arange(2), np.arange(2), values[:2])
+        chunk = chunks_module.Chunk(ids, ids, codes, codes % 300, values, held_out, {"x": 1})
+        piece = layout_module.Piece(True, (3, 4), codes[7:99], codes[:92] % 9, values[5:97])
+        for original, back in ((chunk, pickle.loads(pickle.dumps(chunk))), (piece, pickle.loads(pickle.dumps(piece)))):
+            assert type(back) is type(original)
+            names = original._fields if isinstance(original, tuple) else original.__slots__
+            for name in names:
+                np.testing.assert_equal(getattr(back, name), getattr(original, name))
+        assert len(pickle.dumps(piece)) < len(pickle.dumps(tuple(piece)))
