@@ -11,6 +11,7 @@ from pyspark.ml.param import Params
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_mf.data.files import hadoop_path
 from spark_mf.summary import TrainingSummary
 
 if TYPE_CHECKING:
@@ -152,15 +153,11 @@ def _join(path: str, part: str) -> str:
 
 
 def _exists(spark: SparkSession, path: str) -> bool:
-    hadoop_path = _hadoop_path(spark, path)
-    return hadoop_path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(hadoop_path)
-
-
-def _hadoop_path(spark: SparkSession, path: str) -> Any:
-    return spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+    folder, files = hadoop_path(spark, path)
+    return files.exists(folder)
 
 
 def _reads_from(frame: DataFrame, path: str) -> bool:
     spark = frame.sparkSession
-    folder = _hadoop_path(spark, path).toUri().getPath().rstrip("/") + "/"
-    return any(_hadoop_path(spark, name).toUri().getPath().startswith(folder) for name in frame.inputFiles())
+    folder = hadoop_path(spark, path)[0].toUri().getPath().rstrip("/") + "/"
+    return any(hadoop_path(spark, name)[0].toUri().getPath().startswith(folder) for name in frame.inputFiles())

@@ -188,11 +188,13 @@ def _read_record(record: Path) -> dict[str, str] | None:
         return None
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
-        if re.fullmatch("[0-9a-f]{64}", found["sha256"]) and isinstance(found["recorded_at"], str):
-            return {"sha256": found["sha256"], "recorded_at": found["recorded_at"]}
+        if not (re.fullmatch("[0-9a-f]{64}", found["sha256"]) and isinstance(found["recorded_at"], str)):
+            raise ValueError("no SHA-256 or no time")
+        return {"sha256": found["sha256"], "recorded_at": found["recorded_at"]}
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ValueError(f"{record} holds no checksum that was recorded: delete it, and the archive beside it.")
+        raise ValueError(
+            f"{record} holds no checksum that was recorded: delete it, and the archive beside it."
+        ) from None
 
 
 def _write_json(path: Path, found: dict[str, str]) -> None:

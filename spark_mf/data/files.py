@@ -94,7 +94,8 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
 def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
     """A path as Hadoop's `Path`, and the `FileSystem` that it is on."""
     found = _jvm(spark).org.apache.hadoop.fs.Path(path)
-    return found, found.getFileSystem(spark._jsc.hadoopConfiguration())
+    # With what the session sets of Hadoop, beside the context's configuration.
+    return found, found.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
 
 
 def java_reason(error: PySparkException | Py4JJavaError) -> str:

@@ -139,14 +139,20 @@ def write_text(spark: SparkSession, path: str, text: str) -> None:
     """Write a small UTF-8 file under a passing name and rename it, so that it is there whole or not at all."""
     final, files = hadoop_path(spark, path)
     passing, _ = hadoop_path(spark, f"{path}.unfinished")
-    stream = files.create(passing, True)
-    try:
-        stream.write(text.encode() + b"\n")
-    finally:
-        stream.close()
+    write_bytes(spark, f"{path}.unfinished", text.encode() + b"\n")
     files.delete(final, False)
     if not files.rename(passing, final):
         raise ValueError(f"{path} cannot be written: renaming {path}.unfinished to it failed.")
+
+
+def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
+    """Write a small file, over what is there."""
+    file, files = hadoop_path(spark, path)
+    stream = files.create(file, True)
+    try:
+        stream.write(content)
+    finally:
+        stream.close()
 
 
 def read_text(spark: SparkSession, path: str) -> str:

@@ -11,8 +11,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
-from spark_mf.data.files import hadoop_path
-from spark_mf.data.folders import RATINGS, RatingsFolder
+from spark_mf.data.folders import RATINGS, RatingsFolder, write_bytes
 from spark_mf.data.generating import generate_with_truth
 from spark_mf.data.generating_spec import RatingsSpec
 from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
@@ -80,7 +79,7 @@ def generate(
         per_user = _ratings_of_each(written, "user", spec.users)
         per_item = _ratings_of_each(written, "item", spec.items)
         picture = ratings_picture(_histogram(written, spec), per_user, per_item)
-        _write_bytes(spark, folder.inside(PICTURE), picture)
+        write_bytes(spark, folder.inside(PICTURE), picture)
     description = {
         "job": "generate_ratings",
         "spark_mf": spark_mf.__version__,
@@ -148,12 +147,3 @@ def _histogram(written: DataFrame, spec: RatingsSpec) -> Histogram:
     for row in written.groupBy(place.alias("place")).count().collect():
         counts[row["place"]] = row["count"]
     return Histogram(low + width * (np.arange(bars, dtype=np.float64) + 0.5 - shift), counts)
-
-
-def _write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
-    file, files = hadoop_path(spark, path)
-    stream = files.create(file, True)
-    try:
-        stream.write(content)
-    finally:
-        stream.close()
