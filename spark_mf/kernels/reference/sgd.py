@@ -1,0 +1,111 @@
+"""`spark_mf.kernels.sgd` in plain NumPy, in the precision of the rows it is given, rating by rating."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.reference.random import philox4x32
+from spark_mf.kernels.sgd_cells import TILE_ROWS, Cell
+from spark_mf.kernels.sgd_layout import Lanes, Update
+
+Rows = NDArray[np.float64]
+
+
+def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_column_blocks, seed):  # type: ignore[no-untyped-def]
+    """Sort the ratings by item block, tile and random key."""
+    rows = np.repeat(np.arange(rows_dense.size), np.diff(indptr))
+    zero, key = np.uint64(0), np.uint64(seed % 2**64)
+    low, high = key & np.uint64(0xFFFFFFFF), key >> np.uint64(32)
+    users, items = rows_dense[rows].astype(np.uint64), columns.astype(np.uint64)
+    keys = philox4x32(users, zero, items, np.uint64(Purpose.SGD_RATING_ORDER), low, high)[0]
+    n_tiles = -(-rows_dense.size // TILE_ROWS)
+    cells = []
+    for block in range(n_column_blocks):
+        chosen = np.flatnonzero(column_block[columns] == block)
+        chosen = chosen[np.lexsort((keys[chosen], rows[chosen] // TILE_ROWS))]
+        starts = np.searchsorted(rows[chosen] // TILE_ROWS, np.arange(n_tiles + 1))
+        cell_rows, cell_columns = rows[chosen].astype(np.int32), column_row[columns[chosen]]
+        cells.append(Cell(cell_rows, cell_columns, values[chosen], starts.astype(np.int64)))
+    return cells
+
+
+def train(  # type: ignore[no-untyped-def]
+    cell: Cell, order, users: Rows, items: Rows, user_share, item_share, mean: float, update: Update
+) -> float:
+    """Visit the tiles of `order`, batch by batch; return Σ e²."""
+    width, total = update.lanes.width, 0.0
+    for tile in order:
+        for start in range(cell.starts[tile], cell.starts[tile + 1], update.batchSize):
+            batch = range(start, min(start + update.batchSize, cell.starts[tile + 1]))
+            errors = _errors(cell, batch, users, items, mean, width)
+            total += sum(e * e for e in errors)
+
+            def gradients_of_items(batch=batch, errors=errors):  # type: ignore[no-untyped-def]
+                pairs = [(cell.columns[p], cell.rows[p]) for p in batch]
+                return _gradients(pairs, errors, items, users, item_share, update.item_penalties(), width)
+
+            def gradients_of_users(batch=batch, errors=errors):  # type: ignore[no-untyped-def]
+                pairs = [(cell.rows[p], cell.columns[p]) for p in batch]
+                return _gradients(pairs, errors, users, items, user_share, update.user_penalties(), width)
+
+            old = None if update.sequential else gradients_of_users()
+            _apply(gradients_of_items(), items, update.item_steps(), update)
+            _apply(gradients_of_users() if old is None else old, users, update.user_steps(), update)
+    return total
+
+
+def _errors(cell: Cell, batch, users: Rows, items: Rows, mean: float, width: int) -> list[float]:  # type: ignore[no-untyped-def]
+    return [cell.values[p] - mean - users[cell.rows[p], :width] @ items[cell.columns[p], :width] for p in batch]
+
+
+def _gradients(pairs, errors, own: Rows, other: Rows, share, penalties, width: int) -> dict[int, Rows]:  # type: ignore[no-untyped-def]
+    """Sum −2(e·v − share·λ·u) over the ratings of each row u."""
+    gradients: dict[int, Rows] = {}
+    for (row, partner), e in zip(pairs, errors, strict=True):
+        gradient = -2 * (e * other[partner, :width] - share[row] * penalties * own[row, :width])
+        gradients[row] = gradients.get(row, 0) + gradient
+    return gradients
+
+
+def _apply(gradients: dict[int, Rows], rows: Rows, steps: Rows, update: Update) -> None:
+    """Apply the optimizer once to each row that has a gradient.
+
+    Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9; Duchi, Hazan and
+    Singer 2011, "Adaptive subgradient methods", §1.1 with a diagonal matrix; Kingma and Ba 2015, "Adam",
+    algorithm 1, where t counts the updates of the row itself.
+    """
+    width = update.lanes.width
+    for row, g in gradients.items():
+        x = rows[row, :width]
+        first, second = rows[row, width : 2 * width], rows[row, 2 * width : 3 * width]
+        if update.lanes.optimizer == "sgd":
+            x -= steps * g
+        elif update.lanes.optimizer == "momentum":
+            first[:] = update.momentum * first - steps * g
+            x += first
+        elif update.lanes.optimizer == "adagrad":
+            first += g * g
+            x -= steps * g / (np.sqrt(first) + update.epsilon)
+        else:
+            weights = rows[row, 3 * width : 3 * width + 2]  # 1 − β^t of both moments
+            betas = np.array([update.beta1, update.beta2])
+            weights[:] = betas * weights + (1 - betas)
+            first[:] = update.beta1 * first + (1 - update.beta1) * g
+            second[:] = update.beta2 * second + (1 - update.beta2) * g * g
+            x -= steps * (first / weights[0]) / (np.sqrt(second / weights[1]) + update.epsilon)
+
+
+def squared_error(cell: Cell, users: Rows, items: Rows, mean: float, lanes: Lanes, clip=None) -> float:  # type: ignore[no-untyped-def]
+    """Return Σ (value − prediction)², predictions clipped to the interval `clip` if given."""
+    width = lanes.width
+    predictions = mean + np.einsum("pa,pa->p", users[cell.rows, :width], items[cell.columns, :width])
+    if clip is not None:
+        predictions = predictions.clip(*clip)
+    return float(((cell.values - predictions) ** 2).sum())
+
+
+def penalties(rows: Rows, weights, lanes: Lanes, side: str, regParam: float, biasRegParam: float) -> float:  # type: ignore[no-untyped-def]
+    """Return Σ_r weights[r]·(λ‖u_r‖² + λ_b·b_r²)."""
+    biases = lanes.user_biases(rows) if side == "user" else lanes.item_biases(rows)
+    factors = lanes.factors(rows)
+    return float(weights @ (regParam * (factors**2).sum(axis=1) + biasRegParam * biases**2))
