@@ -37,10 +37,26 @@ STORAGE_LEVELS = {
 class _ALSModelParams(_SparkALSModelParams):
     """Params that the estimator and its model share, with the setters that both have."""
 
+    clipPredictions: Param[bool] = Param(
+        Params._dummy(),
+        "clipPredictions",
+        "whether predictions, and the ratings shown by recommendations, are kept within the range of the training "
+        "ratings. Recommendations are ranked by the unclipped scores.",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         # pyspark's mixin leaves these to its estimator and to the JVM's model.
-        self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan")
+        self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan", clipPredictions=False)
+
+    def getClipPredictions(self) -> bool:
+        """Return whether predictions are kept within the range of the training ratings."""
+        return self.getOrDefault(self.clipPredictions)
+
+    def setClipPredictions(self, value: bool) -> Self:
+        """Set whether predictions are kept within the range of the training ratings."""
+        return self._set(clipPredictions=value)
 
     def setUserCol(self, value: str) -> Self:
         """Set the name of the column of user ids."""
