@@ -1,6 +1,8 @@
-"""The fitted model: predictions, recommendations, saving and loading."""
+"""The fitted models: predictions, recommendations, saving and loading."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from pyspark import Broadcast
 from pyspark.ml import Model
@@ -18,15 +20,18 @@ from spark_mf.engine.recommend import (
     spread,
 )
 from spark_mf.params import _ALSModelParams, require_positive, validate_model_params
-from spark_mf.persistence import ALSModelReader, ALSModelWriter
+from spark_mf.persistence import FactorModelReader, FactorModelWriter
 from spark_mf.summary import TrainingSummary
 
 if TYPE_CHECKING:
     from pyspark.ml.recommendation import ALSModel as SparkALSModel
 
 
-class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
-    """A factorization R ≈ U Vᵀ: a vector of `rank` numbers for each user and each item that has a rating.
+class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"]):
+    """What the models of all estimators are: r̂ = μ + b_u + b_i + u·v, for users and items that have a rating.
+
+    u and v are vectors of `rank` numbers, b_u and b_i biases and μ the `globalMean` (Koren, Bell and Volinsky 2009,
+    "Matrix factorization techniques for recommender systems", eq. 4). A plain model has neither biases nor mean.
 
     Recommendations collect the factors of the side that is recommended to the driver and broadcast them:
     n·rank·4 bytes there and once in each running task (27,000 items of rank 64: 7 MB). The model keeps the
@@ -36,11 +41,20 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
 
     Parameters
     ----------
-    userFactors, itemFactors : DataFrame (id int, bigint or string, features array<float>)
+    userFactors, itemFactors : DataFrame (id int, bigint or string, features array<float>) or (…, bias float)
         Each id once, of the kind that the model was trained with; see `spark_mf.engine.factors.factors_frame`.
     rank : int
         Length of each `features`.
     summary : TrainingSummary, optional
+    globalMean : float
+        μ, in the ratings' unit.
+    ratingRange : (low, high), optional
+        What predictions are clipped to where `clipPredictions` asks for it.
+
+    Raises
+    ------
+    ValueError
+        When only one side has biases, the mean is not finite, or the range is no range.
     """
 
     def __init__(
@@ -49,18 +63,24 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
         itemFactors: DataFrame | None = None,
         rank: int = 0,
         summary: TrainingSummary | None = None,
+        globalMean: float = 0.0,
+        ratingRange: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
+        if userFactors is not None and itemFactors is not None and _has_bias(userFactors) != _has_bias(itemFactors):
+            raise ValueError(
+                f"userFactors has the columns {', '.join(userFactors.columns)} and itemFactors "
+                f"{', '.join(itemFactors.columns)}: give both a column bias, or neither"
+            )
+        if not math.isfinite(globalMean):
+            raise ValueError(f"globalMean={globalMean} is no mean of ratings: use a finite number")
         self._userFactors = userFactors
         self._itemFactors = itemFactors
         self._rank = rank
         self._summary = summary
+        self._globalMean = globalMean
+        self._ratingRange = None if ratingRange is None else _checked_range(ratingRange)
         self._candidates: dict[str, Broadcast[Candidates]] = {}
-
-    @classmethod
-    def fromPySpark(cls, model: "SparkALSModel") -> "ALSModel":
-        """Return a model with the factors and Params of a `pyspark.ml.recommendation.ALSModel`."""
-        return model._copyValues(cls(model.userFactors, model.itemFactors, model.rank))
 
     @property
     def rank(self) -> int:
@@ -69,13 +89,28 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
 
     @property
     def userFactors(self) -> DataFrame:
-        """The rows of U as a DataFrame (id int, bigint or string, features array<float>)."""
-        return _fitted(self._userFactors)
+        """The rows of U as a DataFrame (id int, bigint or string, features array<float>); with biases, bias float."""
+        return self._fitted(self._userFactors)
 
     @property
     def itemFactors(self) -> DataFrame:
-        """The rows of V as a DataFrame (id int, bigint or string, features array<float>)."""
-        return _fitted(self._itemFactors)
+        """The rows of V; `userFactors` with the roles swapped."""
+        return self._fitted(self._itemFactors)
+
+    @property
+    def globalMean(self) -> float:
+        """μ, which every prediction contains; 0 in a plain model."""
+        return self._globalMean
+
+    @property
+    def hasBias(self) -> bool:
+        """Whether users and items have biases."""
+        return _has_bias(self.userFactors)
+
+    @property
+    def ratingRange(self) -> tuple[float, float] | None:
+        """The lowest and the highest rating, which `clipPredictions` clips to; None where they are not known."""
+        return self._ratingRange
 
     @property
     def hasSummary(self) -> bool:
@@ -92,8 +127,20 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
             When the model was not trained by spark_mf; see `hasSummary`.
         """
         if self._summary is None:
-            raise RuntimeError("this ALSModel has no training summary: only a model that spark_mf fitted has one")
+            name = type(self).__name__
+            raise RuntimeError(f"this {name} has no training summary: only a model that spark_mf fitted has one")
         return self._summary
+
+    def asPlain(self) -> "ALSModel":
+        """Return a model without biases and mean, whose dot products are this model's unclipped predictions.
+
+        Its users are [u, b_u + μ, 1] and its items [v, 1, b_i], of rank + 2, for whatever knows dot products only,
+        such as an index for nearest neighbours. A model that is plain already keeps its rank. The factors are lazy
+        frames over this model's; Params, rating range and summary are the same.
+        """
+        users, items, rank = self._plain_factors()
+        summary = self.summary if self.hasSummary else None
+        return self._copyValues(ALSModel(users, items, rank, summary, ratingRange=self.ratingRange))
 
     def predict(self, user: int | str, item: int | str) -> float:
         """Return the predicted rating of one pair by a Spark job; NaN when user or item is unknown.
@@ -102,10 +149,12 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
         ------
         TypeError
             For an id of another kind than the model's: a string where they are integers, or the other way round.
+        ValueError
+            When predictions are to be clipped and the model has no rating range.
         """
-        users = _row_of(self.userFactors, "user", user).select(F.col("features").alias("user"))
-        items = _row_of(self.itemFactors, "item", item).select(F.col("features").alias("item"))
-        pair = users.crossJoin(items).select(F.vector_inner_product("user", "item")).first()
+        users = _row_of(self.userFactors, "user", user).alias("users")
+        items = _row_of(self.itemFactors, "item", item).alias("items")
+        pair = users.crossJoin(items).select(self._prediction("users", "items")).first()
         return float("nan") if pair is None else float(pair[0])
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
@@ -129,14 +178,53 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
             )
         is_dropping = self.getColdStartStrategy().lower() == "drop"
         how = "inner" if is_dropping else "left"
-        score = F.vector_inner_product(f"{users}.features", f"{items}.features")
+        prediction = F.coalesce(self._prediction(users, items), F.lit(float("nan")).cast("float"))
         predictions = (
             dataset.alias(rows)
             .join(self.userFactors.alias(users), user == F.col(f"{users}.id"), how)
             .join(self.itemFactors.alias(items), item == F.col(f"{items}.id"), how)
-            .select(f"{rows}.*", F.coalesce(score, F.lit(float("nan")).cast("float")).alias(predictionCol))
+            .select(f"{rows}.*", prediction.alias(predictionCol))
         )
         return predictions.where(~F.isnan(F.col(quoted(predictionCol)))) if is_dropping else predictions
+
+    def _prediction(self, users: str, items: str) -> Column:
+        """Return r̂ of the rows of two aliased factor frames, null where either row is missing."""
+        rating = F.vector_inner_product(f"{users}.features", f"{items}.features")
+        if self.hasBias:
+            rating = rating + F.col(f"{users}.bias") + F.col(f"{items}.bias")
+        if self.globalMean:
+            rating = (rating + F.lit(self.globalMean)).cast("float")
+        shown_range = self._shown_range()
+        if shown_range is None:
+            return rating
+        low, high = (F.lit(bound).cast("float") for bound in shown_range)
+        # To Spark NaN is above every number, and greatest and least skip null: neither may become a rating.
+        return F.when(F.isnan(rating), rating).when(rating < low, low).when(rating > high, high).otherwise(rating)
+
+    def _shown_range(self) -> tuple[float, float] | None:
+        """Return what predictions are clipped to, or None where they are not to be clipped."""
+        if not self.getClipPredictions():
+            return None
+        if self.ratingRange is None:
+            name = type(self).__name__
+            raise ValueError(
+                f"clipPredictions=True needs a range of ratings, which this {name} has not: set it to False, or give "
+                f"{name}(...) a ratingRange"
+            )
+        return self.ratingRange
+
+    def _plain_factors(self) -> tuple[DataFrame, DataFrame, int]:
+        """Return user factors, item factors and their rank such that the dot products are the predictions."""
+        users, items = self.userFactors, self.itemFactors
+        if not self.hasBias and not self.globalMean:
+            return users, items, self.rank
+        none, one = F.lit(0.0), F.lit(1.0)
+        user_bias, item_bias = (F.col("bias"), F.col("bias")) if self.hasBias else (none, none)
+        return (
+            _with_factors(users, user_bias + F.lit(self.globalMean), one),
+            _with_factors(items, one, item_bias),
+            self.rank + 2,
+        )
 
     def recommendForAllUsers(self, numItems: int) -> DataFrame:
         """Return the `numItems` best items of each user.
@@ -144,68 +232,107 @@ class ALSModel(Model, _ALSModelParams, MLWritable, MLReadable["ALSModel"]):
         Returns
         -------
         DataFrame (userCol, recommendations array<struct<itemCol, rating float>>)
-            Best first, equal ratings by ascending item id; all items where there are fewer than `numItems`.
+            Best first, equal ratings by ascending item id; all items where there are fewer than `numItems`. With
+            `clipPredictions` the ratings are clipped, and the order is that of the ratings before.
 
         Raises
         ------
         ValueError
-            When `numItems` is no whole number above zero.
+            When `numItems` is no whole number above zero, or ratings are to be clipped without a rating range.
         MemoryError
             When the items' factors are more than the driver can take.
         """
-        return self._recommend(spread(self.userFactors), "users", numItems, "numItems")
+        return self._recommend("users", numItems, "numItems")
 
     def recommendForAllItems(self, numUsers: int) -> DataFrame:
         """Return the `numUsers` best users of each item; `recommendForAllUsers` with the roles swapped."""
-        return self._recommend(spread(self.itemFactors), "items", numUsers, "numUsers")
+        return self._recommend("items", numUsers, "numUsers")
 
     def recommendForUserSubset(self, dataset: DataFrame, numItems: int) -> DataFrame:
         """Return the `numItems` best items of each distinct known user of a dataset's column `userCol`.
 
         As `recommendForAllUsers`; users that the model does not know are absent.
         """
-        users = _subset(self.userFactors, dataset, "userCol", self.getUserCol())
-        return self._recommend(users, "users", numItems, "numItems")
+        return self._recommend("users", numItems, "numItems", dataset)
 
     def recommendForItemSubset(self, dataset: DataFrame, numUsers: int) -> DataFrame:
         """Return the `numUsers` best users of each distinct known item of a dataset's column `itemCol`."""
-        items = _subset(self.itemFactors, dataset, "itemCol", self.getItemCol())
-        return self._recommend(items, "items", numUsers, "numUsers")
+        return self._recommend("items", numUsers, "numUsers", dataset)
 
     def unpersist(self) -> None:
         """Free the executors' copies of the broadcast factors; recommendations have them sent again."""
         for candidates in self._candidates.values():
             candidates.unpersist()
 
-    def write(self) -> ALSModelWriter:
+    def write(self) -> FactorModelWriter:
         """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
-        return ALSModelWriter(self)
+        return FactorModelWriter(self)
 
     @classmethod
-    def read(cls) -> MLReader["ALSModel"]:
+    def read(cls) -> MLReader[Any]:
         """Return the reader behind `load`."""
-        return ALSModelReader(cls)
+        return FactorModelReader(cls)
 
-    def _recommend(self, sources: DataFrame, side: str, n: int, param: str) -> DataFrame:
-        """Recommend to `sources`, the factors of some or all of one side ("users" or "items")."""
+    @classmethod
+    def load(cls, path: str) -> Self:
+        """Return the model of this class that was saved at a path; its factors are read there when they are used."""
+        return cls.read().load(path)
+
+    def _recommend(self, side: str, n: int, param: str, dataset: DataFrame | None = None) -> DataFrame:
+        """Recommend to one side ("users" or "items"), all of it or those whose ids a dataset names."""
         require_positive(param, n)
         validate_model_params(self)
+        shown_range = self._shown_range()
+        users, items, rank = self._plain_factors()
         if side == "users":
-            sourceCol, targetCol, targets = self.getUserCol(), self.getItemCol(), self.itemFactors
+            sources, targets = users, items
+            sourceParam, sourceCol, targetCol = "userCol", self.getUserCol(), self.getItemCol()
         else:
-            sourceCol, targetCol, targets = self.getItemCol(), self.getUserCol(), self.userFactors
+            sources, targets = items, users
+            sourceParam, sourceCol, targetCol = "itemCol", self.getItemCol(), self.getUserCol()
+        sources = spread(sources) if dataset is None else _subset(sources, dataset, sourceParam, sourceCol)
         if side not in self._candidates:
-            self._candidates[side] = broadcast_candidates(targets, self.rank)
+            self._candidates[side] = broadcast_candidates(targets, rank)
         schema = recommendation_schema(
             sourceCol, sources.schema["id"].dataType, targetCol, targets.schema["id"].dataType
         )
-        return recommend(sources, self._candidates[side], n, schema, self.getBlockSize())
+        return recommend(sources, self._candidates[side], n, schema, self.getBlockSize(), shown_range)
+
+    def _fitted(self, factors: DataFrame | None) -> DataFrame:
+        if factors is None:
+            name = type(self).__name__
+            raise ValueError(f"this {name} has no factors: fit an {name.removesuffix('Model')}, or load a saved model")
+        return factors
 
 
-def _fitted(factors: DataFrame | None) -> DataFrame:
-    if factors is None:
-        raise ValueError("this ALSModel has no factors: fit an ALS, or load a saved model")
-    return factors
+class ALSModel(FactorModel):
+    """What `spark_mf.ALS` fits: a plain `FactorModel`, R ≈ U Vᵀ."""
+
+    @classmethod
+    def fromPySpark(cls, model: "SparkALSModel") -> "ALSModel":
+        """Return a model with the factors and Params of a `pyspark.ml.recommendation.ALSModel`."""
+        return model._copyValues(cls(model.userFactors, model.itemFactors, model.rank))
+
+
+class SGDModel(FactorModel):
+    """What `spark_mf.SGD` fits: a `FactorModel` with biases and a global mean unless they were not wanted."""
+
+
+def _has_bias(factors: DataFrame) -> bool:
+    return "bias" in factors.columns
+
+
+def _checked_range(found: Sequence[float]) -> tuple[float, float]:
+    """Return (low, high), or raise a ValueError when it is no range of ratings."""
+    if len(found) != 2 or not all(map(math.isfinite, found)) or found[0] > found[1]:
+        raise ValueError(f"ratingRange={found} is no range: use (low, high), two finite numbers in this order")
+    return found[0], found[1]
+
+
+def _with_factors(factors: DataFrame, *further: Column) -> DataFrame:
+    """Return a factor frame (id, features) with further factors behind those that each row has."""
+    more = F.array(*(factor.cast("float") for factor in further))
+    return factors.select("id", F.concat("features", more).alias("features"))
 
 
 def _subset(factors: DataFrame, dataset: DataFrame, param: str, column: str) -> DataFrame:

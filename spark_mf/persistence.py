@@ -15,7 +15,7 @@ from spark_mf.data.files import hadoop_path
 from spark_mf.summary import TrainingSummary
 
 if TYPE_CHECKING:
-    from spark_mf.model import ALSModel
+    from spark_mf.model import FactorModel
 
 T = TypeVar("T", bound="MLReadable[Any]")
 
@@ -93,10 +93,10 @@ class ParamsReader(MLReader[T]):
         return ValueError(f"{path} is no complete {name}, its {part} cannot be read: save the {name} again")
 
 
-class ALSModelWriter(ParamsWriter):
-    """Writes an ALSModel: Params, rank and training summary as metadata, and both factor frames."""
+class FactorModelWriter(ParamsWriter):
+    """Writes a model: Params, rank, global mean, rating range and summary as metadata, and both factor frames."""
 
-    instance: "ALSModel"
+    instance: "FactorModel"
 
     def save(self, path: str) -> None:
         """Write the model to a new folder.
@@ -120,25 +120,34 @@ class ALSModelWriter(ParamsWriter):
         model.userFactors.write.parquet(_join(path, USER_FACTORS))
         model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
         summary = json.loads(model.summary.to_json()) if model.hasSummary else None
-        extra = {"rank": model.rank, "summary": summary}
+        extra = {
+            "rank": model.rank,
+            "globalMean": model.globalMean,
+            "ratingRange": model.ratingRange,
+            "summary": summary,
+        }
         DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
 
 
-class ALSModelReader(ParamsReader["ALSModel"]):
-    """Reads an ALSModel; its factors stay in the folder and are read when they are used."""
+class FactorModelReader(ParamsReader["FactorModel"]):
+    """Reads a model of one class; its factors stay in the folder and are read when they are used."""
 
-    def _create(self, path: str, metadata: dict[str, Any]) -> "ALSModel":
+    def _create(self, path: str, metadata: dict[str, Any]) -> "FactorModel":
         summary = metadata.get("summary")
+        # spark_mf 0.1 saved plain models only, without a mean or a range.
         return self.cls(
             self._read_factors(path, USER_FACTORS),
             self._read_factors(path, ITEM_FACTORS),
             metadata["rank"],
             None if summary is None else TrainingSummary.from_json(json.dumps(summary)),
+            metadata.get("globalMean", 0.0),
+            metadata.get("ratingRange"),
         )
 
     def _read_factors(self, path: str, part: str) -> DataFrame:
         try:
-            return self.sparkSession.read.parquet(_join(path, part)).select("id", "features")
+            factors = self.sparkSession.read.parquet(_join(path, part))
+            return factors.select("id", "features", *(name for name in factors.columns if name == "bias"))
         except AnalysisException as error:
             raise self._incomplete(path, part) from error
 

@@ -14,11 +14,19 @@ class IterationRecord:
     seconds: float
     """Wall-clock seconds of this iteration alone, without setting up."""
     objective: float | None
-    """The minimised objective of the stated `regularization` after the iteration; None where not computed."""
+    """The minimised objective of the stated `regularization`; None where not computed.
+
+    ALS: after the iteration. SGD: running, the sum over the epoch's ratings of each one's squared error and share
+    of the penalty as it was visited, just before its update.
+    """
     train_rmse: float | None
-    """Root mean squared error over the training ratings after the iteration; None where not computed."""
+    """Root mean squared error over the training ratings, ALS's after the iteration and SGD's running, as the
+    objective; None where not computed."""
     validation_rmse: float | None
-    """The same over the validation rows whose user and item were trained; None without such rows."""
+    """The same after the iteration over the validation rows whose user and item were trained; None without such
+    rows."""
+    step_size: float | None = None
+    """SGD's step of the factors in this epoch; None for ALS."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,15 @@ class TrainingSummary:
     regParam: float
     regularization: str
     solver: str
+    """ALS's solver of a row, "cholesky" or "cg"; for SGD the name of its optimizer."""
+    engine: str = "broadcast"
+    """How blocks and factors met: "broadcast", "ring" or "stages"."""
+    bestIteration: int | None = None
+    """The iteration whose factors the model holds, counted from 1; None for the last."""
+    stoppedEarly: bool = False
+    """Whether the fit ended before maxIter because it no longer improved."""
+    biasRegParam: float | None = None
+    """λ of the biases; None for a model without biases."""
 
     @property
     def totalIterations(self) -> int:
@@ -52,18 +69,23 @@ class TrainingSummary:
 
     @property
     def objectiveHistory(self) -> list[float | None]:
-        """Objective after each iteration, in order."""
+        """Objective of each iteration, in order."""
         return [record.objective for record in self.history]
 
     @property
     def trainRmseHistory(self) -> list[float | None]:
-        """Training RMSE after each iteration, in order."""
+        """Training RMSE of each iteration, in order."""
         return [record.train_rmse for record in self.history]
 
     @property
     def validationRmseHistory(self) -> list[float | None]:
         """Validation RMSE after each iteration, in order."""
         return [record.validation_rmse for record in self.history]
+
+    @property
+    def stepSizeHistory(self) -> list[float | None]:
+        """Step size of each epoch, in order; all None for ALS."""
+        return [record.step_size for record in self.history]
 
     def to_json(self) -> str:
         """Return the summary as one line of JSON; absent values are null. `from_json` is its inverse."""

@@ -70,19 +70,19 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
 
 
 def with_original_ids(factors: DataFrame, ids: IdMap | None, level: StorageLevel) -> DataFrame:
-    """Return a factor frame (id, features), persisted, with the ids of the dataset in the place of their keys.
+    """Return a factor frame, persisted, with the ids of the dataset in the place of their keys.
 
     Parameters
     ----------
-    factors : DataFrame (id, features)
+    factors : DataFrame (id, features) or (id, features, bias)
     ids : the map back, or None where the frame has the ids themselves
     level : StorageLevel
         With a map, the frame is computed at once unless the level is NONE, so that the map can be released.
     """
     if ids is None:
         return factors.persist(level)
-    keyed = factors.select(F.col("id").alias("key"), "features")
-    restored = keyed.join(ids.frame, "key").select("id", "features").persist(level)
+    keyed = factors.withColumnRenamed("id", "key")
+    restored = keyed.join(ids.frame, "key").select(*factors.columns).persist(level)
     if level != StorageLevel.NONE:
         restored.count()
     return restored

@@ -1,5 +1,7 @@
 """Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +14,23 @@ from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 _BATCH_VALUES = 1 << 24
 
 
-def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[np.float32]) -> DataFrame:
+class CollectedFactors(NamedTuple):
+    """One side of a model in the driver's memory: n·(rank + 1)·4 bytes and the ids."""
+
+    ids: pa.Array
+    """n ids, ascending, of the frame's type: int32, int64 or string."""
+    factors: NDArray[np.float32]
+    """float32[n, rank], in the order of `ids`; float32[0, 0] for an empty frame."""
+    biases: NDArray[np.float32] | None
+    """float32[n], in the order of `ids`; None where the frame has no column `bias`."""
+
+
+def factors_frame(
+    spark: SparkSession,
+    ids: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    biases: NDArray[np.float32] | None = None,
+) -> DataFrame:
     """Return a factor matrix as a DataFrame in the schema of pyspark's `userFactors` and `itemFactors`.
 
     Parameters
@@ -21,10 +39,11 @@ def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[
     ids : int64[n]
         Id of each row, each once.
     factors : float32[n, rank]
+    biases : float32[n], optional
 
     Returns
     -------
-    DataFrame (id int not null, features array<float>)
+    DataFrame (id int not null, features array<float>), and with biases (…, bias float not null)
         `id` is bigint when an id does not fit in 32 bits. Rows in the given order; not cached.
 
     Raises
@@ -34,23 +53,26 @@ def factors_frame(spark: SparkSession, ids: NDArray[np.int64], factors: NDArray[
     """
     if ids.ndim != 1 or factors.ndim != 2 or len(ids) != len(factors):
         raise ValueError(f"ids {ids.shape} and factors {factors.shape} differ: pass [n] and [n, rank]")
+    if biases is not None and biases.shape != ids.shape:
+        raise ValueError(f"ids {ids.shape} and biases {biases.shape} differ: pass [n] of both")
     id_kind = id_type(ids)
-    schema = pa.schema([pa.field("id", id_kind, nullable=False), pa.field("features", pa.list_(pa.float32()))])
     rows = max(1, _BATCH_VALUES // max(1, factors.shape[1]))
-    batches = [
-        pa.record_batch(
-            [pa.array(ids[start : start + rows], id_kind), list_array(factors[start : start + rows])],
-            schema=schema,
-        )
-        for start in range(0, max(1, len(ids)), rows)  # pyspark takes no table without a batch
-    ]
-    frame_schema = StructType(
+    schema = StructType(
         [
             StructField("id", from_arrow_type(id_kind), nullable=False),
             StructField("features", ArrayType(FloatType(), containsNull=False)),
         ]
     )
-    return spark.createDataFrame(pa.Table.from_batches(batches, schema), frame_schema)
+    if biases is not None:
+        schema = schema.add("bias", FloatType(), nullable=False)
+    batches = []
+    for start in range(0, max(1, len(ids)), rows):  # pyspark takes no table without a batch
+        part = slice(start, start + rows)
+        columns = [pa.array(ids[part], id_kind), list_array(factors[part])]
+        if biases is not None:
+            columns.append(pa.array(biases[part], pa.float32()))
+        batches.append(pa.record_batch(columns, names=schema.names))
+    return spark.createDataFrame(pa.Table.from_batches(batches), schema)
 
 
 def id_type(ids: NDArray[np.int64]) -> pa.DataType:
@@ -61,24 +83,23 @@ def id_type(ids: NDArray[np.int64]) -> pa.DataType:
 
 
 def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:
-    """Collect a factor frame; the inverse of `factors_frame`.
+    """Collect a factor frame's ids and factors, and leave its biases, as `collect_factors` does otherwise."""
+    return collect_factors(frame.select("id", "features"))[:2]
+
+
+def collect_factors(frame: DataFrame) -> CollectedFactors:
+    """Collect a factor frame, sorted by id; the inverse of `factors_frame`.
 
     Parameters
     ----------
-    frame : DataFrame (id int, bigint or string, features array<float>)
-
-    Returns
-    -------
-    ids : an Arrow array of n ids, ascending, of the frame's type
-    factors : float32[n, rank]
-        In the order of `ids`; float32[0, 0] for an empty frame.
+    frame : DataFrame (id int, bigint or string, features array<float>) or (…, bias float)
 
     Raises
     ------
     ValueError
-        When rows of factors are null or of unequal length.
+        When rows of factors are null or of unequal length, or a bias is null.
     """
-    table = frame.select("id", "features").toArrow()
+    table = frame.toArrow()
     ids = table["id"].combine_chunks()
     chunks = [chunk for chunk in table["features"].chunks if len(chunk)]
     rank = len(chunks[0][0]) if chunks else 0
@@ -88,7 +109,12 @@ def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:
         factors[start : start + len(chunk)] = matrix(chunk, rank)
         start += len(chunk)
     order = pc.array_sort_indices(ids)
-    return ids.take(order), factors[order.to_numpy()]
+    biases = None
+    if "bias" in table.column_names:
+        if table["bias"].null_count:
+            raise ValueError(f"{table['bias'].null_count} rows of factors have no bias: fit the model again")
+        biases = table["bias"].to_numpy()[order.to_numpy()]
+    return CollectedFactors(ids.take(order), factors[order.to_numpy()], biases)
 
 
 def list_array(rows: NDArray[np.float32]) -> pa.ListArray:

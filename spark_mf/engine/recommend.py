@@ -64,7 +64,12 @@ def spread(frame: DataFrame) -> DataFrame:
 
 
 def recommend(
-    sources: DataFrame, candidates: Broadcast[Candidates], n: int, schema: StructType, block_size: int
+    sources: DataFrame,
+    candidates: Broadcast[Candidates],
+    n: int,
+    schema: StructType,
+    block_size: int,
+    shown_range: tuple[float, float] | None = None,
 ) -> DataFrame:
     """Return the n best candidates of each source row. Lazy.
 
@@ -83,12 +88,16 @@ def recommend(
         From `recommendation_schema`.
     block_size : int
         Candidates scored at a time, at most.
+    shown_range : (low, high), optional
+        The ratings in the result are clipped to it; the order is that of the scores before.
     """
     output = to_arrow_schema(schema)
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             values, indices = _best(batch.column(1), candidates.value, n, block_size)
+            if shown_range is not None:
+                np.clip(values, *shown_range, out=values)
             yield _recommendations(batch.column(0), candidates.value.ids, values, indices, output)
 
     return sources.select("id", "features").mapInArrow(score, schema)
