@@ -134,7 +134,7 @@ class FactorModelReader(ParamsReader["FactorModel"]):
 
     def _create(self, path: str, metadata: dict[str, Any]) -> "FactorModel":
         summary = metadata.get("summary")
-        # spark_mf 0.1 saved plain models only, without a mean or a range.
+        # Models that were saved before there were biases know neither a mean nor a range.
         return self.cls(
             self._read_factors(path, USER_FACTORS),
             self._read_factors(path, ITEM_FACTORS),
@@ -170,3 +170,20 @@ def _reads_from(frame: DataFrame, path: str) -> bool:
     spark = frame.sparkSession
     folder = hadoop_path(spark, path)[0].toUri().getPath().rstrip("/") + "/"
     return any(hadoop_path(spark, name)[0].toUri().getPath().startswith(folder) for name in frame.inputFiles())
+
+
+def saved_class(spark: SparkSession, path: str) -> str:
+    """Return the name of the class whose instance was saved at a path.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is nothing, or what is there has no metadata.
+    """
+    _require_path(path)
+    if not _exists(spark, path):
+        raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+    try:
+        return str(DefaultParamsReader.loadMetadata(path, spark)["class"]).rpartition(".")[2]
+    except (AnalysisException, TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} has no metadata that can be read: save the model again") from error

@@ -10,8 +10,8 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
 from pyspark.sql.types import IntegerType
 
-from spark_mf.engine.factors import factors_arrays, factors_frame
-from spark_mf.model import ALSModel
+from spark_mf.engine.factors import collect_factors, factors_arrays, factors_frame
+from spark_mf.model import ALSModel, SGDModel
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 SUMMARY = TrainingSummary(
@@ -50,6 +50,17 @@ def copied(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "copy")
 
 
+def metadata_of(folder):
+    (part,) = Path(folder, "metadata").glob("part-*")
+    return part.read_text()
+
+
+def replace_metadata(folder, text):
+    shutil.rmtree(folder / "metadata")
+    (folder / "metadata").mkdir()
+    (folder / "metadata" / "part-00000.txt").write_text(text)
+
+
 def test_loaded_model_is_the_saved_one(model, saved):
     loaded = ALSModel.load(saved)
     assert (loaded.uid, loaded.rank, loaded.summary) == (model.uid, 2, SUMMARY)
@@ -69,9 +80,46 @@ def test_model_without_summary(model, tmp_path):
     assert not ALSModel.load(path).hasSummary
 
 
+@pytest.mark.parametrize("cls", [ALSModel, SGDModel])
+def test_biases_mean_and_range_are_saved(spark, tmp_path, cls):
+    users = factors_frame(spark, np.array([2, 1]), np.array([[3], [1]], np.float32), np.array([0.5, -2], np.float32))
+    items = factors_frame(spark, np.array([5]), np.array([[2]], np.float32), np.array([-0.25], np.float32))
+    model = cls(users, items, 1, SUMMARY, 3.25, (0.5, 5)).setClipPredictions(True)
+    model.save(str(tmp_path / "model"))
+    loaded = cls.load(str(tmp_path / "model"))
+    assert type(loaded) is cls
+    assert (loaded.hasBias, loaded.globalMean, loaded.ratingRange) == (True, 3.25, (0.5, 5))
+    assert loaded.getClipPredictions()
+    ids, factors, biases = collect_factors(loaded.userFactors)
+    assert biases is not None
+    assert (ids.to_pylist(), factors.tolist(), biases.tolist()) == ([1, 2], [[1], [3]], [-2, 0.5])
+    assert loaded.predict(1, 5) == 3.0  # 3.25 - 2 - 0.25 + 2
+    assert loaded.predict(2, 5) == 5.0  # 9.5, clipped
+
+
+def test_model_of_the_other_estimator_is_refused(saved):
+    with pytest.raises(ValueError, match=r"holds a spark_mf\.model\.ALSModel, not a spark_mf\.model\.SGDModel"):
+        SGDModel.load(saved)
+
+
+def test_model_that_was_saved_before_there_were_biases(copied):
+    metadata = json.loads(metadata_of(copied))
+    for key in ("globalMean", "ratingRange"):
+        del metadata[key]
+    del metadata["defaultParamMap"]["clipPredictions"]
+    for key in ("engine", "bestIteration", "stoppedEarly", "biasRegParam"):
+        del metadata["summary"][key]
+    replace_metadata(copied, json.dumps(metadata))
+    loaded = ALSModel.load(str(copied))
+    assert (loaded.hasBias, loaded.globalMean, loaded.ratingRange) == (False, 0, None)
+    assert not loaded.getClipPredictions()
+    assert loaded.summary == SUMMARY
+    assert loaded.predict(2, 7) == 7
+
+
 def test_layout_is_pysparks(saved, model):
     assert sorted(part.name for part in Path(saved).iterdir()) == ["itemFactors", "metadata", "userFactors"]
-    (line,) = next(Path(saved, "metadata").glob("part-*")).read_text().splitlines()
+    (line,) = metadata_of(saved).splitlines()
     metadata = json.loads(line)
     assert metadata["class"] == "spark_mf.model.ALSModel"
     assert metadata["rank"] == 2
@@ -137,18 +185,12 @@ def test_half_written_folder_is_refused(spark, copied, part):
 
 @pytest.mark.parametrize("text", ["", "not json\n", "{}\n"])
 def test_unreadable_metadata_is_refused(spark, copied, text):
-    shutil.rmtree(copied / "metadata")
-    (copied / "metadata").mkdir()
-    (copied / "metadata" / "part-00000.txt").write_text(text)
+    replace_metadata(copied, text)
     with pytest.raises(ValueError, match=r"its metadata cannot be read"):
         ALSModel.load(str(copied))
 
 
 def test_param_of_another_version_is_refused(spark, copied):
-    (part,) = (copied / "metadata").glob("part-*")
-    text = part.read_text().replace('"predictionCol":"guess"', '"guessCol":"guess"')
-    shutil.rmtree(copied / "metadata")
-    (copied / "metadata").mkdir()
-    (copied / "metadata" / "part-00000.txt").write_text(text)
+    replace_metadata(copied, metadata_of(copied).replace('"predictionCol":"guess"', '"guessCol":"guess"'))
     with pytest.raises(ValueError, match=r"holds a Param that this version of ALSModel does not take .*guessCol"):
         ALSModel.load(str(copied))

@@ -62,6 +62,8 @@ def test_factors_get_their_ids_back(spark):
     for level in (LEVEL, StorageLevel.NONE):
         restored = with_original_ids(factors, ids, level)
         assert sorted(map(tuple, restored.collect())) == [("five", [1.0]), ("six", [2.0])]
+    biased = with_original_ids(factors.selectExpr("*", "cast(id + 0.5 AS float) bias"), ids, LEVEL)
+    assert sorted(map(tuple, biased.collect())) == [("five", [1.0], 5.5), ("six", [2.0], 6.5)]
     restored = with_original_ids(factors, ids, LEVEL)
     ids.release()
     assert restored.count() == 2
