@@ -2,35 +2,35 @@
 
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from pyspark import SparkContext, keyword_only
-from pyspark.ml import Estimator
-from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.data.ids import with_original_ids
-from spark_mf.engine.broadcast import BroadcastEngine, Iteration, State
+from spark_mf.als_params import _ALSParams, validate_als_params
+from spark_mf.checkpoint import SavedFit
+from spark_mf.engine.als_ring import RingEngine
+from spark_mf.engine.broadcast import BroadcastEngine
+from spark_mf.engine.choice import RING, choose_engine, task_slots
 from spark_mf.engine.factors import factors_frame
 from spark_mf.engine.half_step import Subproblem
-from spark_mf.engine.layout import Side
+from spark_mf.engine.iteration import Iteration, State
+from spark_mf.engine.limits import require_room
+from spark_mf.factorizer import _Factorizer, default_blocks, validation_rmse
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.objective import objective
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
-from spark_mf.params import _ALSParams, storage_level, validate_params
 from spark_mf.partitioned import PartitionedRatings
-from spark_mf.persistence import ParamsReader, ParamsWriter
-from spark_mf.preparation import PreparedRatings, prepare
-from spark_mf.progress import Progress, report
-from spark_mf.summary import IterationRecord, TrainingSummary
+from spark_mf.preparation import Plan, PreparedRatings, Sizes, blocks_asked
+from spark_mf.summary import IterationRecord
+from spark_mf.warm_start import load_initial_model
 
-if TYPE_CHECKING:
-    from pyspark.ml._typing import ParamMap
+# Params that change results by rounding only: a saved fit may go on with others.
+_UNLIKE = ("numUserBlocks", "numItemBlocks")
 
 
-class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
+class ALS(_Factorizer[ALSModel], _ALSParams):
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
 
     A drop-in for `pyspark.ml.recommendation.ALS`: the same constructor, Params, defaults, columns and model.
@@ -53,11 +53,16 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
     pyspark, and counted in `summary.duplicates`.
 
     The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are. Where
-    the numbers of blocks are not set, they are at most 10, as in pyspark, but no more than keep the cores busy and
-    each block below about 4 million ratings.
+    the numbers of blocks are not set, they are as many as keep the cores busy and each block between ten thousand
+    and about 4 million ratings.
 
-    A factor matrix, n·rank·4 bytes, has to fit in the driver and in each running task. Nothing grows with the
-    iterations, so there is nothing for checkpointInterval to cut off.
+    With ``engine="ring"`` blocks and factors stay with the workers, in one barrier stage for checkpointInterval
+    iterations; with ``"broadcast"`` factors pass the driver in every half-step, and stages are ordinary ones. Results
+    are the same to rounding. "auto" takes the ring, except under dynamic allocation and where the session demands
+    network encryption. The factors, n·rank·4 bytes, have to fit in the driver and in each running task.
+
+    With `checkpointDir` the fit is saved every checkpointInterval iterations, and the same fit goes on from there.
+    `initialModel` names a saved model to start from, of ALS or SGD; biases are left out, and `asPlain` includes them.
 
     Examples
     --------
@@ -72,8 +77,6 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
     >>> model.recommendForAllUsers(1).columns
     ['user', 'recommendations']
     """
-
-    _input_kwargs: dict[str, Any]
 
     @keyword_only
     def __init__(
@@ -97,102 +100,71 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
         coldStartStrategy: str = "nan",
         blockSize: int = 4096,
         validationIndicatorCol: str | None = None,
+        clipPredictions: bool = False,
         regularization: str = "weighted",
         solver: str = "cholesky",
         innerSteps: int = 3,
+        engine: str = "auto",
+        ringTimeout: float = 60.0,
+        checkpointDir: str | None = None,
+        initialModel: str | None = None,
     ) -> None:
         super().__init__()
         self.setParams(**self._input_kwargs)
 
-    def setParams(self, **params: Any) -> Self:
-        """Set several Params at once, by the constructor's names.
-
-        Raises
-        ------
-        TypeError
-            For a name that is no Param, or a value of the wrong type.
-        """
-        unknown = [name for name in params if not self.hasParam(name)]
-        if unknown:
-            known = ", ".join(param.name for param in self.params)
-            raise TypeError(f"{unknown[0]!r} is no Param of ALS: use one of {known}")
-        return self._set(**params)
-
-    @overload
-    def fit(self, dataset: DataFrame | PartitionedRatings, params: "ParamMap | None" = ...) -> ALSModel: ...
-
-    @overload
-    def fit(
-        self, dataset: DataFrame | PartitionedRatings, params: "list[ParamMap] | tuple[ParamMap, ...]"
-    ) -> list[ALSModel]: ...
-
-    def fit(self, dataset: Any, params: Any = None) -> Any:
-        """Fit a model to ratings, or several with other values of Params.
-
-        Parameters
-        ----------
-        dataset : DataFrame or PartitionedRatings
-        params : dict of Param to value, or a list of these, optional
-
-        Raises
-        ------
-        ValueError, NotImplementedError
-            When a Param, a column or a row cannot be used.
-        MemoryError
-            When the driver cannot take the factors.
-        """
-        return super().fit(dataset, params)
-
-    def write(self) -> ParamsWriter:
-        """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
-        return ParamsWriter(self)
-
-    @classmethod
-    def read(cls) -> ParamsReader["ALS"]:
-        """Return the reader behind `load`."""
-        return ParamsReader(cls)
-
     def _fit(self, dataset: DataFrame | PartitionedRatings) -> ALSModel:
         began = time.perf_counter()
-        validate_params(self)
+        validate_als_params(self)
         session = dataset.sparkSession
         with ExitStack() as held:
-            if isinstance(dataset, PartitionedRatings):
-                ratings = dataset.prepare(self, held)
-            else:
-                ratings = prepare(dataset, self, held)
-            users, items = ratings.users.side, ratings.items.side
-            state = self._initial_state(users, items)
+            ratings = self._prepare(dataset, self._plan, held)
             setup_seconds = time.perf_counter() - began
-            history = self._iterate(session.sparkContext, ratings, state, began)
-            factors = self._factors(session, ratings, state)
-        summary = TrainingSummary(
-            history=tuple(history),
-            setupSeconds=setup_seconds,
-            totalSeconds=time.perf_counter() - began,
-            users=len(users),
-            items=len(items),
-            ratings=ratings.ratings,
-            validationRatings=ratings.validation_ratings,
-            coldValidationRatings=ratings.validation_ratings - ratings.users.validation_ratings,
-            duplicates=ratings.users.duplicates,
-            regParam=self.getRegParam(),
-            regularization=self.getRegularization(),
-            solver=self.getSolver(),
+            state, history = self._iterate(session, ratings, began)
+            users = factors_frame(session, ratings.users.index.ids, state.users)
+            items = factors_frame(session, ratings.items.index.ids, state.items)
+            users = self._in_original_ids(users, ratings.user_ids)
+            items = self._in_original_ids(items, ratings.item_ids)
+        summary = self._summary(
+            ratings, history, began, setupSeconds=setup_seconds, solver=self.getSolver(), bestIteration=None
         )
-        return self._copyValues(ALSModel(*factors, self.getRank(), summary))
+        rating_range = ratings.counts.lowest, ratings.counts.highest
+        return self._copyValues(ALSModel(users, items, self.getRank(), summary, ratingRange=rating_range))
 
-    def _initial_state(self, users: Side, items: Side) -> State:
-        """Return random rows of length 1, which depend on nothing but the seed and the position among sorted ids."""
+    def _plan(self, context: SparkContext, sizes: Sizes) -> Plan:
+        """Choose engine and blocks, and refuse what the driver cannot take."""
+        slots = task_slots(context)
+        open_blocks = default_blocks(sizes.ratings, slots)
+        user_blocks = sizes.user_blocks or blocks_asked(self, "numUserBlocks", sizes.users)
+        item_blocks = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
+        user_blocks = user_blocks or min(open_blocks, sizes.users)
+        item_blocks = item_blocks or min(open_blocks, sizes.items)
+        n_members = min(slots, user_blocks, item_blocks)
+        engine = choose_engine(context, self.getEngine(), n_members, "broadcast")
+        # What passes the driver at a time: both sides' factors after a stage of the ring, else those of one.
+        is_ring = engine == RING
+        rows = (sizes.users + sizes.items, 0) if is_ring else (sizes.users, sizes.items)
+        require_room(context, *rows, self.getRank())
+        return Plan(engine, user_blocks, item_blocks, n_members if is_ring else None, needs_items=True)
+
+    def _initial_state(self, session: SparkSession, ratings: PreparedRatings) -> State:
+        """Return random rows of length 1, which depend on nothing but the seed and the position among sorted ids,
+        and where `initialModel` knows a user or an item, its factors."""
         seed, rank = self.getSeed(), self.getRank()
-        return State(
-            unit_rows(seed, Purpose.USER_FACTORS, len(users), rank),
-            unit_rows(seed, Purpose.ITEM_FACTORS, len(items), rank),
+        state = State(
+            unit_rows(seed, Purpose.USER_FACTORS, len(ratings.users), rank),
+            unit_rows(seed, Purpose.ITEM_FACTORS, len(ratings.items), rank),
         )
+        path = self.getInitialModel()
+        if path is not None:
+            initial = load_initial_model(session, path, rank, ratings)
+            state.users[initial.users.rows] = initial.users.factors
+            state.items[initial.items.rows] = initial.items.factors
+        return state
 
     def _iterate(
-        self, context: SparkContext, ratings: PreparedRatings, state: State, began: float
-    ) -> list[IterationRecord]:
+        self, session: SparkSession, ratings: PreparedRatings, began: float
+    ) -> tuple[State, list[IterationRecord]]:
+        """Run the iterations that are not saved yet, and save them on the way."""
         problem = Subproblem(
             self.getRank(),
             self.getRegParam(),
@@ -201,37 +173,37 @@ class ALS(Estimator[ALSModel], _ALSParams, MLWritable, MLReadable["ALS"]):
             self.getSolver(),
             self.getInnerSteps(),
         )
-        engine = BroadcastEngine(context, ratings.users, ratings.items, problem)
-        history = []
-        for number, iteration in enumerate(engine.iterate(state, self.getMaxIter()), 1):
-            record = _record(number, iteration, problem, ratings.users.validation_ratings)
-            history.append(record)
-            report(
-                Progress(
-                    label="ALS",
-                    step=number,
-                    total=self.getMaxIter(),
-                    seconds=record.seconds,
-                    elapsed=time.perf_counter() - began,
-                    train_rmse=record.train_rmse,
-                    validation_rmse=record.validation_rmse,
-                )
-            )
-        return history
+        history: list[IterationRecord] = []
+        checkpoint = self._checkpoint(session, ratings, _UNLIKE)
+        saved = checkpoint and checkpoint.load(("users", "items"))
+        if saved:
+            history = list(saved.history)
+            state = State(saved.arrays["users"], saved.arrays["items"])
+        else:
+            state = self._initial_state(session, ratings)
+        engine = self._engine(session.sparkContext, ratings, problem)
+        for numbers in self._intervals(len(history)):
+            for number, iteration in zip(numbers, engine.iterate(state, numbers, self.getMaxIter()), strict=True):
+                history.append(_record(number, iteration, problem, ratings))
+                self._report(history[-1], began)
+            if checkpoint:
+                checkpoint.save(SavedFit(tuple(history), {"users": state.users, "items": state.items}, {}))
+        return state, history
 
-    def _factors(self, session: SparkSession, ratings: PreparedRatings, state: State) -> tuple[DataFrame, DataFrame]:
-        """Return both sides' factors as frames with the ids of the dataset, persisted."""
-        level = storage_level(self.getFinalStorageLevel())
-        users = factors_frame(session, ratings.users.side.index.ids, state.users)
-        items = factors_frame(session, ratings.items.side.index.ids, state.items)
-        return with_original_ids(users, ratings.user_ids, level), with_original_ids(items, ratings.item_ids, level)
+    def _engine(
+        self, context: SparkContext, ratings: PreparedRatings, problem: Subproblem
+    ) -> BroadcastEngine | RingEngine:
+        assert ratings.by_item is not None
+        if ratings.engine == RING:
+            return RingEngine(context, ratings.by_user, ratings.by_item, problem, self.getRingTimeout())
+        return BroadcastEngine(context, ratings.by_user, ratings.by_item, problem)
 
 
-def _record(number: int, iteration: Iteration, problem: Subproblem, n_validation: int) -> IterationRecord:
+def _record(number: int, iteration: Iteration, problem: Subproblem, ratings: PreparedRatings) -> IterationRecord:
     return IterationRecord(
         iteration=number,
         seconds=iteration.seconds,
         objective=objective(iteration.squared_error, iteration.penalties, problem.regularization, problem.n_ratings),
         train_rmse=float(np.sqrt(iteration.squared_error / problem.n_ratings)),
-        validation_rmse=float(np.sqrt(iteration.validation_squared_error / n_validation)) if n_validation else None,
+        validation_rmse=validation_rmse(iteration.validation_squared_error, ratings),
     )

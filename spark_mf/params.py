@@ -5,17 +5,25 @@ Names, defaults and docs of everything that pyspark's ALS has come from pyspark'
 """
 
 import math
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pyspark import StorageLevel
 from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.param.shared import HasValidationIndicatorCol
+from pyspark.ml.param.shared import (
+    HasCheckpointInterval,
+    HasIntermediateStorageLevel,
+    HasMaxIter,
+    HasRegParam,
+    HasSeed,
+    HasValidationIndicatorCol,
+)
 from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
+T = TypeVar("T")
+
 COLD_START_STRATEGIES = ("nan", "drop")
 REGULARIZATIONS = ("weighted", "plain", "mean")
-SOLVERS = ("cholesky", "cg")
 # Python's data is always serialized, so the JVM's "_SER" names mean the same levels as those without.
 STORAGE_LEVELS = {
     "NONE": StorageLevel.NONE,
@@ -79,9 +87,22 @@ class _ALSModelParams(_SparkALSModelParams):
         return self._set(blockSize=value)
 
 
-class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
-    """All Params of pyspark's ALS, and those that only spark_mf has."""
+class _FactorizationParams(
+    _ALSModelParams,
+    HasMaxIter,
+    HasRegParam,
+    HasCheckpointInterval,
+    HasSeed,
+    HasIntermediateStorageLevel,
+    HasValidationIndicatorCol,
+):
+    """Params of every estimator that factorizes ratings, by pyspark's names where it has them."""
 
+    rank = _SparkALSParams.rank
+    numUserBlocks = _SparkALSParams.numUserBlocks
+    numItemBlocks = _SparkALSParams.numItemBlocks
+    ratingCol = _SparkALSParams.ratingCol
+    finalStorageLevel = _SparkALSParams.finalStorageLevel
     regularization: Param[str] = Param(
         Params._dummy(),
         "regularization",
@@ -90,36 +111,91 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
         "'mean': each counts once and the errors enter by their mean.",
         typeConverter=TypeConverters.toString,
     )
-    solver: Param[str] = Param(
+    engine: Param[str] = Param(
         Params._dummy(),
-        "solver",
-        "how a row's normal equations are solved. 'cholesky': exactly; "
-        "'cg': by innerSteps steps of conjugate gradients from the row's previous factors.",
+        "engine",
+        "how the tasks of a fit exchange factors. 'ring': from worker to worker, in barrier stages; 'broadcast' (ALS) "
+        "or 'stages' (SGD): through the driver, in ordinary stages; 'auto': on the ring where it can run.",
         typeConverter=TypeConverters.toString,
     )
-    innerSteps: Param[int] = Param(
+    ringTimeout: Param[float] = Param(
         Params._dummy(),
-        "innerSteps",
-        "steps of an iterative solver per row and half-step (> 0); the exact solver 'cholesky' takes none.",
-        typeConverter=TypeConverters.toInt,
+        "ringTimeout",
+        "seconds (> 0) that a member of the ring may be silent before its stage is given up and run again.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    checkpointDir: Param[str] = Param(
+        Params._dummy(),
+        "checkpointDir",
+        "folder on any file system of Hadoop's in which the fit is saved every checkpointInterval iterations, and "
+        "from which a fit with the same ratings and Params goes on. Without it nothing is saved.",
+        typeConverter=TypeConverters.toString,
+    )
+    initialModel: Param[str] = Param(
+        Params._dummy(),
+        "initialModel",
+        "folder of a saved model of the same rank that the fit starts from; users and items that it does not know "
+        "start as they would without it.",
+        typeConverter=TypeConverters.toString,
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         # pyspark's default seed differs from one Python process to the next; a default model should not.
-        self._setDefault(regularization="weighted", solver="cholesky", innerSteps=3, seed=0)
+        self._setDefault(
+            rank=10,
+            ratingCol="rating",
+            checkpointInterval=10,
+            finalStorageLevel="MEMORY_AND_DISK",
+            regularization="weighted",
+            engine="auto",
+            ringTimeout=60.0,
+            seed=0,
+        )
+
+    def getRank(self) -> int:
+        """Return the number of factors of each user and item."""
+        return self.getOrDefault(self.rank)
+
+    def getNumUserBlocks(self) -> int:
+        """Return the number of blocks that users are cut into."""
+        return self.getOrDefault(self.numUserBlocks)
+
+    def getNumItemBlocks(self) -> int:
+        """Return the number of blocks that items are cut into."""
+        return self.getOrDefault(self.numItemBlocks)
+
+    def getRatingCol(self) -> str:
+        """Return the name of the column of ratings."""
+        return self.getOrDefault(self.ratingCol)
+
+    def getFinalStorageLevel(self) -> str:
+        """Return where Spark keeps the model's factors."""
+        return self.getOrDefault(self.finalStorageLevel)
 
     def getRegularization(self) -> str:
         """Return which of the objectives regParam belongs to."""
         return self.getOrDefault(self.regularization)
 
-    def getSolver(self) -> str:
-        """Return the name of the solver of a row's normal equations."""
-        return self.getOrDefault(self.solver)
+    def getEngine(self) -> str:
+        """Return how the tasks of a fit exchange factors."""
+        return self.getOrDefault(self.engine)
 
-    def getInnerSteps(self) -> int:
-        """Return the number of steps of an iterative solver."""
-        return self.getOrDefault(self.innerSteps)
+    def getRingTimeout(self) -> float:
+        """Return the seconds of silence after which a member of the ring is given up."""
+        return self.getOrDefault(self.ringTimeout)
+
+    def getCheckpointDir(self) -> str | None:
+        """Return the folder in which the fit is saved; None for none."""
+        return self._given(self.checkpointDir)
+
+    def getInitialModel(self) -> str | None:
+        """Return the folder of the model that the fit starts from; None for none."""
+        return self._given(self.initialModel)
+
+    def _given(self, param: Param[T]) -> T | None:
+        """Return the value of a Param without default; one set to None counts as not set."""
+        return self.getOrDefault(param) if self.isDefined(param) else None
 
     def setRank(self, value: int) -> Self:
         """Set the number of factors of each user and item."""
@@ -141,25 +217,9 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
         """Set into how many blocks items are cut."""
         return self._set(numItemBlocks=value)
 
-    def setImplicitPrefs(self, value: bool) -> Self:
-        """Set whether ratings are implicit preferences (not built yet)."""
-        return self._set(implicitPrefs=value)
-
-    def setAlpha(self, value: float) -> Self:
-        """Set the confidence of implicit preferences (not built yet)."""
-        return self._set(alpha=value)
-
     def setRatingCol(self, value: str) -> Self:
         """Set the name of the column of ratings."""
         return self._set(ratingCol=value)
-
-    def setNonnegative(self, value: bool) -> Self:
-        """Set whether factors must not be negative (not built yet)."""
-        return self._set(nonnegative=value)
-
-    def setCheckpointInterval(self, value: int) -> Self:
-        """Set pyspark's interval of checkpoints; there is no lineage to cut off here."""
-        return self._set(checkpointInterval=value)
 
     def setIntermediateStorageLevel(self, value: str) -> Self:
         """Set where Spark keeps the blocks of ratings."""
@@ -181,17 +241,29 @@ class _ALSParams(_ALSModelParams, _SparkALSParams, HasValidationIndicatorCol):
         """Set the objective: "weighted", "plain" or "mean"."""
         return self._set(regularization=value)
 
-    def setSolver(self, value: str) -> Self:
-        """Set the solver of a row: "cholesky" or "cg"."""
-        return self._set(solver=value)
-
-    def setInnerSteps(self, value: int) -> Self:
-        """Set the steps of an iterative solver."""
-        return self._set(innerSteps=value)
-
     def setNumBlocks(self, value: int) -> Self:
         """Set numUserBlocks and numItemBlocks."""
         return self._set(numUserBlocks=value, numItemBlocks=value)
+
+    def setCheckpointInterval(self, value: int) -> Self:
+        """Set how many iterations are saved, and run in one stage of the ring, at a time; -1 for all."""
+        return self._set(checkpointInterval=value)
+
+    def setEngine(self, value: str) -> Self:
+        """Set how the tasks of a fit exchange factors."""
+        return self._set(engine=value)
+
+    def setRingTimeout(self, value: float) -> Self:
+        """Set the seconds of silence after which a member of the ring is given up."""
+        return self._set(ringTimeout=value)
+
+    def setCheckpointDir(self, value: str) -> Self:
+        """Set the folder in which the fit is saved and from which it goes on."""
+        return self._set(checkpointDir=value)
+
+    def setInitialModel(self, value: str) -> Self:
+        """Set the folder of the saved model that the fit starts from."""
+        return self._set(initialModel=value)
 
 
 def storage_level(name: str) -> StorageLevel:
@@ -202,44 +274,39 @@ def storage_level(name: str) -> StorageLevel:
     ValueError
         When Spark has no level of that name.
     """
-    _require_choice("storage level", name, tuple(STORAGE_LEVELS))
+    require_choice("storage level", name, tuple(STORAGE_LEVELS))
     return STORAGE_LEVELS[name]
 
 
-def validate_params(instance: _ALSParams) -> None:
-    """Refuse every Param value that a fit cannot use, before any Spark job.
+def validate_factorization_params(instance: _FactorizationParams, engines: tuple[str, ...]) -> None:
+    """Refuse every value of a shared Param that a fit cannot use, before any Spark job.
 
     Raises
     ------
     ValueError
         For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
-    NotImplementedError
-        For what pyspark's ALS does and this estimator does not do yet.
     """
     value = instance.getOrDefault
-    for param in (
-        instance.rank,
-        instance.numUserBlocks,
-        instance.numItemBlocks,
-        instance.blockSize,
-        instance.innerSteps,
-    ):
-        require_positive(param.name, value(param))
+    require_positive("rank", value(instance.rank))
+    for param in (instance.numUserBlocks, instance.numItemBlocks):
+        if instance.isDefined(param):
+            require_positive(param.name, value(param))
+    require_positive("blockSize", value(instance.blockSize))
     if value(instance.maxIter) < 0:
         raise ValueError(f"maxIter={value(instance.maxIter)} is negative: use 0 or more iterations")
-    regParam = value(instance.regParam)
-    if not (math.isfinite(regParam) and regParam >= 0):
-        raise ValueError(f"regParam={regParam} is no weight of a penalty: use a finite number of 0 or more")
+    require_at_least_zero("regParam", value(instance.regParam), "weight of a penalty")
     interval = value(instance.checkpointInterval)
     if interval < 1 and interval != -1:
         raise ValueError(f"checkpointInterval={interval} is not possible: use 1 or more, or -1 for never")
-    _require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
-    _require_choice("solver", value(instance.solver), SOLVERS)
+    timeout = value(instance.ringTimeout)
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise ValueError(f"ringTimeout={timeout} is not possible: use a finite number of seconds above 0")
+    require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
+    require_choice("engine", value(instance.engine), engines)
     intermediate = tuple(name for name in STORAGE_LEVELS if name != "NONE")
-    _require_choice("intermediateStorageLevel", value(instance.intermediateStorageLevel), intermediate)
-    _require_choice("finalStorageLevel", value(instance.finalStorageLevel), tuple(STORAGE_LEVELS))
+    require_choice("intermediateStorageLevel", value(instance.intermediateStorageLevel), intermediate)
+    require_choice("finalStorageLevel", value(instance.finalStorageLevel), tuple(STORAGE_LEVELS))
     validate_model_params(instance)
-    _refuse_unbuilt(instance)
 
 
 def validate_model_params(instance: _SparkALSModelParams) -> None:
@@ -251,7 +318,7 @@ def validate_model_params(instance: _SparkALSModelParams) -> None:
         For an unknown coldStartStrategy, or the same column as userCol and itemCol.
     """
     # pyspark does not mind upper case here, and only here.
-    _require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
+    require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
     userCol = instance.getUserCol()
     if userCol == instance.getItemCol():
         raise ValueError(f"userCol and itemCol are both {userCol!r}: name two different columns")
@@ -263,20 +330,13 @@ def require_positive(name: str, value: object) -> None:
         raise ValueError(f"{name}={value!r} is not possible: use a whole number of 1 or more")
 
 
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def require_at_least_zero(name: str, value: float, what: str) -> None:
+    """Raise a ValueError unless `value` is a finite number of 0 or more."""
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name}={value} is no {what}: use a finite number of 0 or more")
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name}={value!r} is unknown: use one of {', '.join(choices)}")
-
-
-def _refuse_unbuilt(instance: _ALSParams) -> None:
-    unbuilt = {
-        "implicitPrefs=True": instance.getImplicitPrefs(),
-        "nonnegative=True": instance.getNonnegative(),
-        # alpha only means something to implicit preferences; setting it says that they were expected.
-        f"alpha={instance.getAlpha()}": instance.getAlpha() != 1.0,
-    }
-    for setting, is_asked in unbuilt.items():
-        if is_asked:
-            raise NotImplementedError(
-                f"{setting} is not built into spark_mf.ALS yet: use pyspark.ml.recommendation.ALS for it"
-            )

@@ -1,8 +1,10 @@
 """Ratings that were laid out before, as `spark_mf.partitioning.partition_ratings` wrote them."""
 
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -14,14 +16,13 @@ from spark_mf.data.folders import file_lengths, read_text
 from spark_mf.data.ids import IdMap
 from spark_mf.data.manifest import BY_ITEM, BY_USER, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
 from spark_mf.engine.layout import Layout, Side
-from spark_mf.engine.limits import require_room
 from spark_mf.engine.stored import read_layout, side_checksum
-from spark_mf.params import _ALSParams, storage_level
-from spark_mf.preparation import PreparedRatings
+from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.preparation import Plan, Planner, PreparedRatings, Sizes
 
 
 class PartitionedRatings:
-    """A folder that `partition_ratings` wrote; `spark_mf.ALS.fit` takes it in the place of a DataFrame.
+    """A folder that `partition_ratings` wrote; `fit` takes it in the place of a DataFrame.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ class PartitionedRatings:
         self.manifest = read_manifest(text, f"{self.path}/{MANIFEST}")
         self._require_files()
 
-    def prepare(self, params: _ALSParams, held: ExitStack) -> PreparedRatings:
-        """Read the blocks by user and by item for an estimator; `held` frees what Spark keeps of them.
+    def prepare(self, params: _FactorizationParams, planner: Planner, held: ExitStack) -> PreparedRatings:
+        """Read the blocks that an estimator's planner wants; `held` frees what Spark keeps of them.
 
         Raises
         ------
@@ -60,18 +61,35 @@ class PartitionedRatings:
         self._require_fitting(params)
         manifest = self.manifest
         context, level = self.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
-        require_room(context, manifest.users.count, manifest.items.count, params.getRank())
+        sizes = Sizes(
+            manifest.users.count, manifest.items.count, manifest.ratings, manifest.users.blocks, manifest.items.blocks
+        )
+        plan = planner(context, sizes)
+        self._require_layouts(plan)
         try:
-            users, user_ids = self._read_side(USERS, manifest.users)
-            items, item_ids = self._read_side(ITEMS, manifest.items)
-            by_user = self._read_layout(BY_USER, users, len(items), level, held)
-            by_item = self._read_layout(BY_ITEM, items, len(users), level, held)
+            users, user_counts, user_ids = self._read_side(USERS, manifest.users)
+            items, item_counts, item_ids = self._read_side(ITEMS, manifest.items)
+            read = partial(self._read_layout, level=level, n_members=plan.n_members, held=held)
+            by_user = read(BY_USER, users, len(items))
+            by_item = read(BY_ITEM, items, len(users)) if plan.needs_items else None
         except JVM_ERRORS as error:
             raise ValueError(
                 f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
             ) from error
         validation = manifest.validation_ratings + manifest.cold_validation_ratings
-        return PreparedRatings(by_user, by_item, manifest.ratings, validation, user_ids, item_ids)
+        return PreparedRatings(
+            plan.engine,
+            users,
+            items,
+            user_counts,
+            item_counts,
+            by_user,
+            by_item,
+            manifest.ratings,
+            validation,
+            user_ids,
+            item_ids,
+        )
 
     def _require_files(self) -> None:
         expected = self.manifest.files
@@ -87,7 +105,7 @@ class PartitionedRatings:
                 fault = f"the file {name} has {found[name]} bytes, and {expected[name]} by its {MANIFEST}"
             raise ValueError(f"{self.path} is not as it was written, {fault}: partition the ratings again.")
 
-    def _require_fitting(self, params: _ALSParams) -> None:
+    def _require_fitting(self, params: _FactorizationParams) -> None:
         manifest = self.manifest
         for name, side in (("numUserBlocks", manifest.users), ("numItemBlocks", manifest.items)):
             asked = params.getOrDefault(name)
@@ -101,36 +119,40 @@ class PartitionedRatings:
                 f"rank={params.getRank()}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
                 "partition the ratings again"
             )
-        for layout in (BY_USER, BY_ITEM):
-            if layout not in manifest.layouts:
-                raise ValueError(
-                    f"{self.path} has the layout {', '.join(manifest.layouts)} and not {layout}, which ALS needs: "
-                    "partition the ratings again with the layout blocks"
-                )
         if params.isSet(params.validationIndicatorCol) and not manifest.validation_ratings:
             raise ValueError(
                 f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but {self.path} was partitioned "
                 "without validation rows: leave it unset, or partition the ratings with a column of marks"
             )
 
-    def _read_side(self, name: str, described: SideManifest) -> tuple[Side, IdMap | None]:
-        """Read a side's ids and blocks: 12 bytes an id in the driver, 4 where ids are strings."""
+    def _require_layouts(self, plan: Plan) -> None:
+        for layout in (BY_USER, BY_ITEM) if plan.needs_items else (BY_USER,):
+            if layout not in self.manifest.layouts:
+                raise ValueError(
+                    f"{self.path} has the layout {', '.join(self.manifest.layouts)} and not {layout}, which the fit "
+                    "needs: partition the ratings again with the layout blocks"
+                )
+
+    def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
+        """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
         rows = self.sparkSession.read.parquet(f"{self.path}/{name}")
         if side_checksum(rows) != described.checksum:
             raise ValueError(f"{self.path}/{name} holds other ids than were written: partition the ratings again.")
         has_strings = described.id_type == "string"
-        table = rows.select("index", *([] if has_strings else ["id"]), "block").toArrow().sort_by("index")
+        table = rows.select("index", *([] if has_strings else ["id"]), "ratings", "block").toArrow().sort_by("index")
         block = table["block"].to_numpy().astype(np.int32)
         if not np.array_equal(np.bincount(block, minlength=described.blocks), described.rows):
             raise ValueError(f"{self.path}/{name} has other blocks than its {MANIFEST}: partition the ratings again.")
         keys = table["index" if has_strings else "id"].to_numpy().astype(np.int64)
         side = Side(name, IdIndex(keys), Partition.of_blocks(block, described.blocks))
         ids = rows.select(F.col("index").cast("bigint").alias("key"), "id")
-        return side, IdMap(ids) if has_strings else None
+        return side, table["ratings"].to_numpy().astype(np.int64), IdMap(ids) if has_strings else None
 
-    def _read_layout(self, name: str, side: Side, n_columns: int, level: StorageLevel, held: ExitStack) -> Layout:
+    def _read_layout(
+        self, name: str, side: Side, n_columns: int, *, level: StorageLevel, n_members: int | None, held: ExitStack
+    ) -> Layout:
         context = self.sparkSession.sparkContext
-        layout, found = read_layout(context, f"{self.path}/{name}", side, n_columns, level)
+        layout, found = read_layout(context, f"{self.path}/{name}", side, n_columns, level, n_members)
         held.callback(layout.unpersist)
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:

@@ -222,7 +222,7 @@ def _write_layouts(
         write_layout(spark, by_item, _part(folder, BY_ITEM))
         sums[BY_ITEM] = checksums(by_item)
         by_item.unpersist()
-    return _Written(by_user.duplicates, by_user.validation_ratings, cells, sums)
+    return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
 
 
 def _part(folder: RatingsFolder, name: str) -> Folder:

@@ -1,24 +1,23 @@
 """From a dataset to ratings laid out in blocks: what every estimator does before its first step."""
 
 import logging
+import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
 from spark_mf.data.ids import IdMap, has_string_ids, key_strings
 from spark_mf.engine.chunks import Census, chunk_ratings, take_census
-from spark_mf.engine.layout import Layout, Side, lay_out
-from spark_mf.engine.limits import require_room
-from spark_mf.params import _ALSParams, storage_level
+from spark_mf.engine.layout import BlockCounts, Layout, Side, lay_out
+from spark_mf.params import _FactorizationParams, storage_level
 
 logger = logging.getLogger("spark_mf")
-
-#: Blocks of fewer ratings cost more in tasks than they gain; a default number of blocks is lowered to avoid them.
-BLOCK_RATINGS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,84 @@ class CountedRatings:
 
 
 @dataclass(frozen=True)
-class PreparedRatings:
-    """Ratings laid out by user and by item, ready for an engine.
+class Sizes:
+    """Numbers of distinct users and items and of training ratings, and of blocks where a folder has them already."""
+
+    users: int
+    items: int
+    ratings: int
+    user_blocks: int | None = None
+    item_blocks: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an estimator wants its ratings laid out.
 
     Attributes
     ----------
-    users, items : Layout
+    engine : str
+    user_blocks, item_blocks : int
+    n_members : int or None
+        Partitions of a layout, which are the members of a gang; None gives each block one of its own.
+    needs_items : bool
+        Whether ratings are laid out by item too.
+    """
+
+    engine: str
+    user_blocks: int
+    item_blocks: int
+    n_members: int | None
+    needs_items: bool
+
+
+#: Decides on the layout when the sizes are known.
+Planner = Callable[[SparkContext, Sizes], Plan]
+
+
+@dataclass(frozen=True)
+class PreparedRatings:
+    """Ratings laid out in blocks, ready for an engine.
+
+    Attributes
+    ----------
+    engine : str
+    users, items : Side
+    user_counts, item_counts : int64[n_users], int64[n_items]
+        Training ratings of each.
+    by_user, by_item : Layout
+        The second is None where the plan does not need it.
     ratings, validation_ratings : numbers of rows; a validation row may be cold
     user_ids, item_ids : IdMap or None
         The map back where the side's ids are strings.
     """
 
-    users: Layout
-    items: Layout
+    engine: str
+    users: Side
+    items: Side
+    user_counts: NDArray[np.int64]
+    item_counts: NDArray[np.int64]
+    by_user: Layout
+    by_item: Layout | None
     ratings: int
     validation_ratings: int
     user_ids: IdMap | None
     item_ids: IdMap | None
+
+    @property
+    def counts(self) -> BlockCounts:
+        """What was counted in the ratings."""
+        return self.by_user.counts
+
+    def identity(self) -> dict[str, int]:
+        """Numbers that tell these ratings from others, whatever their order, blocks and partitions."""
+        return {
+            "users": len(self.users),
+            "items": len(self.items),
+            "ratings": self.ratings,
+            "ids": zlib.crc32(self.items.index.ids.tobytes(), zlib.crc32(self.users.index.ids.tobytes())),
+            "fingerprint": self.counts.fingerprint,
+        }
 
 
 def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> CountedRatings:
@@ -79,8 +139,8 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> C
     return CountedRatings(chunks, census, maps.get("user"), maps.get("item"))
 
 
-def prepare(dataset: DataFrame, params: _ALSParams, held: ExitStack) -> PreparedRatings:
-    """Check a dataset's ratings and lay them out by the columns, blocks and seed of an estimator.
+def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, held: ExitStack) -> PreparedRatings:
+    """Check a dataset's ratings and lay them out by the columns and seed of an estimator, as its planner says.
 
     `held` frees what Spark keeps of them.
 
@@ -97,34 +157,45 @@ def prepare(dataset: DataFrame, params: _ALSParams, held: ExitStack) -> Prepared
     context, level = dataset.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
     counted = count_ratings(ratings, level, held)
     census, seed = counted.census, params.getSeed()
-    require_room(context, census.users[0].size, census.items[0].size, params.getRank())
-    users = Side.balanced("users", census.users, _blocks(context, params, "numUserBlocks", census.users), seed)
-    items = Side.balanced("items", census.items, _blocks(context, params, "numItemBlocks", census.items), seed)
-    by_user = lay_out(context, counted.chunks, users, items, level)
+    plan = planner(context, Sizes(census.users[0].size, census.items[0].size, census.ratings))
+    users = Side.balanced("users", census.users, plan.user_blocks, seed)
+    items = Side.balanced("items", census.items, plan.item_blocks, seed)
+    by_user = lay_out(context, counted.chunks, users, items, level, plan.n_members)
     held.callback(by_user.unpersist)
-    by_item = lay_out(context, counted.chunks, items, users, level)
-    held.callback(by_item.unpersist)
+    by_item = None
+    if plan.needs_items:
+        by_item = lay_out(context, counted.chunks, items, users, level, plan.n_members)
+        held.callback(by_item.unpersist)
     counted.chunks.unpersist()
-    if by_user.duplicates:
+    if by_user.counts.duplicates:
         logger.info(
             "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
-            by_user.duplicates,
+            by_user.counts.duplicates,
             census.ratings,
         )
     return PreparedRatings(
-        by_user, by_item, census.ratings, census.validation_ratings, counted.user_ids, counted.item_ids
+        plan.engine,
+        users,
+        items,
+        census.users[1],
+        census.items[1],
+        by_user,
+        by_item,
+        census.ratings,
+        census.validation_ratings,
+        counted.user_ids,
+        counted.item_ids,
     )
 
 
-def _blocks(context: SparkContext, params: _ALSParams, name: str, ids: tuple[np.ndarray, np.ndarray]) -> int:
-    """Return how many blocks a side is cut into: what was asked for, but no more than there are rows."""
-    asked, rows = params.getOrDefault(name), ids[0].size
+def blocks_asked(params: _FactorizationParams, name: str, rows: int) -> int | None:
+    """How many blocks of a side were asked for, but no more than it has rows; None where that is left open."""
     side = "users" if name == "numUserBlocks" else "items"
     if rows == 1:
         logger.warning("all ratings have one of the %s: the factors tell nothing apart", side)
     if not params.isSet(name):
-        needed = max(context.defaultParallelism, ids[1].sum() // BLOCK_RATINGS)
-        return int(min(asked, needed, rows))
+        return None
+    asked = params.getOrDefault(name)
     if asked > rows:
         logger.warning("%s=%d is more than the %d %s: %d blocks are used", name, asked, rows, side, rows)
     return min(asked, rows)

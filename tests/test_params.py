@@ -6,7 +6,9 @@ import pytest
 from pyspark import StorageLevel
 from pyspark.ml.recommendation import _ALSParams as SparkALSParams
 
-from spark_mf.params import _ALSParams, require_positive, storage_level, validate_params
+from spark_mf.als_params import _ALSParams
+from spark_mf.als_params import validate_als_params as validate_params
+from spark_mf.params import require_positive, storage_level
 
 
 def params(**values):

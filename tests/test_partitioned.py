@@ -173,7 +173,7 @@ def test_another_rank_or_layout_or_missing_validation_is_refused_by_name(spark, 
     with pytest.raises(ValueError, match=r"validationIndicatorCol='held', but .* without validation rows"):
         als(rank=5, validationIndicatorCol="held").fit(ranked)
     grid = partition_ratings(kept, str(tmp_path / "grid"), layouts=("grid",))
-    with pytest.raises(ValueError, match="has the layout grid and not by_user, which ALS needs"):
+    with pytest.raises(ValueError, match="has the layout grid and not by_user, which the fit needs"):
         als().fit(grid)
 
 

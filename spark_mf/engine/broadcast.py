@@ -6,47 +6,36 @@ exact solver needs one side's at a time there, conjugate gradients both.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
+from spark_mf.engine.iteration import Factors, Iteration, State
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import Layout, PackedBlock, unpack_block
 from spark_mf.engine.worker import settle
-
-Factors = NDArray[np.float32]
-
-
-@dataclass
-class State:
-    """Both sides' factors, in the order of their dense indices: float32[n_users, rank], float32[n_items, rank]."""
-
-    users: Factors
-    items: Factors
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """What one iteration left behind: wall-clock seconds, and sums over all blocks after it."""
-
-    seconds: float
-    squared_error: float
-    validation_squared_error: float
-    penalties: float
-    """Σ penalty·‖x‖² over the rows of both sides, the factors that `squared_error` belongs to."""
 
 
 class BroadcastEngine:
     """Runs the iterations of one fit on laid-out ratings."""
 
+    name = "broadcast"
+
     def __init__(self, context: SparkContext, users: Layout, items: Layout, problem: Subproblem) -> None:
         self._context, self._users, self._items, self._problem = context, users, items, problem
 
-    def iterate(self, state: State, iterations: int) -> Iterator[Iteration]:
+    def iterate(self, state: State, numbers: range, total: int) -> Iterator[Iteration]:
         """Improve `state` by alternating half-steps, items first as pyspark's ALS does; yield after each iteration.
+
+        Parameters
+        ----------
+        state : State
+            Has the factors after each iteration.
+        numbers : range
+            Of the iterations, from 1.
+        total : int
+            The last iteration of the fit.
 
         Raises
         ------
@@ -56,18 +45,20 @@ class BroadcastEngine:
         sent_users = self._context.broadcast(state.users)
         sent_items = self._context.broadcast(state.items)
         try:
-            for iteration in range(1, iterations + 1):
+            for number in numbers:
                 began = time.perf_counter()
-                label = f"ALS {iteration}/{iterations}"
+                label = f"ALS {number}/{total}"
                 state.items, solved_items = self._half_step(
                     f"{label} items", self._items, sent_users, sent_items, with_errors=False
                 )
-                sent_items = self._replace(sent_items, state.items, iteration)
+                sent_items = self._replace(sent_items, state.items)
                 state.users, solved_users = self._half_step(
                     f"{label} users", self._users, sent_items, sent_users, with_errors=True
                 )
-                sent_users = self._replace(sent_users, state.users, iteration)
-                yield _summed(time.perf_counter() - began, solved_users, solved_items)
+                sent_users = self._replace(sent_users, state.users)
+                iteration = _summed(time.perf_counter() - began, solved_users, solved_items)
+                iteration.require_finite(number, self._problem)
+                yield iteration
         finally:
             sent_users.destroy()
             sent_items.destroy()
@@ -77,12 +68,11 @@ class BroadcastEngine:
     ) -> tuple[Factors, list[SolvedBlock]]:
         """Solve every block of a side; return its factor matrix and the blocks without theirs."""
         problem = self._problem
-        # An exact solver starts from nothing: its workers never load the previous factors.
-        needs_previous = problem.solver != "cholesky"
 
         def solve(packed: PackedBlock) -> SolvedBlock:
             settle()
-            start = previous.value if needs_previous else None
+            # An exact solver starts from nothing: its workers never load the previous factors.
+            start = previous.value if problem.needs_previous else None
             return solve_block(unpack_block(packed), fixed.value, start, problem, with_errors)
 
         partition = layout.side.partition
@@ -93,13 +83,7 @@ class BroadcastEngine:
             factors[partition.members(block.number)] = block.factors
         return factors, solved
 
-    def _replace(self, sent: Broadcast, factors: Factors, iteration: int) -> Broadcast:
-        if not np.isfinite(factors).all():
-            problem = self._problem
-            raise ArithmeticError(
-                f"iteration {iteration} gave factors that are not finite with regParam={problem.regParam}: "
-                "use a larger regParam, or scale very large ratings down"
-            )
+    def _replace(self, sent: Broadcast, factors: Factors) -> Broadcast:
         sent.destroy()
         return self._context.broadcast(factors)
 

@@ -27,6 +27,11 @@ class Subproblem:
     solver: str
     innerSteps: int
 
+    @property
+    def needs_previous(self) -> bool:
+        """Whether the solver starts from a row's factors of the iteration before."""
+        return self.solver != "cholesky"
+
 
 @dataclass(frozen=True, slots=True)
 class SolvedBlock:

@@ -3,11 +3,13 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
+from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.csr import RatingBlock, pack, unpack
@@ -16,7 +18,11 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.engine.chunks import Chunk
 from spark_mf.engine.jobs import described
 from spark_mf.engine.worker import settle
+from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
+
+# An odd number, so that a rating moved from training to validation changes the sum of both fingerprints.
+_VALIDATION = 3
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,43 @@ def _restore_piece(is_training: bool, order: tuple[int, int], rows: Any, columns
     return Piece(is_training, order, restore_indices(rows), restore_indices(columns), restore_values(values))
 
 
+class BlockCounts(NamedTuple):
+    """What was counted in the ratings of one block, or of all.
+
+    Attributes
+    ----------
+    duplicates : training ratings that repeat the (user, item) pair of an earlier one
+    validation_ratings : validation ratings of known users and items
+    total, lowest, highest : float, over the values of the training ratings; 0, inf and -inf without any
+    fingerprint : int from 0 to 2**64 - 1, of training and validation ratings in any order
+    """
+
+    duplicates: int = 0
+    validation_ratings: int = 0
+    total: float = 0.0
+    lowest: float = np.inf
+    highest: float = -np.inf
+    fingerprint: int = 0
+
+    def merge(self, other: "BlockCounts") -> "BlockCounts":
+        """Return the counts of both parts."""
+        return BlockCounts(
+            self.duplicates + other.duplicates,
+            self.validation_ratings + other.validation_ratings,
+            self.total + other.total,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            (self.fingerprint + other.fingerprint) % 2**64,
+        )
+
+
 class PackedBlock(NamedTuple):
     """One block of a side as Spark keeps it: packed ratings, and what was counted in them."""
 
     number: int
     training: bytes
     validation: bytes
-    duplicates: int
-    validation_ratings: int
+    counts: BlockCounts
 
     def checksum(self) -> int:
         """CRC-32 of the ratings."""
@@ -88,39 +123,89 @@ class PackedBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """The ratings of one side as an RDD with one `PackedBlock` a partition, and what was counted on the way."""
+    """The ratings of one side, cut into blocks and spread over partitions.
+
+    Attributes
+    ----------
+    side : Side
+    members : RDD of tuple[PackedBlock, ...]
+        One record a partition: the consecutive blocks that one member of a gang, or one task, works on.
+    sides : Broadcast
+        What a lost block is laid out anew with.
+    counts : BlockCounts
+        Of all blocks.
+    """
 
     side: Side
-    blocks: RDD
+    members: RDD
     sides: Broadcast
-    """What a lost block is laid out anew with."""
-    duplicates: int
-    validation_ratings: int
+    counts: BlockCounts
+
+    @property
+    def blocks(self) -> RDD:
+        """The blocks as an RDD of `PackedBlock`."""
+        return self.members.flatMap(_identity)
 
     def unpersist(self) -> None:
         """Release the executors' memory; the blocks are gone then."""
-        self.blocks.unpersist()
+        self.members.unpersist()
         self.sides.destroy()
 
 
-def lay_out(context: SparkContext, chunks: RDD, rows: Side, columns: Side, level: StorageLevel) -> Layout:
-    """Sort the chunks' ratings into the blocks of `rows`; runs one job and leaves the blocks persisted."""
+def lay_out(
+    context: SparkContext, chunks: RDD, rows: Side, columns: Side, level: StorageLevel, n_members: int | None = None
+) -> Layout:
+    """Sort the chunks' ratings into the blocks of `rows`; runs one job and leaves the blocks persisted.
+
+    They lie in `n_members` partitions, at most as many as there are blocks; by default each in one of its own.
+    """
     sides = context.broadcast((rows, columns))
     n_blocks = rows.partition.n_blocks
+    n_members = n_members or n_blocks
 
     def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, Piece]]:
         settle()
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
-    def assemble(number: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[PackedBlock]:
-        yield _assemble_block(number, [piece for _, piece in pieces], *sides.value)
+    def assemble(member: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[tuple[PackedBlock, ...]]:
+        of_block: dict[int, list[Piece]] = {block: [] for block in blocks_of_member(member, n_blocks, n_members)}
+        for block, piece in pieces:
+            of_block[block].append(piece)
+        yield tuple(_assemble_block(block, of_block[block], *sides.value) for block in of_block)
 
-    shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(n_blocks, _identity)
-    blocks = shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True).persist(level)
-    with described(context, f"ALS: lay ratings out by {rows.name}"):
-        counts = blocks.map(lambda block: (block.duplicates, block.validation_ratings)).collect()
-    return Layout(rows, blocks, sides, sum(count[0] for count in counts), sum(count[1] for count in counts))
+    shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(
+        n_members, lambda block: block * n_members // n_blocks
+    )
+    members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
+    with described(context, f"lay ratings out by {rows.name}"):
+        counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
+    return Layout(rows, members, sides, reduce(BlockCounts.merge, counts, BlockCounts()))
+
+
+def blocks_of_member(member: int, n_blocks: int, n_members: int) -> range:
+    """The consecutive blocks of one of at most `n_blocks` members, which together have them all."""
+    return range(-(-member * n_blocks // n_members), -(-(member + 1) * n_blocks // n_members))
+
+
+def gather_members(blocks: RDD, n_blocks: int, n_members: int | None) -> RDD:
+    """Bring blocks of an RDD, in any partitions, together as the records of `Layout.members`, by one shuffle."""
+    n_members = n_members or n_blocks
+    keyed = blocks.map(lambda block: (block.number * n_members // n_blocks, block))
+    gathered = keyed.partitionBy(n_members, lambda member: member)
+    return one_record_each(
+        gathered.mapPartitions(
+            lambda part: iter([tuple(sorted(block for _, block in part))]), preservesPartitioning=True
+        )
+    )
+
+
+def one_record_each(members: RDD) -> RDD:
+    """Have the records of an RDD, one a partition, written one by one, so that two such RDDs can be zipped as they are.
+
+    Spark's default is batches of a size of their own; `zip` then sends both sides' bytes through Python once more.
+    """
+    return members._reserialize(BatchedSerializer(CPickleSerializer(), 1))
 
 
 def unpack_block(packed: PackedBlock) -> LaidOutBlock:
@@ -137,12 +222,24 @@ def pack_block(number: int, training: RatingBlock, validation: RatingBlock, n_co
         When the arrays of the block do not fit together.
     """
     packed = pack(training), pack(validation)
-    duplicates = count_duplicates(training.indptr, training.indices, n_columns)
-    return PackedBlock(number, *packed, duplicates, validation.n_ratings)
+    values = training.values
+    counts = BlockCounts(
+        count_duplicates(training.indptr, training.indices, n_columns),
+        validation.n_ratings,
+        float(values.sum(dtype=np.float64)),
+        float(values.min(initial=np.inf)),
+        float(values.max(initial=-np.inf)),
+        (_fingerprint(training) + _VALIDATION * _fingerprint(validation)) % 2**64,
+    )
+    return PackedBlock(number, *packed, counts)
 
 
-def _identity(block: int) -> int:
-    return block
+def _fingerprint(block: RatingBlock) -> int:
+    return fingerprint(block.rows, block.indptr, block.indices, block.values)
+
+
+def _identity(blocks: tuple[PackedBlock, ...]) -> tuple[PackedBlock, ...]:
+    return blocks
 
 
 def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, Piece]]:

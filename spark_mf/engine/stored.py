@@ -10,6 +10,7 @@ through the JVM as an object of its own: five times the processor time for 20 mi
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +26,16 @@ from pyspark.sql import functions as F
 from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.engine.factors import id_type
 from spark_mf.engine.jobs import described
-from spark_mf.engine.layout import LaidOutBlock, Layout, PackedBlock, Side, pack_block, unpack_block
+from spark_mf.engine.layout import (
+    BlockCounts,
+    LaidOutBlock,
+    Layout,
+    PackedBlock,
+    Side,
+    gather_members,
+    pack_block,
+    unpack_block,
+)
 from spark_mf.engine.worker import settle
 from spark_mf.kernels.layout import csr_from_triples
 
@@ -138,7 +148,7 @@ def side_checksum(rows: DataFrame) -> int:
 
 
 def read_layout(
-    context: SparkContext, folder: str, side: Side, n_columns: int, level: StorageLevel
+    context: SparkContext, folder: str, side: Side, n_columns: int, level: StorageLevel, n_members: int | None = None
 ) -> tuple[Layout, tuple[int, ...]]:
     """Read a stored layout; runs one job and leaves the blocks persisted.
 
@@ -151,6 +161,8 @@ def read_layout(
     n_columns : int
         Ids of the other side.
     level : StorageLevel
+    n_members : int, optional
+        Partitions of the layout; by default each block has one of its own.
 
     Returns
     -------
@@ -164,11 +176,12 @@ def read_layout(
 
     # With so many partitions asked for, files share one only while they are small.
     files = context.binaryFiles(folder, _ONE_FILE_EACH)
-    blocks = files.filter(lambda file: not _is_hidden(file[0])).map(decode).persist(level)
+    blocks = files.filter(lambda file: not _is_hidden(file[0])).map(decode)
+    members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
     with described(context, f"read ratings laid out by {side.name}"):
-        read = blocks.map(lambda b: (b.number, b.duplicates, b.validation_ratings, b.checksum())).collect()
-    layout = Layout(side, blocks, sides, sum(block[1] for block in read), sum(block[2] for block in read))
-    found = {block[0]: block[3] for block in read}
+        read = members.flatMap(lambda blocks: [(b.number, b.counts, b.checksum()) for b in blocks]).collect()
+    layout = Layout(side, members, sides, reduce(BlockCounts.merge, [block[1] for block in read], BlockCounts()))
+    found = {block[0]: block[2] for block in read}
     return layout, tuple(found.get(block, -1) for block in range(side.partition.n_blocks))
 
 

@@ -91,11 +91,11 @@ def test_every_rating_arrives_once_in_each_layout(spark, chunks, table, user_blo
         pd.testing.assert_frame_equal(training, expected(table[~table.held_out]), check_dtype=False)
         if rows is users:
             pairs = table[~table.held_out][["user", "item"]]
-            assert layout.duplicates == int(pairs.duplicated().sum())
+            assert layout.counts.duplicates == int(pairs.duplicated().sum())
             held_out = triples([block.validation for block in blocks], rows, columns)
             known = table.user.isin(pairs.user) & table.item.isin(pairs.item)
             pd.testing.assert_frame_equal(held_out, expected(table[table.held_out & known]), check_dtype=False)
-            assert layout.validation_ratings == len(held_out)
+            assert layout.counts.validation_ratings == len(held_out)
         layout.unpersist()
 
 

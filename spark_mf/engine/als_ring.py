@@ -1,0 +1,130 @@
+"""ALS on a ring: blocks stay in the workers' memory, and new factors go from worker to worker.
+
+The same half-steps as those of `broadcast`, and the same limit: both factor matrices, n·rank·4 bytes each, must
+fit in the driver and once per running task in the executors. They pass the driver only between stages.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import SparkContext
+
+from spark_mf.blocks.partition import Partition
+from spark_mf.engine.gang import Gang
+from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
+from spark_mf.engine.iteration import Factors, Iteration, State
+from spark_mf.engine.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
+from spark_mf.engine.ring.ring import Ring
+
+_FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What a member leaves behind: the factors of its own rows, and the iterations as every member knows them."""
+
+    users: Factors
+    items: Factors
+    iterations: list[Iteration]
+
+
+class RingEngine:
+    """Runs the iterations of one fit on laid-out ratings, several in each barrier stage."""
+
+    name = "ring"
+
+    def __init__(
+        self, context: SparkContext, users: Layout, items: Layout, problem: Subproblem, timeout: float
+    ) -> None:
+        self._context, self._users, self._items, self._problem = context, users, items, problem
+        largest = max(len(users.side), len(items.side)) * problem.rank * _FLOAT32_BYTES
+        self._gang = Gang(users.members.zip(items.members), timeout, largest)
+
+    def iterate(self, state: State, numbers: range, total: int) -> Iterator[Iteration]:
+        """Improve `state` as `BroadcastEngine.iterate` does; it has the factors of the last of `numbers`.
+
+        Raises
+        ------
+        ArithmeticError
+            When a factor is not finite any more.
+        """
+        partitions = self._users.side.partition, self._items.side.partition
+        sent = self._context.broadcast((partitions, state))
+        problem = self._problem
+
+        def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
+            sides, start = sent.value
+            member = _Member(ring, problem, _Part(ring, sides[0], record[0]), _Part(ring, sides[1], record[1]))
+            return member.work(State(start.users.copy(), start.items.copy()), len(numbers))
+
+        try:
+            solved = self._gang.run(f"ALS {numbers[0]}–{numbers[-1]}/{total}", work)
+        finally:
+            sent.destroy()
+        for number, iteration in zip(numbers, solved[0].iterations, strict=False):
+            iteration.require_finite(number, problem)
+        state.users = _whole([part.users for part in solved], partitions[0])
+        state.items = _whole([part.items for part in solved], partitions[1])
+        yield from solved[0].iterations
+
+
+class _Part:
+    """A member's blocks of one side, and which rows of the side each member has."""
+
+    def __init__(self, ring: Ring, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+        self.blocks: list[LaidOutBlock] = [unpack_block(block) for block in packed]
+        self.rows = [_rows_of(partition, position, ring.size) for position in range(ring.size)]
+
+
+class _Member:
+    """One member at work on its blocks of both sides."""
+
+    def __init__(self, ring: Ring, problem: Subproblem, users: _Part, items: _Part) -> None:
+        self._ring, self._problem, self._users, self._items = ring, problem, users, items
+
+    def work(self, state: State, n_iterations: int) -> _Solved:
+        iterations: list[Iteration] = []
+        while len(iterations) < n_iterations and (not iterations or np.isfinite(iterations[-1].penalties)):
+            began = time.perf_counter()
+            items = self._half_step(self._items, state.users, state.items, with_errors=False)
+            users = self._half_step(self._users, state.items, state.users, with_errors=True)
+            iterations.append(self._summed(began, users, items))
+        own = self._ring.position
+        return _Solved(state.users[self._users.rows[own]], state.items[self._items.rows[own]], iterations)
+
+    def _half_step(self, part: _Part, fixed: Factors, factors: Factors, with_errors: bool) -> list[SolvedBlock]:
+        """Solve the member's rows of one side, and write those of all members to `factors`."""
+        previous = factors if self._problem.needs_previous else None
+        solved = []
+        for block in part.blocks:
+            solved.append(solve_block(block, fixed, previous, self._problem, with_errors))
+            self._ring.alive()
+        own = np.concatenate([block.factors for block in solved])
+        for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):
+            factors[rows] = gathered.reshape(-1, self._problem.rank)
+        return solved
+
+    def _summed(self, began: float, users: list[SolvedBlock], items: list[SolvedBlock]) -> Iteration:
+        own = np.zeros(3)
+        for block in users:
+            own += block.squared_error, block.validation_squared_error, block.penalties
+        own[2] += sum(block.penalties for block in items)
+        total = np.sum(self._ring.all_gather(own), axis=0)
+        return Iteration(time.perf_counter() - began, *total.tolist())
+
+
+def _rows_of(partition: Partition, position: int, n_members: int) -> NDArray[np.int32]:
+    """Dense indices of a member's rows, block by block."""
+    blocks = blocks_of_member(position, partition.n_blocks, n_members)
+    return np.concatenate([partition.members(block) for block in blocks])
+
+
+def _whole(parts: list[Factors], partition: Partition) -> Factors:
+    """Put the members' rows of one side together."""
+    factors = np.empty((len(partition), parts[0].shape[1]), np.float32)
+    for position, part in enumerate(parts):
+        factors[_rows_of(partition, position, len(parts))] = part
+    return factors

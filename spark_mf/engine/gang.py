@@ -1,0 +1,60 @@
+"""A gang: the tasks of one barrier stage, which keep their records in memory and talk to each other on a ring."""
+
+from collections.abc import Callable, Iterable, Iterator
+from secrets import token_bytes, token_hex
+from typing import Any, TypeVar
+
+from pyspark import RDD
+
+from spark_mf.engine.jobs import described
+from spark_mf.engine.ring.barrier import RingSettings, enter_ring
+from spark_mf.engine.ring.ring import Ring
+from spark_mf.engine.worker import settle
+
+T = TypeVar("T")
+
+#: Bytes that every ring lets through, whatever its blocks are: sums over the members.
+_SMALL_ARRAYS = 1 << 16
+
+
+class Gang:
+    """The members of one fit, one a partition of `records`; only they can join its ring.
+
+    Parameters
+    ----------
+    records : RDD
+        One record a partition, as `spark_mf.engine.layout.one_record_each` leaves them.
+    timeout : float
+        Seconds of silence after which a member is given up, and with it the stage.
+    largest : int
+        Bytes of the largest array that members exchange.
+    """
+
+    def __init__(self, records: RDD, timeout: float, largest: int) -> None:
+        self._records = records
+        self._settings = RingSettings(token_bytes(32), token_hex(8), timeout, max(largest, _SMALL_ARRAYS))
+
+    def run(self, description: str, work: Callable[[Ring, Any], T]) -> list[T]:
+        """Run one barrier stage: what `work` returns for each member, in the order of their positions.
+
+        Spark runs the whole stage again when a member is lost, so `work` starts from what it was sent.
+        """
+        settings = self._settings
+
+        def enter(records: Iterable[Any]) -> Iterator[tuple[int, T]]:
+            settle()
+            # All of them are read: a worker that leaves input unread is not used again.
+            (record,) = list(records)
+            with enter_ring(settings) as ring:
+                result = work(ring, record)
+            yield ring.position, result
+
+        entered = self._records.barrier().mapPartitions(enter)
+        # Spark does not run a barrier stage again whose results go to the driver, but it does one before a shuffle.
+        results = entered.partitionBy(entered.getNumPartitions(), _identity)
+        with described(self._records.context, description):
+            return results.values().collect()
+
+
+def _identity(position: int) -> int:
+    return position

@@ -1,0 +1,18 @@
+"""What `spark_mf.kernels.fingerprint` computes, in plain NumPy; arguments and results are described there."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def fingerprint(
+    rows: NDArray[np.int32], indptr: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.float32]
+) -> int:
+    """Hash every (row, column, value) with whole arrays and add up."""
+    pairs = (np.repeat(rows, np.diff(indptr)).astype(np.uint64) << np.uint64(32)) | indices.astype(np.uint64)
+    return int(_mix(_mix(pairs) + values.view(np.uint32).astype(np.uint64)).sum(dtype=np.uint64))
+
+
+def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
