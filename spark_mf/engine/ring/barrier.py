@@ -1,54 +1,41 @@
 """Joining the ring from inside a task of a Spark barrier stage."""
 
-import socket
-from dataclasses import dataclass, field
+from functools import partial
 
 from pyspark import BarrierTaskContext
 
 from spark_mf.engine.ring.connection import format_address, listen
-from spark_mf.engine.ring.ring import Ring, join_ring
-
-
-@dataclass(frozen=True)
-class RingSettings:
-    """What the driver tells the members of one fit.
-
-    Attributes
-    ----------
-    secret : bytes that only this fit's tasks know, such as `secrets.token_bytes(32)`
-    fit : the fit's name
-    timeout : seconds until a silent member counts as lost
-    largest : bytes of the largest array that will be sent
-    """
-
-    secret: bytes = field(repr=False)
-    fit: str
-    timeout: float
-    largest: int
+from spark_mf.engine.ring.joining import RingSettings, join_ring
+from spark_mf.engine.ring.ring import Ring
+from spark_mf.engine.ring.wire import Loopback, Wire
 
 
 def enter_ring(settings: RingSettings) -> Ring:
     """Join the ring of the running barrier task's stage; the position is the number of the task's partition.
 
-    The connections are those of one attempt: PySpark does not tell a task its stage's attempt, but the ids of the
-    tasks differ between attempts, and all of them are part of what members prove to each other.
-
-    Raises RingError when the neighbours cannot be joined within `settings.timeout` seconds.
+    It returns at once: Spark takes a second to exchange the members' addresses (its `allGather` looks for the answer
+    once a second), and meanwhile a member may unpack its blocks. The first exchange waits for the ring, and raises
+    RingError when the neighbours could not be joined within `settings.timeout` seconds.
     """
     task = BarrierTaskContext.get()
     hosts = [info.address.rpartition(":")[0].strip("[]") for info in task.getTaskInfos()]
+    return Ring(task.partitionId(), len(hosts), settings.largest, partial(_meet, task, hosts, settings))
+
+
+def _meet(task: BarrierTaskContext, hosts: list[str], settings: RingSettings) -> Wire | Loopback:
+    """Join the members of the same attempt.
+
+    PySpark does not tell a task which attempt of its stage it belongs to (`attemptNumber` is always 0), but the ids
+    of the tasks differ between attempts, and all of them are part of what the members prove to each other.
+    """
+    if len(hosts) == 1:
+        return Loopback()
     position = task.partitionId()
     listener = listen(hosts[position], reached_from=hosts)
     try:
-        gathered = task.allGather(f"{_address(listener)} {task.taskAttemptId()}")
-    except BaseException:
+        host, port = listener.getsockname()[:2]
+        gathered = task.allGather(f"{format_address(host, port)} {task.taskAttemptId()}")
+        addresses, ids = zip(*(message.split() for message in gathered), strict=True)
+        return join_ring(addresses, position, listener, settings, f"stage {task.stageId()} tasks {' '.join(ids)}")
+    finally:
         listener.close()
-        raise
-    addresses, attempts = zip(*(message.split() for message in gathered), strict=True)
-    context = f"{settings.fit} stage {task.stageId()} tasks {' '.join(attempts)}"
-    return join_ring(addresses, position, listener, settings.secret, context, settings.timeout, settings.largest)
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return format_address(host, port)

@@ -69,45 +69,76 @@ def connect(link: Link, address: str, deadline: float) -> socket.socket:
         ) from error
 
 
-def accept(
-    link: Link, listener: socket.socket, deadline: float, patience: float, give_up: Callable[[], bool]
-) -> socket.socket | None:
-    """Wait for the sender of `link`, and return its connection once both sides are proved.
+class Acceptor:
+    """Waits at a listening socket for the sender of `link`; a context manager that closes all others.
 
     Candidates are heard at the same time. One that says something wrong, or nothing for `patience` seconds, is
-    closed, and the others are waited for. Returns None as soon as `give_up` says so.
-
-    Raises RingError when the right member did not come until `deadline`, a time of `time.monotonic`.
+    closed, and the others are waited for.
     """
-    refused = 0
-    with selectors.DefaultSelector() as selector:
-        candidates: dict[socket.socket, _Candidate] = {}
-        selector.register(listener, selectors.EVENT_READ)
+
+    def __init__(self, link: Link, listener: socket.socket, patience: float) -> None:
+        self._link, self._listener, self._patience = link, listener, patience
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._refused = 0
+
+    def __enter__(self) -> "Acceptor":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for candidate in self._candidates():
+            candidate.connection.close()
+        self._selector.close()
+
+    def wait(self, deadline: float, give_up: Callable[[], bool]) -> socket.socket | None:
+        """Return the right member's connection, or None as soon as `give_up` says so.
+
+        Raises RingError when it did not come until `deadline`, a time of `time.monotonic`.
+        """
+        while time.monotonic() < deadline:
+            if give_up():
+                return None
+            for key, _ in self._selector.select(_TICK):
+                candidate = key.data
+                if candidate is None:
+                    self._welcome()
+                    continue
+                verdict = candidate.hear(self._link)
+                if verdict:
+                    self._selector.unregister(candidate.connection)
+                    return candidate.connection
+                if verdict is False:
+                    self._refuse(candidate)
+            for candidate in self._candidates():
+                if candidate.patient_until <= time.monotonic():
+                    self._refuse(candidate)
+        raise RingError(
+            f"position {self._link.sender} of {self._link.size} did not join in time; {self._refused} other "
+            "connections were refused because they did not know this fit's secret and attempt, or kept silent."
+        )
+
+    def _candidates(self) -> "list[_Candidate]":
+        return [key.data for key in self._selector.get_map().values() if key.data is not None]
+
+    def _welcome(self) -> None:
         try:
-            while not give_up():
-                if time.monotonic() >= deadline:
-                    raise RingError(
-                        f"position {link.sender} of {link.size} did not join in time; {refused} other connections "
-                        "were refused because they did not know this fit's secret, or kept silent."
-                    )
-                for key, _ in selector.select(_TICK):
-                    if key.fileobj is listener:
-                        _welcome(listener, selector, candidates, time.monotonic() + patience)
-                        continue
-                    candidate = key.data
-                    verdict = candidate.hear(link)
-                    if verdict is not None:
-                        selector.unregister(candidate.connection)
-                        del candidates[candidate.connection]
-                        if verdict:
-                            return candidate.connection
-                        candidate.connection.close()
-                        refused += 1
-                refused += _dismiss_silent(selector, candidates)
-            return None
-        finally:
-            for connection in candidates:
-                connection.close()
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # it has gone again
+        try:
+            candidate = _Candidate(connection, time.monotonic() + self._patience)
+        except OSError:
+            connection.close()
+            return
+        undecided = self._candidates()
+        if len(undecided) >= _MAX_CANDIDATES:
+            self._refuse(min(undecided, key=lambda other: other.patient_until))
+        self._selector.register(connection, selectors.EVENT_READ, candidate)
+
+    def _refuse(self, candidate: "_Candidate") -> None:
+        self._selector.unregister(candidate.connection)
+        candidate.connection.close()
+        self._refused += 1
 
 
 class _Candidate:
@@ -134,34 +165,6 @@ class _Candidate:
         except OSError:
             return False
         return True
-
-
-def _welcome(
-    listener: socket.socket,
-    selector: selectors.BaseSelector,
-    candidates: dict[socket.socket, _Candidate],
-    patient_until: float,
-) -> None:
-    try:
-        connection, _ = listener.accept()
-        candidate = _Candidate(connection, patient_until)
-    except OSError:
-        return  # it has gone again
-    if len(candidates) == _MAX_CANDIDATES:
-        candidates[next(iter(candidates))].patient_until = 0
-    candidates[connection] = candidate
-    selector.register(connection, selectors.EVENT_READ, candidate)
-
-
-def _dismiss_silent(selector: selectors.BaseSelector, candidates: dict[socket.socket, _Candidate]) -> int:
-    """Close the connections whose time is over; return how many."""
-    now = time.monotonic()
-    silent = [connection for connection, candidate in candidates.items() if candidate.patient_until <= now]
-    for connection in silent:
-        selector.unregister(connection)
-        del candidates[connection]
-        connection.close()
-    return len(silent)
 
 
 def _remaining(deadline: float) -> float:

@@ -1,20 +1,15 @@
 """The ring: its members' two exchanges, rotate (`send` and `receive`) and all-gather, of arrays as raw bytes."""
 
-import socket
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from spark_mf.engine.ring.connection import RingError
-from spark_mf.engine.ring.handshake import Link, accept, connect
-from spark_mf.engine.ring.wire import Loopback, Neighbour, Wire
-
-#: What a connection may take at most to prove itself, in seconds.
-_HANDSHAKE_SECONDS = 5.0
+from spark_mf.engine.ring.wire import Loopback, Wire
 
 
 class Ring:
@@ -25,14 +20,25 @@ class Ring:
     lost: heartbeats keep the ring up as long as the main thread calls `send`, `receive` or `alive` at least
     every 10·`timeout` seconds.
 
+    `join` is called in the background, so that a member may prepare its work meanwhile; the first exchange waits for
+    it, and raises what it raised.
+
     Used as a context manager. Leaving it normally sends what is queued, waits until the others have too, and
     closes; leaving it by an exception breaks the ring, which the neighbours notice at once. Every call raises
     RingError once the ring is broken; the message names the member and what happened.
     """
 
-    def __init__(self, position: int, size: int, largest: int, wire: Wire | Loopback) -> None:
+    def __init__(self, position: int, size: int, largest: int, join: Callable[[], Wire | Loopback]) -> None:
         self.position, self.size = position, size
-        self._largest, self._wire = largest, wire
+        self._largest = largest
+        self._joining: Future[Wire | Loopback] = Future()
+        threading.Thread(target=self._join, args=(join,), name="ring-join", daemon=True).start()
+
+    def _join(self, join: Callable[[], Wire | Loopback]) -> None:
+        try:
+            self._joining.set_result(join())
+        except BaseException as error:
+            self._joining.set_exception(error)
 
     def __enter__(self) -> "Ring":
         return self
@@ -41,9 +47,13 @@ class Ring:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._wire.close()
+            self._wire().close()
         else:
-            self._wire.abort()
+            # When it has not even joined, the error must not wait for that: it is what ends the others' waiting.
+            self._joining.add_done_callback(_abort)
+
+    def _wire(self) -> Wire | Loopback:
+        return self._joining.result()
 
     def send(self, tag: int, array: NDArray) -> None:
         """Hand a C-contiguous array of numbers to position a−1; it must not be changed any more.
@@ -59,11 +69,11 @@ class Ring:
             raise ValueError(
                 f"an array of {array.nbytes} bytes cannot be sent: the ring was joined with largest={self._largest}."
             )
-        self._wire.send(tag, array.reshape(-1).view(np.uint8))
+        self._wire().send(tag, array.reshape(-1).view(np.uint8))
 
     def receive(self, dtype: DTypeLike = np.float32) -> tuple[int, NDArray]:
         """Return tag and array [n] of what position a+1 sent next; the array is the caller's to change."""
-        tag, payload = self._wire.receive()
+        tag, payload = self._wire().receive()
         try:
             return tag, payload.view(dtype)
         except ValueError as error:
@@ -72,8 +82,8 @@ class Ring:
     def all_gather(self, array: NDArray) -> list[NDArray]:
         """Return the arrays of all members in order of position: the own one as it is, the others as [n].
 
-        Lengths may differ, dtypes may not. The array must not be changed before all have received it, nor may
-        arrays of `send` be under way.
+        Lengths may differ, dtypes may not. All members call it at the same point of their exchanges. Afterwards all
+        of these arrays are the caller's to change.
         """
         arrays = [array] * self.size
         if self.size > 1:
@@ -85,64 +95,15 @@ class Ring:
                 raise RingError(f"the array of position {origin} was expected, and one with tag {tag} came.")
             if hop < self.size - 1:
                 self.send(tag, arrays[origin])
+        self._wire().flush()
         return arrays
 
     def alive(self) -> None:
         """Say, in the midst of long work, that this member makes progress; raises RingError when the ring is broken."""
-        self._wire.alive()
+        if self._joining.done():
+            self._wire().alive()
 
 
-def join_ring(
-    addresses: Sequence[str],
-    position: int,
-    listener: socket.socket,
-    secret: bytes,
-    context: str,
-    timeout: float,
-    largest: int,
-) -> Ring:
-    """Take the place `position` among the members that listen at `addresses` ("host:port", in order of position).
-
-    Parameters
-    ----------
-    listener : the socket listening at the own address; it is closed as soon as the right member has connected
-    secret : of this fit; only its holders can join
-    context : names fit and attempt; the same for all members, and different in every attempt
-    timeout : seconds until a silent member counts as lost, and that joining may take
-    largest : bytes of the largest array; a frame that announces more is refused
-
-    Raises RingError when the neighbours cannot be joined in time.
-    """
-    size = len(addresses)
-    if size == 1:
-        listener.close()
-        return Ring(position, size, largest, Loopback())
-    before, after = (position + 1) % size, (position - 1) % size
-    deadline = time.monotonic() + timeout
-    incoming, outgoing = Link(secret, context, before, position, size), Link(secret, context, position, after, size)
-    with listener, ThreadPoolExecutor(1) as pool:
-        connecting = pool.submit(connect, outgoing, addresses[after], deadline)
-        try:
-            accepted = accept(
-                incoming,
-                listener,
-                deadline,
-                patience=min(timeout, _HANDSHAKE_SECONDS),
-                give_up=lambda: connecting.done() and connecting.exception() is not None,
-            )
-        except BaseException:
-            if connecting.exception() is None:
-                connecting.result().close()
-            raise
-        listener.close()
-        try:
-            connected = connecting.result()
-        except RingError:
-            if accepted is not None:
-                accepted.close()
-            raise
-    assert accepted is not None  # it only gives up when connecting failed
-    wire = Wire(
-        Neighbour(accepted, addresses[before], before), Neighbour(connected, addresses[after], after), timeout, largest
-    )
-    return Ring(position, size, largest, wire)
+def _abort(joining: "Future[Wire | Loopback]") -> None:
+    if not joining.exception():
+        joining.result().abort()

@@ -47,7 +47,8 @@ class Wire:
         self._outgoing: queue.SimpleQueue[tuple[int, Bytes] | None] = queue.SimpleQueue()
         self._incoming: queue.SimpleQueue[tuple[int, Bytes] | None] = queue.SimpleQueue()
         self._failure: RingError | None = None
-        self._lock = threading.Lock()
+        self._unsent = 0
+        self._changed = threading.Condition()  # guards the two above
         self._saying_goodbye = False
         self._last_call = time.monotonic()
         for neighbour in (predecessor, successor):
@@ -60,7 +61,15 @@ class Wire:
     def send(self, tag: int, payload: Bytes) -> None:
         """Queue bytes for the successor."""
         self.alive()
+        with self._changed:
+            self._unsent += 1
         self._outgoing.put((tag, payload))
+
+    def flush(self) -> None:
+        """Wait until all bytes are on their way, and the arrays that held them free."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._unsent == 0 or self._failure is not None)
+        self.alive()
 
     def receive(self) -> tuple[int, Bytes]:
         """Return what the predecessor sent next, waiting for it."""
@@ -117,9 +126,10 @@ class Wire:
         return thread
 
     def _fail(self, error: RingError) -> None:
-        with self._lock:
+        with self._changed:
             if self._failure is None:
                 self._failure = error
+            self._changed.notify_all()
         self._incoming.put(None)
         self._outgoing.put(None)
         for neighbour in (self._predecessor, self._successor):
@@ -145,6 +155,9 @@ class Wire:
                     return
                 tag, payload = frame
                 write_frame(connection, Kind.DATA, tag, payload.data)
+                with self._changed:
+                    self._unsent -= 1
+                    self._changed.notify_all()
 
     def _receive_frames(self) -> None:
         """Read the predecessor's frames until its goodbye, and watch meanwhile whether the successor is there."""
@@ -203,6 +216,9 @@ class Loopback:
             return self._frames.get_nowait()
         except queue.Empty:
             raise RingError("the ring's only member waits for an array that it has not sent.") from None
+
+    def flush(self) -> None:
+        """Nothing is under way."""
 
     def alive(self) -> None:
         """Nobody waits for this member."""

@@ -1,0 +1,147 @@
+"""A member that hangs, breaks or fails is noticed by the others, and named."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spark_mf.engine.ring import wire
+from spark_mf.engine.ring.connection import RingError
+from spark_mf.engine.ring.ring import Ring
+
+#: Far more than a test takes: what is noticed in spite of it is noticed at once.
+FOREVER = 1000.0
+
+OTHER_MEMBER = """
+    import sys, time
+    from functools import partial
+    from spark_mf.engine.ring.connection import format_address, listen
+    from spark_mf.engine.ring.joining import RingSettings, join_ring
+    from spark_mf.engine.ring.ring import Ring
+
+    listener = listen("127.0.0.1")
+    print(format_address(*listener.getsockname()), flush=True)
+    addresses = input().split()
+    settings = RingSettings(bytes(range(32)), "fit", float(sys.argv[1]), 1 << 20)
+    with Ring(1, 2, 1 << 20, partial(join_ring, addresses, 1, listener, settings, "attempt 1")) as ring:
+        ring.receive()
+        while True:
+            ring.alive()
+            time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "timeout", "message"),
+    [(signal.SIGSTOP, 1.0, "was silent for 1 s"), (signal.SIGKILL, FOREVER, "broke")],
+    ids=["stopped", "killed"],
+)
+def test_a_process_that_is_stopped_or_killed_is_noticed(rings: Any, sent: int, timeout: float, message: str):
+    listeners, addresses = rings.listen(1)
+    command = [sys.executable, "-c", textwrap.dedent(OTHER_MEMBER), str(timeout)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        try:
+            addresses.append(other.stdout.readline().strip())
+            other.stdin.write(" ".join(addresses) + "\n")
+            other.stdin.flush()
+            with (
+                pytest.raises(RingError, match=rf"{addresses[1]} \(position 1\) .*{message}"),
+                rings.enter(addresses, 0, listeners[0], rings.settings(timeout)) as ring,
+            ):
+                ring.send(0, np.zeros(1))
+                os.kill(other.pid, sent)
+                ring.receive()
+        finally:
+            other.kill()
+
+
+def test_a_main_thread_that_works_on_keeps_its_place_and_loses_it_when_it_hangs(rings: Any):
+    timeout = 0.2
+
+    def work(ring: Ring) -> str:
+        if ring.position == 1:
+            time.sleep(5 * timeout)  # silent for five times the timeout, but heartbeats go on
+            ring.send(0, np.zeros(1))
+            for _ in range(15):
+                time.sleep(timeout)
+                ring.alive()
+            ring.send(1, np.zeros(1))
+            time.sleep(20 * timeout)  # now it hangs
+            with pytest.raises(RingError):
+                ring.alive()
+        else:
+            assert ring.receive(np.float64)[0] == 0
+            assert ring.receive(np.float64)[0] == 1
+            with pytest.raises(RingError, match=r"\(position 1\) was silent for 0\.2 s") as caught:
+                ring.receive()
+            raise caught.value
+        return "hung"
+
+    silent, hung = rings.run(2, work, timeout)
+    assert isinstance(silent, RingError)
+    assert isinstance(hung, RingError), "leaving a broken ring normally is an error too"
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_member_that_fails_breaks_the_ring_for_all_at_once(rings: Any, size: int):
+    def work(ring: Ring) -> None:
+        ring.all_gather(np.zeros(1))
+        if ring.position == 1:
+            raise ValueError("its own error")
+        ring.receive()
+
+    outcomes = rings.run(size, work, FOREVER)
+    assert str(outcomes.pop(1)) == "its own error"
+    assert all(isinstance(outcome, RingError) and "broke" in str(outcome) for outcome in outcomes)
+
+
+def test_a_member_that_only_sends_or_works_notices_as_well(rings: Any):
+    def work(ring: Ring) -> None:
+        ring.all_gather(np.zeros(1))
+        if ring.position == 0:
+            raise ValueError("its own error")
+        while True:
+            if ring.position == 1:
+                ring.send(0, np.zeros(1))
+            else:
+                ring.alive()
+            time.sleep(0.01)
+
+    _, sending, working = rings.run(3, work, FOREVER)
+    assert isinstance(sending, RingError)
+    assert isinstance(working, RingError)
+
+
+def test_an_error_before_the_ring_is_joined_waits_for_nobody(rings: Any):
+    listeners, addresses = rings.listen(2)
+
+    def fail() -> None:
+        with rings.enter(addresses, 0, listeners[0], rings.settings(FOREVER)):
+            raise ValueError("its own error")
+
+    def come_later() -> None:
+        with rings.enter(addresses, 1, listeners[1], rings.settings(FOREVER)) as ring:
+            ring.receive()
+
+    with pytest.raises(ValueError, match="its own error"):
+        fail()
+    with pytest.raises(RingError, match=r"position 0\) broke"):
+        come_later()
+
+
+def test_what_a_thread_fails_with_is_raised_by_the_next_call(rings: Any, monkeypatch: pytest.MonkeyPatch):
+    def no_memory(*arguments: Any) -> None:
+        raise MemoryError("no room for 7 bytes")
+
+    monkeypatch.setattr(wire, "read_frame", no_memory)
+    outcomes = rings.run(2, lambda ring: ring.all_gather(np.zeros(1)), FOREVER)
+    assert all(isinstance(outcome, RingError) for outcome in outcomes)
+    assert any("MemoryError: no room for 7 bytes" in str(outcome) for outcome in outcomes)
