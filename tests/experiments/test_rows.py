@@ -26,7 +26,8 @@ def test_rows_come_back_as_they_were_written(tmp_path, comparison):
 def test_a_line_has_every_key_of_the_design(make_row):
     line = json.loads(make_row().to_json())
     assert set(line) >= DESIGN_KEYS
-    assert set(line["history"][0]) == {"iteration", "seconds", "objective", "train_rmse", "validation_rmse"}
+    records = {"iteration", "seconds", "objective", "train_rmse", "validation_rmse", "step_size"}
+    assert set(line["history"][0]) == records
 
 
 def test_absent_values_are_null(make_row):
