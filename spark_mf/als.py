@@ -175,7 +175,7 @@ class ALS(_Factorizer[ALSModel], _ALSParams):
         )
         history: list[IterationRecord] = []
         checkpoint = self._checkpoint(session, ratings, _UNLIKE)
-        saved = checkpoint and checkpoint.load(("users", "items"))
+        saved = checkpoint and checkpoint.load()
         if saved:
             history = list(saved.history)
             state = State(saved.arrays["users"], saved.arrays["items"])

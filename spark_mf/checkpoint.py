@@ -65,8 +65,8 @@ class Checkpoint:
         if not made:
             raise ValueError(f"checkpointDir={path!r} cannot be made: name another folder")
 
-    def load(self, names: tuple[str, ...]) -> SavedFit | None:
-        """Return the saved fit with its arrays of these names; None where nothing was saved.
+    def load(self) -> SavedFit | None:
+        """Return the saved fit; None where nothing was saved.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Checkpoint:
         try:
             history = tuple(IterationRecord(**record) for record in found["history"])
             folder = f"{self._path}/iteration-{len(history)}"
-            arrays = {name: factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1] for name in names}
+            arrays = {name: factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1] for name in found["arrays"]}
             return SavedFit(history, arrays, found["progress"])
         except (KeyError, TypeError, ValueError, AnalysisException) as error:
             raise ValueError(f"{self._path} is no complete checkpoint ({error}): delete it, or name another") from None
@@ -96,6 +96,7 @@ class Checkpoint:
             "identity": self._identity,
             "history": [asdict(record) for record in fit.history],
             "progress": fit.progress,
+            "arrays": list(fit.arrays),
         }
         write_text(self._spark, f"{self._path}/{CHECKPOINT}", json.dumps(description))
         self._delete_others(f"iteration-{number}")

@@ -44,6 +44,14 @@ class InitialModel:
     globalMean: float
     hasBias: bool
 
+    def require_usable(self, path: str, fitBias: bool) -> None:
+        """Raise a ValueError when the model has biases and the fit none."""
+        if self.hasBias and not fitBias:
+            raise ValueError(
+                f"initialModel={path!r} has biases and fitBias is False: use fitBias=True, or save what the model's "
+                "asPlain() returns and start from that with rank + 2"
+            )
+
 
 def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: PreparedRatings) -> InitialModel:
     """Load a saved ALSModel or SGDModel and look its users and items up among a fit's.

@@ -31,3 +31,18 @@ def objective(squared_error: float, penalties: float, regularization: str, n_rat
     """Return the objective of `regularization` from Σ e² and both sides' `penalty_sum`."""
     total = squared_error + penalties
     return total / n_ratings if regularization == "mean" else total
+
+
+def row_shares(counts: NDArray[np.int64], regularization: str, n_ratings: int) -> NDArray[np.float32]:
+    """Return the part of its row's penalty, in units of λ‖u‖², that each rating of a row carries, float32[rows].
+
+    Parameters
+    ----------
+    counts : int64[rows], ratings of each row, 1 or more
+    regularization : "weighted" (1), "plain" (1/n_u) or "mean" (|Ω|/n_u), so that a row's ratings together carry what
+        `row_penalties` weighs
+    n_ratings : int, |Ω|, all training ratings
+    """
+    if regularization == "weighted":
+        return np.ones(counts.size, np.float32)
+    return ((n_ratings if regularization == "mean" else 1) / np.maximum(counts, 1)).astype(np.float32)

@@ -1,0 +1,120 @@
+"""Stratified descent as ordinary Spark stages, one a stratum: where barrier stages cannot run.
+
+The same schedule and the same results as on the ring, but every block's rows pass the driver in each stratum.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyspark import SparkContext
+
+from spark_mf.engine.course import DIVERGED, Course, EpochSums
+from spark_mf.engine.descent import Descent, DescentState, Epoch, Rows, UserBlock
+from spark_mf.engine.grid import Grid, GridRow
+from spark_mf.engine.jobs import described
+from spark_mf.engine.worker import settle
+
+
+@dataclass(frozen=True)
+class _Visited:
+    """A cell's result: the rows of both blocks, and Σ e²."""
+
+    user_block: int
+    users: Rows
+    items: Rows
+    squared_error: float
+
+
+class StagesDescent:
+    """Runs the epochs of one fit on its grid, each stratum as a stage."""
+
+    name = "stages"
+
+    def __init__(self, context: SparkContext, grid: Grid, descent: Descent) -> None:
+        self._context, self._grid, self._descent = context, grid, descent
+
+    def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
+        """Run epochs as `RingDescent.run` does; `state` has the rows after each."""
+        rules, width = self._descent.rules, self._descent.update.lanes.width
+        for _ in numbers:
+            if course.end is not None:
+                return
+            began = time.perf_counter()
+            step = course.step
+            sums = self._epoch(state, course)
+            course = course.after(sums, rules)
+            if course.is_best and rules.n_validation and course.end != DIVERGED:
+                state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
+            seconds = time.perf_counter() - began
+            yield (
+                Epoch(seconds, step, sums.squared_error, sums.penalties, sums.validation_squared_error),
+                course,
+            )
+
+    def _epoch(self, state: DescentState, course: Course) -> EpochSums:
+        descent = self._descent
+        strata = descent.strata
+        # Summed as the members of a ring do: each its own visits in turn, then one after the other.
+        errors = [0.0] * strata.user_blocks
+        for turn, stratum in enumerate(strata.strata(course.epoch), 1):
+            label = f"SGD {course.epoch + 1}/{descent.rules.epochs} stratum {turn}/{strata.item_blocks}"
+            for visited in self._visit(label, stratum, state, course):
+                state.users[descent.users.members(visited.user_block)] = visited.users
+                state.items[descent.items.members(stratum[visited.user_block])] = visited.items
+                errors[visited.user_block] += visited.squared_error
+        validation = sum(self._validate(state, course)) if descent.rules.n_validation else 0.0
+        return EpochSums(float(sum(errors)), self._penalties(state), float(validation))
+
+    def _visit(self, label: str, stratum: list[int], state: DescentState, course: Course) -> list[_Visited]:
+        """Train the cells of one stratum."""
+        descent = self._descent
+        pairs = [
+            (state.users[descent.users.members(user_block)], state.items[descent.items.members(item_block)])
+            for user_block, item_block in enumerate(stratum)
+        ]
+        sent = self._context.broadcast((descent, pairs))
+
+        def visit(row: GridRow) -> _Visited:
+            settle()
+            shared, rows = sent.value
+            users, items = (part.copy() for part in rows[row.number])
+            block = UserBlock(row, users, shared)
+            error = block.train(stratum[row.number], items, course.epoch, course.step)
+            return _Visited(row.number, users, items, error)
+
+        try:
+            with described(self._context, label):
+                return self._grid.rows.map(visit).collect()
+        finally:
+            sent.destroy()
+
+    def _validate(self, state: DescentState, course: Course) -> list[float]:
+        """Σ e² over the validation ratings of each user block."""
+        sent = self._context.broadcast((self._descent, state.users, state.items))
+        epoch = course.epoch
+
+        def validate(row: GridRow) -> float:
+            settle()
+            descent, users, items = sent.value
+            block = UserBlock(row, users[row.users], descent)
+            visits = [stratum[row.number] for stratum in descent.strata.strata(epoch)]
+            return sum(block.validation_error(visit, items[descent.items.members(visit)]) for visit in visits)
+
+        try:
+            with described(self._context, f"SGD {epoch + 1}/{self._descent.rules.epochs} validation"):
+                return self._grid.rows.map(validate).collect()
+        finally:
+            sent.destroy()
+
+    def _penalties(self, state: DescentState) -> float:
+        descent = self._descent
+        total = []
+        for user_block in range(descent.strata.user_blocks):
+            members = descent.users.members(user_block)
+            penalties = descent.penalties("user", user_block, state.users[members])
+            for item_block in descent.strata.owned(user_block):
+                rows = state.items[descent.items.members(item_block)]
+                penalties += descent.penalties("item", item_block, rows)
+            total.append(penalties)
+        return float(sum(total))
