@@ -14,7 +14,7 @@ _NOTHING = memoryview(b"")
 
 
 class Kind(enum.IntEnum):
-    """The kinds of frames; only DATA carries a tag and bytes."""
+    """The kinds of frames: DATA carries bytes, and HEARTBEAT's tag is for how many milliseconds its sender was idle."""
 
     DATA = 1
     HEARTBEAT = 2

@@ -63,7 +63,7 @@ def join_ring(
                 raise
         if accepted is None:
             raise connecting.exception() or AssertionError("it is only given up when connecting failed")
-        listener.close()
+        listener.close()  # nobody else is let in
         try:
             connected = connecting.result()
         except BaseException:

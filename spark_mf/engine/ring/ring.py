@@ -18,7 +18,7 @@ class Ring:
     `send` returns at once and a thread of its own receives ahead, so that a block travels while another is worked
     on; kernels must release the GIL for it. A member of which the next one hears nothing for `timeout` seconds is
     lost: heartbeats keep the ring up as long as the main thread calls `send`, `receive` or `alive` at least
-    every 10·`timeout` seconds.
+    every 10·`timeout` seconds, or waits in `receive` for a member that does.
 
     `join` is called in the background, so that a member may prepare its work meanwhile; the first exchange waits for
     it, and raises what it raised.

@@ -19,7 +19,7 @@ Bytes = NDArray[np.uint8]
 
 #: Heartbeats in the time after which a silent member counts as lost.
 _BEATS = 4
-#: How many of those times the main thread may work on without a call before its heartbeats stop.
+#: How many times the time after which a silent member is lost its main thread may work on without a call.
 _PATIENCE = 10
 
 
@@ -51,6 +51,8 @@ class Wire:
         self._changed = threading.Condition()  # guards the two above
         self._saying_goodbye = False
         self._last_call = time.monotonic()
+        self._is_waiting = False
+        self._predecessor_idle = 0.0, self._last_call  # seconds, and when it said so
         for neighbour in (predecessor, successor):
             neighbour.connection.settimeout(timeout)
             # Buffers keep the system's own sizes: it adapts them, and a size that is set by hand is capped lower.
@@ -74,7 +76,9 @@ class Wire:
     def receive(self) -> tuple[int, Bytes]:
         """Return what the predecessor sent next, waiting for it."""
         self.alive()
+        self._is_waiting = True
         frame = self._incoming.get()
+        self._is_waiting = False
         if frame is None:
             self._incoming.put(None)
             self.alive()
@@ -143,8 +147,10 @@ class Wire:
                 try:
                     frame = self._outgoing.get(timeout=self._timeout / _BEATS)
                 except queue.Empty:
-                    if time.monotonic() - self._last_call < _PATIENCE * self._timeout:
-                        write_frame(connection, Kind.HEARTBEAT)
+                    idle = self._idle_seconds()
+                    # Those that wait give up later, so that the one that hangs is blamed.
+                    if idle < _PATIENCE * self._timeout * (2 if self._is_waiting else 1):
+                        write_frame(connection, Kind.HEARTBEAT, int(1000 * idle))
                     continue
                 if self._failure is not None:
                     return
@@ -158,6 +164,17 @@ class Wire:
                 with self._changed:
                     self._unsent -= 1
                     self._changed.notify_all()
+
+    def _idle_seconds(self) -> float:
+        """Return how long ago the main thread made progress.
+
+        One that waits is excused by its predecessor's progress. When all wait for each other nobody is, so that a
+        ring in which nothing moves ends like one whose member hangs.
+        """
+        now = time.monotonic()
+        own = now - self._last_call
+        predecessor, since = self._predecessor_idle
+        return min(own, predecessor + now - since) if self._is_waiting else own
 
     def _receive_frames(self) -> None:
         """Read the predecessor's frames until its goodbye, and watch meanwhile whether the successor is there."""
@@ -182,6 +199,7 @@ class Wire:
     def _take_frame(self) -> bool:
         """Queue the predecessor's next frame; return False when it was the goodbye."""
         kind, tag, payload = read_frame(self._predecessor.connection, self._largest)
+        self._predecessor_idle = tag / 1000 if kind is Kind.HEARTBEAT else 0.0, time.monotonic()
         if kind is Kind.DATA:
             self._incoming.put((tag, payload))
         elif kind is Kind.GOODBYE:
