@@ -83,7 +83,7 @@ def id_type(ids: NDArray[np.int64]) -> pa.DataType:
 
 
 def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:
-    """Collect a factor frame's ids and factors, and leave its biases, as `collect_factors` does otherwise."""
+    """Collect a factor frame without its biases: (n ids, float32[n, rank]), as `collect_factors` returns them."""
     return collect_factors(frame.select("id", "features"))[:2]
 
 
