@@ -2,9 +2,10 @@
 
 A row is one piece of memory, so that an update touches adjoining cache lines and an exchange sends one array:
 
-| slot 0 | further slots, as wide | last |
+| slot 0 | further slots, as wide | last 8 lanes |
 |---|---|---|
-| user [u_0 … u_{k−1}, b_u, 1, 0 …], item [v_0 … v_{k−1}, 1, b_i, 0 …] | the optimizer's state of each lane | Adam's counters |
+| user [u_0 … u_{k−1}, b_u, 1, 0 …] | the optimizer's state of each lane: | Adam alone: |
+| item [v_0 … v_{k−1}, 1, b_i, 0 …] | `_STATE_SLOTS` | [1 − β₁ᵗ, 1 − β₂ᵗ, 0 …] after t updates |
 
 The inner product of a user's and an item's slot 0 is uᵀv + b_u + b_i; without biases a slot is the factors and
 padding. Lanes of ones and padding get a step of zero, which keeps them as they are.
@@ -57,9 +58,9 @@ class Lanes:
 
     @property
     def stride(self) -> int:
-        """Lanes of a row: the slots, and for Adam one more vector for its counters."""
-        counters = SLOT_LANES if self.optimizer == "adam" else 0
-        return (1 + _STATE_SLOTS[self.optimizer]) * self.width + counters
+        """Lanes of a row: the slots, and one more vector for Adam's bias corrections."""
+        corrections = SLOT_LANES if self.optimizer == "adam" else 0
+        return (1 + _STATE_SLOTS[self.optimizer]) * self.width + corrections
 
     @property
     def user_bias_lane(self) -> int:

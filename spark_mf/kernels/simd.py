@@ -41,22 +41,22 @@ TILE_ROWS = 4
 TILE_COLUMNS = 2 * LANES
 
 _FLOAT = ir.FloatType()
-_VECTOR = ir.VectorType(_FLOAT, LANES)
-_INT32 = ir.IntType(32)
+INT32 = ir.IntType(32)
 _INDEX = ir.IntType(8 * np.intp(0).itemsize)
 
 
-def _index(value: int) -> ir.Constant:
+def index(value: int) -> ir.Constant:
     return ir.Constant(_INDEX, value)
 
 
-class _Emitter:
-    """Emits vector loads, stores and fused multiply-adds at element offsets of numba arrays."""
+class Emitter:
+    """Emits loads, stores and fused multiply-adds of vectors of `lanes` float32 at element offsets of numba arrays."""
 
-    def __init__(self, context: Any, builder: ir.IRBuilder, signature: Any) -> None:
-        self.context, self.builder, self.signature = context, builder, signature
+    def __init__(self, context: Any, builder: ir.IRBuilder, signature: Any, lanes: int = LANES) -> None:
+        self.context, self.builder, self.signature, self.lanes = context, builder, signature, lanes
+        self.vector = ir.VectorType(_FLOAT, lanes)
         self.fma_function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{LANES}f32"
+            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fma.v{lanes}f32"
         )
 
     def data(self, args: Any, position: int, offset: ir.Value | None = None) -> ir.Value:
@@ -68,26 +68,37 @@ class _Emitter:
         return self.builder.gep(pointer, [offset])
 
     def load(self, pointer: ir.Value) -> ir.Value:
-        loaded = self.builder.load(self.builder.bitcast(pointer, _VECTOR.as_pointer()))
+        loaded = self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()))
         loaded.align = 4
         return loaded
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
-        self.builder.store(value, self.builder.bitcast(pointer, _VECTOR.as_pointer())).align = 4
+        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer())).align = 4
 
     def splat(self, scalar: ir.Value) -> ir.Value:
-        undefined = ir.Constant(_VECTOR, ir.Undefined)
-        return self.lane_splat(self.builder.insert_element(undefined, scalar, _INT32(0)), 0)
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        return self.lane_splat(self.builder.insert_element(undefined, scalar, INT32(0)), 0)
 
     def lane_splat(self, vector: ir.Value, lane: int) -> ir.Value:
-        return self.shuffle(vector, ir.Constant(_VECTOR, ir.Undefined), [lane] * LANES)
+        return self.shuffle(vector, ir.Constant(self.vector, ir.Undefined), [lane] * self.lanes)
 
     def shuffle(self, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:
-        mask = ir.Constant(ir.VectorType(_INT32, LANES), lanes)
+        mask = ir.Constant(ir.VectorType(INT32, self.lanes), lanes)
         return self.builder.shuffle_vector(left, right, mask)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         return self.builder.call(self.fma_function, [a, b, c])
+
+    def prefetch(self, pointer: ir.Value) -> None:
+        byte_pointer = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(
+            self.builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer] + [INT32] * 3), "llvm.prefetch.p0"
+        )
+        read, keep, data = INT32(0), INT32(3), INT32(1)
+        self.builder.call(function, [self.builder.bitcast(pointer, byte_pointer), read, keep, data])
+
+    def constant(self, value: float) -> ir.Constant:
+        return ir.Constant(self.vector, [value] * self.lanes)
 
     def loop(
         self,
@@ -99,14 +110,14 @@ class _Emitter:
         """Emit `for i in range(0, stop, step)` with values carried in registers; return their last values."""
         builder, before = self.builder, self.builder.block
         inside, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_signed("<", _index(0), stop), inside, after)
+        builder.cbranch(builder.icmp_signed("<", index(0), stop), inside, after)
         builder.position_at_end(inside)
         i = builder.phi(_INDEX)
         phis = [builder.phi(value.type) for value in carried]
         updated = body(i, phis)
-        following = builder.add(i, _index(step))
+        following = builder.add(i, index(step))
         end = builder.block
-        i.add_incoming(_index(0), before)
+        i.add_incoming(index(0), before)
         i.add_incoming(following, end)
         for phi, first, next_value in zip(phis, carried, updated, strict=True):
             phi.add_incoming(first, before)
@@ -128,13 +139,13 @@ def _tile_intrinsic(negative: bool) -> Any:
 
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
             _, ldg, _, x_offset, ldx, m, i, j = args
-            emit = _Emitter(context, builder, signature)
+            emit = Emitter(context, builder, signature)
             g_data, x_data = emit.data(args, 0), emit.data(args, 2, x_offset)
             left, right = emit.at(x_data, i), emit.at(x_data, j)
             targets = [
                 emit.at(
                     g_data,
-                    builder.add(builder.mul(builder.add(i, _index(r)), ldg), builder.add(j, _index(c))),
+                    builder.add(builder.mul(builder.add(i, index(r)), ldg), builder.add(j, index(c))),
                 )
                 for r in range(TILE_ROWS)
                 for c in (0, LANES)
@@ -142,10 +153,10 @@ def _tile_intrinsic(negative: bool) -> Any:
 
             def step(p: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
                 offset = builder.mul(p, ldx)
-                columns = [emit.load(emit.at(right, builder.add(offset, _index(c)))) for c in (0, LANES)]
+                columns = [emit.load(emit.at(right, builder.add(offset, index(c)))) for c in (0, LANES)]
                 updated = []
                 for r in range(TILE_ROWS):
-                    scalar = builder.load(emit.at(left, builder.add(offset, _index(r))))
+                    scalar = builder.load(emit.at(left, builder.add(offset, index(r))))
                     factor = emit.splat(builder.fneg(scalar) if negative else scalar)
                     updated += [emit.fma(factor, columns[c], sums[2 * r + c]) for c in (0, 1)]
                 return updated
@@ -171,22 +182,22 @@ def row_dots(typingctx, x, x_offset, ldx, v, v_offset, n, out, out_offset):  # t
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         _, x_offset, ldx, _, v_offset, n, _, out_offset = args
-        emit = _Emitter(context, builder, signature)
+        emit = Emitter(context, builder, signature)
         x_data, v_data = emit.data(args, 0, x_offset), emit.data(args, 3, v_offset)
-        rows = [emit.at(x_data, builder.mul(ldx, _index(r))) for r in range(LANES)]
+        rows = [emit.at(x_data, builder.mul(ldx, index(r))) for r in range(LANES)]
 
         def step(c: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
             chunk = emit.load(emit.at(v_data, c))
             return [emit.fma(emit.load(emit.at(row, c)), chunk, total) for row, total in zip(rows, sums, strict=True)]
 
-        sums = emit.loop(n, LANES, [ir.Constant(_VECTOR, [0.0] * LANES)] * LANES, step)
+        sums = emit.loop(n, LANES, [emit.constant(0.0)] * LANES, step)
         emit.store(_sum_lanes(emit, sums), emit.data(args, 6, out_offset))
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def _sum_lanes(emit: _Emitter, vectors: list[ir.Value]) -> ir.Value:
+def _sum_lanes(emit: Emitter, vectors: list[ir.Value]) -> ir.Value:
     """Return one vector whose lane r is the sum of the lanes of `vectors[r]` (a transposing tree of adds)."""
     distance = 1
     while len(vectors) > 1:
@@ -208,15 +219,15 @@ def add_rows(typingctx, y, y_offset, x, x_offset, ldx, q, q_offset, n):  # type:
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         _, y_offset, _, x_offset, ldx, _, q_offset, n = args
-        emit = _Emitter(context, builder, signature)
+        emit = Emitter(context, builder, signature)
         y_data, x_data = emit.data(args, 0, y_offset), emit.data(args, 2, x_offset)
         weights = emit.load(emit.data(args, 5, q_offset))
         factors = [emit.lane_splat(weights, r) for r in range(LANES)]
-        rows = [emit.at(x_data, builder.mul(ldx, _index(r))) for r in range(LANES)]
+        rows = [emit.at(x_data, builder.mul(ldx, index(r))) for r in range(LANES)]
 
         def step(c: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             target = emit.at(y_data, c)
-            even, odd = emit.load(target), ir.Constant(_VECTOR, [0.0] * LANES)
+            even, odd = emit.load(target), emit.constant(0.0)
             for r in range(0, LANES, 2):
                 even = emit.fma(emit.load(emit.at(rows[r], c)), factors[r], even)
                 odd = emit.fma(emit.load(emit.at(rows[r + 1], c)), factors[r + 1], odd)
@@ -235,13 +246,8 @@ def prefetch(typingctx, x, offset):  # type: ignore[no-untyped-def]
     signature = types.void(x, types.intp)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        emit = _Emitter(context, builder, signature)
-        byte_pointer = ir.IntType(8).as_pointer()
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer] + [_INT32] * 3), "llvm.prefetch.p0"
-        )
-        pointer = builder.bitcast(emit.data(args, 0, args[1]), byte_pointer)
-        builder.call(function, [pointer, _INT32(0), _INT32(3), _INT32(1)])
+        emit = Emitter(context, builder, signature)
+        emit.prefetch(emit.data(args, 0, args[1]))
         return context.get_dummy_value()
 
     return signature, generate
@@ -253,7 +259,7 @@ def scale(typingctx, y, y_offset, n, factor):  # type: ignore[no-untyped-def]
     signature = types.void(y, types.intp, types.intp, types.float32)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        emit = _Emitter(context, builder, signature)
+        emit = Emitter(context, builder, signature)
         data, factors = emit.data(args, 0, args[1]), emit.splat(args[3])
 
         def step(c: ir.Value, _: list[ir.Value]) -> list[ir.Value]:

@@ -1,14 +1,10 @@
 """`spark_mf.kernels.sgd` in plain NumPy, in the precision of the rows it is given, rating by rating."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference.random import philox4x32
 from spark_mf.kernels.sgd_cells import TILE_ROWS, Cell
-from spark_mf.kernels.sgd_layout import Lanes, Update
-
-Rows = NDArray[np.float64]
 
 
 def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_column_blocks, seed):  # type: ignore[no-untyped-def]
@@ -17,7 +13,8 @@ def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_
     zero, key = np.uint64(0), np.uint64(seed % 2**64)
     low, high = key & np.uint64(0xFFFFFFFF), key >> np.uint64(32)
     users, items = rows_dense[rows].astype(np.uint64), columns.astype(np.uint64)
-    keys = philox4x32(users, zero, items, np.uint64(Purpose.SGD_RATING_ORDER), low, high)[0]
+    words = philox4x32(users, zero, items, np.uint64(Purpose.SGD_RATING_ORDER), low, high)
+    keys = np.asarray(words[0])
     n_tiles = -(-rows_dense.size // TILE_ROWS)
     cells = []
     for block in range(n_column_blocks):
@@ -29,9 +26,7 @@ def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_
     return cells
 
 
-def train(  # type: ignore[no-untyped-def]
-    cell: Cell, order, users: Rows, items: Rows, user_share, item_share, mean: float, update: Update
-) -> float:
+def train(cell, order, users, items, user_share, item_share, mean, update):  # type: ignore[no-untyped-def]
     """Visit the tiles of `order`, batch by batch; return Σ e²."""
     width, total = update.lanes.width, 0.0
     for tile in order:
@@ -54,20 +49,20 @@ def train(  # type: ignore[no-untyped-def]
     return total
 
 
-def _errors(cell: Cell, batch, users: Rows, items: Rows, mean: float, width: int) -> list[float]:  # type: ignore[no-untyped-def]
+def _errors(cell, batch, users, items, mean, width):  # type: ignore[no-untyped-def]
     return [cell.values[p] - mean - users[cell.rows[p], :width] @ items[cell.columns[p], :width] for p in batch]
 
 
-def _gradients(pairs, errors, own: Rows, other: Rows, share, penalties, width: int) -> dict[int, Rows]:  # type: ignore[no-untyped-def]
+def _gradients(pairs, errors, own, other, share, penalties, width):  # type: ignore[no-untyped-def]
     """Sum −2(e·v − share·λ·u) over the ratings of each row u."""
-    gradients: dict[int, Rows] = {}
+    gradients: dict[int, np.ndarray] = {}
     for (row, partner), e in zip(pairs, errors, strict=True):
         gradient = -2 * (e * other[partner, :width] - share[row] * penalties * own[row, :width])
         gradients[row] = gradients.get(row, 0) + gradient
     return gradients
 
 
-def _apply(gradients: dict[int, Rows], rows: Rows, steps: Rows, update: Update) -> None:
+def _apply(gradients, rows, steps, update):  # type: ignore[no-untyped-def]
     """Apply the optimizer once to each row that has a gradient.
 
     Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9; Duchi, Hazan and
@@ -95,7 +90,7 @@ def _apply(gradients: dict[int, Rows], rows: Rows, steps: Rows, update: Update) 
             x -= steps * (first / weights[0]) / (np.sqrt(second / weights[1]) + update.epsilon)
 
 
-def squared_error(cell: Cell, users: Rows, items: Rows, mean: float, lanes: Lanes, clip=None) -> float:  # type: ignore[no-untyped-def]
+def squared_error(cell, users, items, mean, lanes, clip=None):  # type: ignore[no-untyped-def]
     """Return Σ (value − prediction)², predictions clipped to the interval `clip` if given."""
     width = lanes.width
     predictions = mean + np.einsum("pa,pa->p", users[cell.rows, :width], items[cell.columns, :width])
@@ -104,7 +99,7 @@ def squared_error(cell: Cell, users: Rows, items: Rows, mean: float, lanes: Lane
     return float(((cell.values - predictions) ** 2).sum())
 
 
-def penalties(rows: Rows, weights, lanes: Lanes, side: str, regParam: float, biasRegParam: float) -> float:  # type: ignore[no-untyped-def]
+def penalties(rows, weights, lanes, side, regParam, biasRegParam):  # type: ignore[no-untyped-def]
     """Return Σ_r weights[r]·(λ‖u_r‖² + λ_b·b_r²)."""
     biases = lanes.user_biases(rows) if side == "user" else lanes.item_biases(rows)
     factors = lanes.factors(rows)
