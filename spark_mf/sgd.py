@@ -165,7 +165,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         lanes = self._lanes()
         # Each of them both as it is and as it was in the best epoch.
         require_room(context, sizes.users + sizes.items, 0, lanes.stride + lanes.width)
-        open_blocks = min(default_blocks(sizes.ratings, task_slots(context)), sizes.users, sizes.items)
+        slots = task_slots(context)
+        open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
         user_blocks = sizes.user_blocks or blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
         item_blocks = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
         if item_blocks is None:
@@ -212,7 +213,14 @@ class _Fit:
         """Cut the ratings into cells; `held` frees them."""
         ratings, params = self._ratings, self._params
         level = storage_level(params.getIntermediateStorageLevel())
-        grid = Grid(self._session.sparkContext, ratings.by_user, ratings.items.partition, params.getSeed(), level)
+        grid = Grid(
+            self._session.sparkContext,
+            ratings.by_user,
+            ratings.items.partition,
+            params.getSeed(),
+            level,
+            by_cell=ratings.engine != RING,
+        )
         held.callback(grid.unpersist)
         # A lost part of the grid is cut anew from the ratings, wherever they come from then.
         ratings.by_user.members.unpersist()

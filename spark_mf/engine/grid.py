@@ -1,5 +1,6 @@
-"""A user block cut into the cells of its row of the grid, as Spark keeps it and as a task works on it."""
+"""The grid of cells, ratings of one user block and one item block, as Spark keeps it."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,23 +44,20 @@ class PackedCell(NamedTuple):
 
 
 class GridRow(NamedTuple):
-    """One user block: its users, and a cell of training and one of validation ratings for each item block.
-
-    Attributes
-    ----------
-    number : int
-    users : int32[n], dense indices, ascending
-    training, validation : one cell an item block
-    """
+    """A user block's cells, some or all of its row of the grid, by the item blocks that they belong to."""
 
     number: int
-    users: NDArray[np.int32]
-    training: tuple[PackedCell, ...]
-    validation: tuple[PackedCell, ...]
+    training: dict[int, PackedCell]
+    validation: dict[int, PackedCell]
+
+    def split(self) -> Iterator["GridRow"]:
+        """Yield each cell alone."""
+        for block in self.training:
+            yield GridRow(self.number, {block: self.training[block]}, {block: self.validation[block]})
 
 
 class Grid:
-    """The grid of a fit as an RDD with one `GridRow` a partition.
+    """The grid of a fit as a persisted RDD.
 
     Parameters
     ----------
@@ -70,22 +68,38 @@ class Grid:
     seed : int
         Of the order of a tile's ratings.
     level : StorageLevel
+    by_cell : bool
+        Whether each cell has a partition of its own, that of cell (a, b) being a·q + b, or each user block.
+
+    Attributes
+    ----------
+    rows : RDD of GridRow, one a partition
     """
 
     def __init__(
-        self, context: SparkContext, by_user: Layout, items: Partition, seed: int, level: StorageLevel
+        self,
+        context: SparkContext,
+        by_user: Layout,
+        items: Partition,
+        seed: int,
+        level: StorageLevel,
+        *,
+        by_cell: bool,
     ) -> None:
         self._items: Broadcast[Partition] = context.broadcast(items)
-        sent = self._items
+        sent, q = self._items, items.n_blocks
 
         def cut(blocks: tuple[PackedBlock, ...]) -> GridRow:
             settle()
             (packed,) = blocks
-            training = unpack(packed.training)
-            cells = _cells(training, sent.value, seed), _cells(unpack(packed.validation), sent.value, seed)
-            return GridRow(packed.number, training.rows, *cells)
+            cells = (_cells(unpack(part), sent.value, seed) for part in (packed.training, packed.validation))
+            return GridRow(packed.number, *cells)
 
-        self.rows: RDD = one_record_each(by_user.members.map(cut)).persist(level)
+        rows = by_user.members.map(cut)
+        if by_cell:
+            cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
+            rows = cells.partitionBy(by_user.side.partition.n_blocks * q, lambda cell: cell).values()
+        self.rows: RDD = one_record_each(rows).persist(level)
         with described(context, "SGD: cut ratings into cells"):
             self.rows.foreach(lambda row: None)
 
@@ -95,8 +109,8 @@ class Grid:
         self._items.destroy()
 
 
-def _cells(block: RatingBlock, items: Partition, seed: int) -> tuple[PackedCell, ...]:
+def _cells(block: RatingBlock, items: Partition, seed: int) -> dict[int, PackedCell]:
     cells = make_cells(
         block.indptr, block.rows, block.indices, block.values, items.block, items.row, items.n_blocks, seed
     )
-    return tuple(PackedCell.pack(cell) for cell in cells)
+    return {number: PackedCell.pack(cell) for number, cell in enumerate(cells)}

@@ -83,8 +83,9 @@ class _Member:
     def __init__(self, ring: Ring, row: GridRow, descent: Descent, users: Rows, items: Rows) -> None:
         lanes = descent.update.lanes
         self._ring, self._descent, self._stride = ring, descent, lanes.stride
-        own_rows = lanes.zeros(row.users.size)
-        own_rows[:] = users[row.users]
+        mine = descent.users.members(row.number)
+        own_rows = lanes.zeros(mine.size)
+        own_rows[:] = users[mine]
         self._users = UserBlock(row, own_rows, descent)
         self._own: dict[int, Rows] = {}
         for block in descent.strata.owned(ring.position):

@@ -4,7 +4,7 @@ The same schedule and the same results as on the ring, but every block's rows pa
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pyspark import SparkContext
@@ -27,12 +27,13 @@ class _Visited:
 
 
 class StagesDescent:
-    """Runs the epochs of one fit on its grid, each stratum as a stage."""
+    """Runs the epochs of one fit on its grid, which has each cell in a partition of its own: a stratum a stage."""
 
     name = "stages"
 
     def __init__(self, context: SparkContext, grid: Grid, descent: Descent) -> None:
         self._context, self._grid, self._descent = context, grid, descent
+        self._sent = context.broadcast(descent)
 
     def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
         """Run epochs as `RingDescent.run` does; `state` has the rows after each."""
@@ -54,58 +55,65 @@ class StagesDescent:
 
     def _epoch(self, state: DescentState, course: Course) -> EpochSums:
         descent = self._descent
-        strata = descent.strata
+        strata = descent.strata.strata(course.epoch)
         # Summed as the members of a ring do: each its own visits in turn, then one after the other.
-        errors = [0.0] * strata.user_blocks
-        for turn, stratum in enumerate(strata.strata(course.epoch), 1):
-            label = f"SGD {course.epoch + 1}/{descent.rules.epochs} stratum {turn}/{strata.item_blocks}"
+        errors = [0.0] * len(strata[0])
+        for turn, stratum in enumerate(strata, 1):
+            label = f"SGD {course.epoch + 1}/{descent.rules.epochs} stratum {turn}/{len(strata)}"
             for visited in self._visit(label, stratum, state, course):
                 state.users[descent.users.members(visited.user_block)] = visited.users
                 state.items[descent.items.members(stratum[visited.user_block])] = visited.items
                 errors[visited.user_block] += visited.squared_error
-        validation = sum(self._validate(state, course)) if descent.rules.n_validation else 0.0
-        return EpochSums(float(sum(errors)), self._penalties(state), float(validation))
+        validation = self._validate(state, course.epoch, strata) if descent.rules.n_validation else 0.0
+        return EpochSums(float(sum(errors)), self._penalties(state), validation)
 
     def _visit(self, label: str, stratum: list[int], state: DescentState, course: Course) -> list[_Visited]:
         """Train the cells of one stratum."""
-        descent = self._descent
-        pairs = [
-            (state.users[descent.users.members(user_block)], state.items[descent.items.members(item_block)])
+        descent, shared = self._descent, self._sent
+        # One broadcast for each task, which loads no other.
+        sent = [
+            self._context.broadcast(
+                (state.users[descent.users.members(user_block)], state.items[descent.items.members(item_block)])
+            )
             for user_block, item_block in enumerate(stratum)
         ]
-        sent = self._context.broadcast((descent, pairs))
 
-        def visit(row: GridRow) -> _Visited:
+        def visit(rows: Iterable[GridRow]) -> Iterator[_Visited]:
             settle()
-            shared, rows = sent.value
-            users, items = (part.copy() for part in rows[row.number])
-            block = UserBlock(row, users, shared)
+            (row,) = rows
+            users, items = (part.copy() for part in sent[row.number].value)
+            block = UserBlock(row, users, shared.value)
             error = block.train(stratum[row.number], items, course.epoch, course.step)
-            return _Visited(row.number, users, items, error)
+            yield _Visited(row.number, users, items, error)
 
+        cells = [user_block * descent.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
         try:
             with described(self._context, label):
-                return self._grid.rows.map(visit).collect()
+                return self._context.runJob(self._grid.rows, visit, cells)
         finally:
-            sent.destroy()
+            for each in sent:
+                each.destroy()
 
-    def _validate(self, state: DescentState, course: Course) -> list[float]:
-        """Σ e² over the validation ratings of each user block."""
-        sent = self._context.broadcast((self._descent, state.users, state.items))
-        epoch = course.epoch
+    def _validate(self, state: DescentState, epoch: int, strata: list[list[int]]) -> float:
+        """Σ e² over the validation ratings."""
+        sent, shared = self._context.broadcast((state.users, state.items)), self._sent
 
         def validate(row: GridRow) -> float:
             settle()
-            descent, users, items = sent.value
-            block = UserBlock(row, users[row.users], descent)
-            visits = [stratum[row.number] for stratum in descent.strata.strata(epoch)]
-            return sum(block.validation_error(visit, items[descent.items.members(visit)]) for visit in visits)
+            descent = shared.value
+            users, items = sent.value
+            block = UserBlock(row, users[descent.users.members(row.number)], descent)
+            (item_block,) = row.validation
+            return block.validation_error(item_block, items[descent.items.members(item_block)])
 
         try:
             with described(self._context, f"SGD {epoch + 1}/{self._descent.rules.epochs} validation"):
-                return self._grid.rows.map(validate).collect()
+                errors = self._grid.rows.map(validate).collect()
         finally:
             sent.destroy()
+        q = self._descent.strata.item_blocks
+        p = self._descent.strata.user_blocks
+        return float(sum(sum(errors[block * q + stratum[block]] for stratum in strata) for block in range(p)))
 
     def _penalties(self, state: DescentState) -> float:
         descent = self._descent

@@ -45,22 +45,23 @@ def descender(width: int, n_factors: int, item_first: bool) -> Callable[..., flo
         """Step both rows of each rating; return Σ e² (float64), each e from just before its step."""
         total = 0.0
         for tile in order:
-            start, stop = starts[tile], starts[tile + 1]
-            if start == stop:
+            part = slice(starts[tile], starts[tile + 1])
+            rows, columns, targets = cell_rows[part], cell_columns[part], values[part]
+            if rows.size == 0:
                 continue
-            row, column = np.int64(cell_rows[start]), np.int64(cell_columns[start])
+            row, column = np.int64(rows[0]), np.int64(columns[0])
             product = dot(users, row * width, items, column * width, width)
-            for p in range(start, stop):
-                if p + AHEAD < stop:
-                    prefetch_row(users, np.int64(cell_rows[p + AHEAD]) * width, width)
-                    prefetch_row(items, np.int64(cell_columns[p + AHEAD]) * width, width)
+            for p in range(rows.size):
+                if p + AHEAD < rows.size:
+                    prefetch_row(users, np.int64(rows[p + AHEAD]) * width, width)
+                    prefetch_row(items, np.int64(columns[p + AHEAD]) * width, width)
                 u, v = row * width, column * width
-                error = values[p] - mean - product
+                error = targets[p] - mean - product
                 total += np.float64(error) * np.float64(error)
                 # The next rating's product comes before this one's step, to fill the time until the error is
                 # known, and is taken again where they share a row.
-                following = min(p + 1, stop - 1)
-                next_row, next_column = np.int64(cell_rows[following]), np.int64(cell_columns[following])
+                following = min(p + 1, rows.size - 1)
+                next_row, next_column = np.int64(rows[following]), np.int64(columns[following])
                 product = dot(users, next_row * width, items, next_column * width, width)
                 share, other_share = user_share[row], item_share[column]
                 if item_first:
