@@ -16,8 +16,8 @@ class IterationRecord:
     objective: float | None
     """The minimised objective of the stated `regularization`; None where not computed.
 
-    ALS: after the iteration. SGD: running, the sum over the epoch's ratings of each one's squared error and share
-    of the penalty as it was visited, just before its update.
+    ALS: after the iteration. SGD: the squared errors as each rating was visited in the epoch, just before its
+    update, and the penalty of the factors at its end.
     """
     train_rmse: float | None
     """Root mean squared error over the training ratings, ALS's after the iteration and SGD's running, as the

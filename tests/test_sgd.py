@@ -1,0 +1,337 @@
+"""The SGD estimator on Spark: the same as one process, on either engine; and what is built around it."""
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.evaluation import RegressionEvaluator
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
+
+from spark_mf import ALS, SGD, SGDModel
+from spark_mf.blocks.csr import RatingBlock
+from spark_mf.blocks.partition import Partition
+from spark_mf.blocks.strata import Strata
+from spark_mf.engine import descent as module
+from spark_mf.engine.course import Rules
+from spark_mf.engine.factors import collect_factors
+from spark_mf.engine.grid import GridRow, PackedCell
+from spark_mf.kernels import sgd as kernels
+from spark_mf.kernels.initial import normal_rows
+from spark_mf.kernels.objective import row_shares
+from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.reference import sgd as plain
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """2,400 ratings of 80 users and 50 items: mean, biases and two factors, with little noise."""
+    rng = np.random.default_rng(5)
+    user, item = np.divmod(rng.permutation(80 * 50)[:2400], 50)
+    u, v = rng.normal(0, 0.6, (80, 2)), rng.normal(0, 0.6, (50, 2))
+    rating = 3.5 + rng.normal(0, 0.4, 80)[user] + rng.normal(0, 0.4, 50)[item] + (u[user] * v[item]).sum(axis=1)
+    rating = (rating + rng.normal(0, 0.1, 2400)).astype(np.float32)
+    held_out = rng.random(2400) < 0.1
+    return pd.DataFrame(
+        {"user": user.astype(np.int32), "item": item.astype(np.int32), "rating": rating, "held_out": held_out}
+    )
+
+
+@pytest.fixture(scope="module")
+def ratings(spark, table):
+    return spark.createDataFrame(table).cache()
+
+
+def small(**params) -> SGD:
+    given = {"rank": 3, "maxIter": 6, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 5, "stepSize": 0.02}
+    return SGD(**given | params)
+
+
+def collected(model: SGDModel) -> SimpleNamespace:
+    users, items = collect_factors(model.userFactors), collect_factors(model.itemFactors)
+    return SimpleNamespace(U=users.factors, V=items.factors, bu=users.biases, bi=items.biases)
+
+
+def assert_same(one: SGDModel, other: SGDModel) -> None:
+    for name, array in vars(collected(one)).items():
+        np.testing.assert_array_equal(array, vars(collected(other))[name], err_msg=name)
+    assert one.globalMean == other.globalMean
+    assert [r.objective for r in one.summary.history] == [r.objective for r in other.summary.history]
+    assert one.summary.validationRmseHistory == other.summary.validationRmseHistory
+
+
+def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.float32) -> SimpleNamespace:
+    """The same schedule in one process: all cells of an epoch, one after the other, on dense indices."""
+    p, q, seed, rank = sgd.getNumUserBlocks(), sgd.getNumItemBlocks(), sgd.getSeed(), sgd.getRank()
+    lanes = kernels.Lanes(rank, sgd.getFitBias(), sgd.getOptimizer())
+    update = kernels.Update(
+        lanes,
+        sgd.getStepSize(),
+        sgd.getBiasStepSize(),
+        sgd.getRegParam(),
+        sgd.getBiasRegParam(),
+        sgd.getUpdateOrder() == "sequential",
+        sgd.getBatchSize(),
+    )
+    user, item = table.user.to_numpy(), table.item.to_numpy()
+    counts = np.bincount(user).astype(np.int64), np.bincount(item).astype(np.int64)
+    parts = Partition.balanced(counts[0], p, seed), Partition.balanced(counts[1], q, seed)
+    shares = [row_shares(count, sgd.getRegularization(), len(table)) for count in counts]
+    initial = [
+        normal_rows(seed, purpose, count.size, rank, sgd.getInitStd())
+        for purpose, count in zip((Purpose.USER_FACTORS, Purpose.ITEM_FACTORS), counts, strict=True)
+    ]
+    rows = [
+        [make(factors[part.members(block)], None).astype(dtype) for block in range(part.n_blocks)]
+        for make, factors, part in zip((lanes.user_rows, lanes.item_rows), initial, parts, strict=True)
+    ]
+    cells = []
+    for block in range(p):
+        members = parts[0].members(block)
+        mine = parts[0].block[user] == block
+        ratings = RatingBlock.from_triples(members, parts[0].row[user[mine]], item[mine], table.rating.to_numpy()[mine])
+        csr = (ratings.indptr, ratings.rows, ratings.indices, ratings.values)
+        cells.append(kernels.make_cells(*csr, parts[1].block, parts[1].row, q, seed))
+    mean = float(np.mean(table.rating.to_numpy(), dtype=np.float64)) if sgd.getFitBias() else 0.0
+    strata = Strata(p, q, seed)
+    errors = []
+    for epoch in range(sgd.getMaxIter()):
+        error = 0.0
+        for stratum in strata.strata(epoch):
+            for a, b in enumerate(stratum):
+                order = strata.tile_order(epoch, a, b, cells[a][b].starts.size - 1)
+                share = shares[0][parts[0].members(a)], shares[1][parts[1].members(b)]
+                error += train(cells[a][b], order, rows[0][a], rows[1][b], *share, mean, update)
+        errors.append(np.sqrt(error / len(table)))
+    whole = [np.empty((count.size, lanes.stride), dtype) for count in counts]
+    for side in (0, 1):
+        for block in range(parts[side].n_blocks):
+            whole[side][parts[side].members(block)] = rows[side][block]
+    return SimpleNamespace(
+        U=lanes.factors(whole[0]),
+        V=lanes.factors(whole[1]),
+        bu=lanes.user_biases(whole[0]) if lanes.fitBias else None,
+        bi=lanes.item_biases(whole[1]) if lanes.fitBias else None,
+        train_rmse=errors,
+    )
+
+
+VARIANTS = [
+    {},
+    {"numUserBlocks": 1, "numItemBlocks": 1},
+    {"numUserBlocks": 1, "numItemBlocks": 4, "fitBias": False, "regularization": "plain"},
+    {"optimizer": "momentum", "regularization": "mean", "regParam": 1e-4, "stepSize": 0.002},
+    {"optimizer": "adagrad", "batchSize": 8, "updateOrder": "sequential", "stepSize": 0.05},
+    {"optimizer": "adam", "biasRegParam": 0.5, "biasStepSize": 0.001, "stepSize": 0.005},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_is_exactly_the_schedule_in_one_process(ratings, table, variant):
+    """With the same kernels every bit is equal; with the plain twin, rating by rating in float64, to rounding."""
+    sgd = small(engine="ring", **variant)
+    model = sgd.fit(ratings)
+    ours, exact = collected(model), one_process(table, sgd)
+    for name in ("U", "V", "bu", "bi"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(exact, name), err_msg=name)
+    np.testing.assert_allclose(model.summary.trainRmseHistory, exact.train_rmse, rtol=1e-12)
+    textbook = one_process(table, sgd, plain.train, np.float64)
+    np.testing.assert_allclose(ours.U @ ours.V.T, textbook.U @ textbook.V.T, atol=2e-3)
+    np.testing.assert_allclose(model.summary.trainRmseHistory, textbook.train_rmse, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "variant", [{"validationIndicatorCol": "held_out"}, {"numUserBlocks": 1}, {"numUserBlocks": 2, "numItemBlocks": 2}]
+)
+def test_stages_give_the_very_same_model_as_the_ring(ratings, variant):
+    ring, stages = (small(engine=engine, maxIter=3, **variant).fit(ratings) for engine in ("ring", "stages"))
+    assert (ring.summary.engine, stages.summary.engine) == ("ring", "stages")
+    assert_same(ring, stages)
+
+
+def test_blocks_reach_the_error_of_one_process_within_half_a_percent(ratings, table):
+    rmse = [
+        small(maxIter=40, numUserBlocks=p, numItemBlocks=q).fit(ratings).summary.trainRmseHistory[-1]
+        for p, q in [(1, 1), (2, 2), (2, 9)]
+    ]
+    assert rmse[0] < 0.2
+    assert rmse[1:] == pytest.approx([rmse[0]] * 2, rel=0.005)
+
+
+def test_seed_and_where_rows_lie_in_the_input(ratings):
+    first = small().fit(ratings)
+    assert_same(first, small().fit(ratings.repartition(3)))
+    assert not np.array_equal(collected(first).U, collected(small(seed=8).fit(ratings)).U)
+
+
+def test_predictions_are_mean_biases_and_factors(ratings, table):
+    model = small().fit(ratings)
+    parts = collected(model)
+    rows = model.transform(ratings).select("user", "item", "prediction").toPandas()
+    expected = model.globalMean + parts.bu[rows.user] + parts.bi[rows.item]
+    expected += (parts.U[rows.user] * parts.V[rows.item]).sum(axis=1)
+    np.testing.assert_allclose(rows.prediction, expected, rtol=1e-5)
+    assert model.globalMean == pytest.approx(table.rating.mean(), rel=1e-6)
+    assert model.ratingRange == (table.rating.min(), table.rating.max())
+
+
+def test_validation_is_measured_and_the_best_epoch_is_kept(ratings, table):
+    """A step that decays too little overfits after some epochs; the model is that of the best one, and the fit ends."""
+    sgd = small(validationIndicatorCol="held_out", rank=8, regParam=0.0, maxIter=200, stepSize=0.05,
+        
+    model = sgd.fit(ratings)
+    summary = model.summary
+    history = summary.validationRmseHistory
+    assert summary.stoppedEarly
+    assert summary.bestIteration == int(np.argmin(history)) + 1 == summary.totalIterations - 4
+    held_out = ratings.where("held_out")
+    rmse = RegressionEvaluator(labelCol="rating").evaluate(model.transform(held_out))
+    assert rmse == pytest.approx(min(history), rel=1e-5)
+    assert (summary.validationRatings, summary.ratings) == (table.held_out.sum(), (~table.held_out).sum())
+    whole = sgd.copy({sgd.earlyStoppingPatience: 0, sgd.maxIter: summary.totalIterations + 3}).fit(ratings)
+    assert not whole.summary.stoppedEarly
+    assert whole.summary.bestIteration == summary.bestIteration
+    np.testing.assert_array_equal(collected(whole).U, collected(model).U)
+
+
+def test_the_step_follows_its_schedule(ratings):
+    constant = small(maxIter=3).fit(ratings).summary
+    assert constant.stepSizeHistory == [0.02] * 3
+    shrinking = small(maxIter=3, schedule="exponential", decay=0.5).fit(ratings).summary
+    assert shrinking.stepSizeHistory == pytest.approx([0.02, 0.01, 0.005])
+    assert shrinking.objectiveHistory[0] == constant.objectiveHistory[0]
+    assert shrinking.objectiveHistory[1] != constant.objectiveHistory[1]
+    bold = small(maxIter=6, schedule="boldDriver", stepSize=0.01).fit(ratings).summary
+    for t in range(2, 6):
+        went_down = bold.objectiveHistory[t - 1] < bold.objectiveHistory[t - 2]
+        assert bold.stepSizeHistory[t] == pytest.approx(bold.stepSizeHistory[t - 1] * (1.05 if went_down else 0.5))
+
+
+def test_intervals_change_nothing(ratings):
+    variant = {"optimizer": "momentum", "stepSize": 0.002, "schedule": "boldDriver", "engine": "ring"}
+    assert_same(small(**variant).fit(ratings), small(checkpointInterval=4, **variant).fit(ratings))
+
+
+def test_a_diverging_step_stops_at_once_with_epoch_and_advice(ratings):
+    for engine in ("ring", "stages"):
+        with pytest.raises(ArithmeticError, match=r"^epoch 1 diverged with a step of 50: .* smaller stepSize, such as"):
+            small(stepSize=50.0, engine=engine, maxIter=50).fit(ratings)
+
+
+def test_threads_of_one_task_reach_the_same_error(ratings, table, monkeypatch):
+    """Hogwild: threads take turns at tiles without locks; the order of updates is all that differs."""
+    many = pd.concat([table.assign(user=table.user + 80 * copy) for copy in range(20)])
+    sgd = small(numUserBlocks=1, numItemBlocks=1, maxIter=1)
+    one = one_process(many, sgd)
+    parts = Partition.balanced(np.bincount(many.user).astype(np.int64), 1, 7)
+    counts = np.bincount(many.user).astype(np.int64), np.bincount(many.item).astype(np.int64)
+    items = Partition.balanced(counts[1], 1, 7)
+    lanes = kernels.Lanes(3, True, "sgd")
+    update = kernels.Update(lanes, 0.02, 0.02, 0.05, 0.05, False, 1)
+    rules = Rules(1, "constant", 1.0, 0, 0.0, "weighted", len(many), 0)
+    described = module.Descent(update, rules, Strata(1, 1, 7), float(many.rating.mean()), parts, items, *counts)
+    order = np.argsort(many.user.to_numpy(), kind="stable")
+    ratings = RatingBlock.from_triples(
+        parts.members(0), many.user.to_numpy()[order], many.item.to_numpy()[order], many.rating.to_numpy()[order]
+    )
+    csr = (ratings.indptr, ratings.rows, ratings.indices, ratings.values)
+    (cell,) = kernels.make_cells(*csr, items.block, items.row, 1, 7)
+    monkeypatch.setattr(module.TaskContext, "get", lambda: SimpleNamespace(cpus=lambda: 2))
+    users = lanes.user_rows(normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1), None)
+    item_rows = lanes.item_rows(normal_rows(7, Purpose.ITEM_FACTORS, 50, 3, 0.1), None)
+    block = module.UserBlock(GridRow(0, {0: PackedCell.pack(cell)}, {}), users, described)
+    assert cell.starts.size > 3
+    error = block.train(0, item_rows, 0, 1.0)
+    assert np.sqrt(error / len(many)) == pytest.approx(one.train_rmse[0], rel=0.02)
+    assert not np.array_equal(lanes.factors(users), normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(0, 0, 4.0)],
+        [(0, 0, 4.0), (1, 0, 2.0)],
+        [(0, 0, 4.0), (1, 1, 2.0), (2, 2, 3.0)],
+    ],
+)
+@pytest.mark.parametrize("engine", ["ring", "stages"])
+def test_hardly_any_ratings_work(spark, rows, engine):
+    frame = spark.createDataFrame(rows, ["user", "item", "rating"])
+    blocks = {} if len(rows) < 3 else {"numUserBlocks": 2, "numItemBlocks": 3}
+    model = SGD(rank=2, maxIter=30, stepSize=0.05, regParam=0.01, engine=engine, **blocks).fit(frame)
+    assert model.transform(frame).count() == len(rows)
+    assert model.summary.trainRmseHistory[-1] < model.summary.trainRmseHistory[0] or len(rows) == 1
+
+
+def test_grids_that_cannot_be_are_refused(ratings):
+    with pytest.raises(
+        ValueError, match=r"^4 blocks of users and 2 of 50 items are no grid to descend on: use"
+    ):
+        small(numUserBlocks=4, numItemBlocks=2).fit(ratings)
+    with pytest.raises(
+        ValueError, match=r"^engine='ring' cannot run: 3 blocks of users need .* room for 2: use"
+    ):
+        small(numUserBlocks=3, engine="ring").fit(ratings)
+
+
+def test_more_members_than_cores_run_in_stages_with_a_warning(ratings, table, caplog):
+    sgd = small(numUserBlocks=3, maxIter=2)
+    with caplog.at_level(logging.WARNING, logger="spark_mf"):
+        model = sgd.fit(ratings)
+    assert "engine='stages' is used, which is slower than the ring: 3 blocks of users need" in caplog.text
+    assert model.summary.engine == "stages"
+    np.testing.assert_array_equal(collected(model).U, one_process(table, sgd).U)
+
+
+def test_works_as_an_estimator_of_spark(ratings, tmp_path):
+    model = Pipeline(stages=[small(maxIter=2)]).fit(ratings)
+    model.write().overwrite().save(str(tmp_path / "pipeline"))
+    loaded = PipelineModel.load(str(tmp_path / "pipeline"))
+    assert_same(loaded.stages[0], model.stages[0])
+    small(biasRegParam=0.5).save(str(tmp_path / "sgd"))
+    assert SGD.load(str(tmp_path / "sgd")).getBiasRegParam() == 0.5
+
+
+def test_works_in_a_cross_validator_with_threads(ratings):
+    sgd = small(coldStartStrategy="drop", maxIter=15)
+    grid = ParamGridBuilder().addGrid(sgd.regParam, [0.01, 100.0]).addGrid(sgd.stepSize, [0.004]).build()
+    evaluator = RegressionEvaluator(labelCol="rating")
+    validator = CrossValidator(
+        estimator=sgd, estimatorParamMaps=grid, evaluator=evaluator, numFolds=2, parallelism=2, seed=1
+    )
+    best = validator.fit(ratings)
+    assert isinstance(best.bestModel, SGDModel)
+    assert best.avgMetrics[0] < best.avgMetrics[1]
+
+
+def test_progress_is_logged_each_epoch(ratings, caplog):
+    with caplog.at_level(logging.INFO, logger="spark_mf"):
+        small(maxIter=3, validationIndicatorCol="held_out").fit(ratings)
+    steps = [record.progress for record in caplog.records if hasattr(record, "progress")]
+    assert [(step.step, step.total, step.label) for step in steps] == [(1, 3, "SGD"), (2, 3, "SGD"), (3, 3, "SGD")]
+    assert all(step.validation_rmse > 0 for step in steps)
+
+
+def test_unknown_param_is_refused_by_name():
+    with pytest.raises(TypeError, match="'alpha' is no Param of SGD"):
+        SGD().setParams(alpha=3)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_als_on_the_ring_is_als_by_broadcast(ratings, solver):
+    """To rounding, with blocks grouped to members in several ways."""
+    als = ALS(rank=3, maxIter=5, regParam=0.05, seed=7, solver=solver, validationIndicatorCol="held_out")
+    models = [
+        als.copy().setEngine(engine).setNumUserBlocks(p).setNumItemBlocks(q).fit(ratings)
+        for engine, p, q in [("broadcast", 2, 2), ("ring", 2, 2), ("ring", 1, 3), ("ring", 7, 3)]
+    ]
+    assert [model.summary.engine for model in models] == ["broadcast", "ring", "ring", "ring"]
+    base = collected(models[0])
+    for model in models[1:]:
+        parts = collected(model)
+        np.testing.assert_allclose(parts.U @ parts.V.T, base.U @ base.V.T, atol=1e-3)
+        np.testing.assert_allclose(model.summary.objectiveHistory, models[0].summary.objectiveHistory, rtol=1e-5)
+        validation = model.summary.validationRmseHistory
+        np.testing.assert_allclose(validation, models[0].summary.validationRmseHistory, rtol=1e-4)
