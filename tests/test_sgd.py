@@ -179,8 +179,8 @@ def test_predictions_are_mean_biases_and_factors(ratings, table):
 
 def test_validation_is_measured_and_the_best_epoch_is_kept(ratings, table):
     """A step that decays too little overfits after some epochs; the model is that of the best one, and the fit ends."""
-    sgd = small(validationIndicatorCol="held_out", rank=8, regParam=0.0, maxIter=200, stepSize=0.05,
-        
+    overfitting = {"rank": 8, "regParam": 0.0, "stepSize": 0.05, "maxIter": 200, "earlyStoppingPatience": 4}
+    sgd = small(validationIndicatorCol="held_out", **overfitting)
     model = sgd.fit(ratings)
     summary = model.summary
     history = summary.validationRmseHistory
@@ -266,13 +266,9 @@ def test_hardly_any_ratings_work(spark, rows, engine):
 
 
 def test_grids_that_cannot_be_are_refused(ratings):
-    with pytest.raises(
-        ValueError, match=r"^4 blocks of users and 2 of 50 items are no grid to descend on: use"
-    ):
+    with pytest.raises(ValueError, match=r"^4 blocks of users and 2 of 50 items are no grid to descend on: use"):
         small(numUserBlocks=4, numItemBlocks=2).fit(ratings)
-    with pytest.raises(
-        ValueError, match=r"^engine='ring' cannot run: 3 blocks of users need .* room for 2: use"
-    ):
+    with pytest.raises(ValueError, match=r"^engine='ring' cannot run: 3 blocks of users need .* room for 2: use"):
         small(numUserBlocks=3, engine="ring").fit(ratings)
 
 
