@@ -87,6 +87,7 @@ class _Member:
 
     def work(self, state: State, n_iterations: int) -> _Solved:
         iterations: list[Iteration] = []
+        self._ring.joined()
         while len(iterations) < n_iterations and (not iterations or np.isfinite(iterations[-1].penalties)):
             began = time.perf_counter()
             items = self._half_step(self._items, state.users, state.items, with_errors=False)

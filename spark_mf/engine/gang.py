@@ -1,20 +1,26 @@
 """A gang: the tasks of one barrier stage, which keep their records in memory and talk to each other on a ring."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from secrets import token_bytes, token_hex
 from typing import Any, TypeVar
 
+from py4j.protocol import Py4JJavaError
 from pyspark import RDD
 
 from spark_mf.engine.jobs import described
 from spark_mf.engine.ring.barrier import RingSettings, enter_ring
+from spark_mf.engine.ring.connection import RingError
 from spark_mf.engine.ring.ring import Ring
+from spark_mf.engine.stage_failure import member_failure
 from spark_mf.engine.worker import settle
 
 T = TypeVar("T")
 
 #: Bytes that every ring lets through, whatever its blocks are: sums over the members.
 _SMALL_ARRAYS = 1 << 16
+#: Seconds that a member which others have left lets them tell Spark why: of several failures it keeps the first.
+_COURTESY = 0.5
 
 
 class Gang:
@@ -38,22 +44,38 @@ class Gang:
         """Run one barrier stage: what `work` returns for each member, in the order of their positions.
 
         Spark runs the whole stage again when a member is lost, so `work` starts from what it was sent.
+
+        Raises
+        ------
+        RuntimeError
+            When the stage failed as often as Spark tries it, with what a member failed with at last.
         """
         settings = self._settings
 
         def enter(records: Iterable[Any]) -> Iterator[tuple[int, T]]:
-            settle()
-            # All of them are read: a worker that leaves input unread is not used again.
-            (record,) = list(records)
-            with enter_ring(settings) as ring:
-                result = work(ring, record)
+            # Entered first: joining takes a second, and reading the record goes on meanwhile.
+            try:
+                with enter_ring(settings) as ring:
+                    settle()
+                    # All of them are read: a worker that leaves input unread is not used again.
+                    (record,) = list(records)
+                    result = work(ring, record)
+            except RingError:
+                time.sleep(_COURTESY)
+                raise
             yield ring.position, result
 
         entered = self._records.barrier().mapPartitions(enter)
         # Spark does not run a barrier stage again whose results go to the driver, but it does one before a shuffle.
         results = entered.partitionBy(entered.getNumPartitions(), _identity)
         with described(self._records.context, description):
-            return results.values().collect()
+            try:
+                return results.values().collect()
+            except Py4JJavaError as error:
+                cause = member_failure(str(error.java_exception.getMessage()))
+                if cause is None:
+                    raise
+                raise RuntimeError(f"{description} failed in every attempt that Spark makes: {cause}") from None
 
 
 def _identity(position: int) -> int:

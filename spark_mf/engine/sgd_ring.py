@@ -96,6 +96,7 @@ class _Member:
     def work(self, course: Course, n_epochs: int) -> _Worked:
         epochs: list[Epoch] = []
         best = None
+        self._ring.joined()
         while len(epochs) < n_epochs and course.end is None:
             began = time.perf_counter()
             sums = self._epoch(course)

@@ -15,11 +15,12 @@ def enter_ring(settings: RingSettings) -> Ring:
 
     It returns at once: Spark takes a second to exchange the members' addresses (its `allGather` looks for the answer
     once a second), and meanwhile a member may unpack its blocks. The first exchange waits for the ring, and raises
-    RingError when the neighbours could not be joined within `settings.timeout` seconds.
+    RingError when another member has not told its address within 10·`settings.timeout` seconds, or the neighbours
+    could not be joined within `settings.timeout` seconds of it.
     """
     task = BarrierTaskContext.get()
     hosts = [info.address.rpartition(":")[0].strip("[]") for info in task.getTaskInfos()]
-    return Ring(task.partitionId(), len(hosts), settings.largest, partial(_meet, task, hosts, settings))
+    return Ring(task.partitionId(), len(hosts), settings, partial(_meet, task, hosts, settings))
 
 
 def _meet(task: BarrierTaskContext, hosts: list[str], settings: RingSettings) -> Wire | Loopback:

@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from spark_mf.engine.ring.connection import RingError
-from spark_mf.engine.ring.wire import Loopback, Wire
+from spark_mf.engine.ring.joining import RingSettings
+from spark_mf.engine.ring.wire import PATIENCE, Loopback, Wire
 
 
 class Ring:
@@ -20,17 +21,17 @@ class Ring:
     lost: heartbeats keep the ring up as long as the main thread calls `send`, `receive` or `alive` at least
     every 10·`timeout` seconds, or waits in `receive` for a member that does.
 
-    `join` is called in the background, so that a member may prepare its work meanwhile; the first exchange waits for
-    it, and raises what it raised.
+    `join` is called in the background, so that a member may prepare its work meanwhile; `joined` and the first
+    exchange wait for it, and raise what it raised, or RingError after 10·`timeout` seconds.
 
     Used as a context manager. Leaving it normally sends what is queued, waits until the others have too, and
     closes; leaving it by an exception breaks the ring, which the neighbours notice at once. Every call raises
     RingError once the ring is broken; the message names the member and what happened.
     """
 
-    def __init__(self, position: int, size: int, largest: int, join: Callable[[], Wire | Loopback]) -> None:
+    def __init__(self, position: int, size: int, settings: RingSettings, join: Callable[[], Wire | Loopback]) -> None:
         self.position, self.size = position, size
-        self._largest = largest
+        self._largest, self._patience = settings.largest, PATIENCE * settings.timeout
         self._joining: Future[Wire | Loopback] = Future()
         threading.Thread(target=self._join, args=(join,), name="ring-join", daemon=True).start()
 
@@ -52,7 +53,14 @@ class Ring:
             # When it has not even joined, the error must not wait for that: it is what ends the others' waiting.
             self._joining.add_done_callback(_abort)
 
+    def joined(self) -> None:
+        """Wait until the ring is joined, so that what is timed afterwards does not contain it."""
+        self._wire()
+
     def _wire(self) -> Wire | Loopback:
+        if not wait([self._joining], self._patience).done:
+            # Spark itself would wait for a year for a member that hangs before it has told its address.
+            raise RingError(f"another member did not come to the ring for {self._patience:g} s.")
         return self._joining.result()
 
     def send(self, tag: int, array: NDArray) -> None:

@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 #: Heartbeats in the time after which a silent member counts as lost.
 _BEATS = 4
 #: How many times the time after which a silent member is lost its main thread may work on without a call.
-_PATIENCE = 10
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Wire:
                 except queue.Empty:
                     idle = self._idle_seconds()
                     # Those that wait give up later, so that the one that hangs is blamed.
-                    if idle < _PATIENCE * self._timeout * (2 if self._is_waiting else 1):
+                    if idle < PATIENCE * self._timeout * (2 if self._is_waiting else 1):
                         write_frame(connection, Kind.HEARTBEAT, int(1000 * idle))
                     continue
                 if self._failure is not None:

@@ -38,12 +38,12 @@ class Rings:
     ) -> Ring:
         settings = settings or self.settings()
         join = partial(join_ring, addresses, position, listener, settings, attempt)
-        return Ring(position, len(addresses), settings.largest, join)
+        return Ring(position, len(addresses), settings, join)
 
     def run(self, size: int, work: Callable[[Ring], Any], timeout: float = 20.0) -> list[Any]:
         """Run `work` as each of `size` members; return what it returned or raised, by position."""
         if size == 1:
-            with Ring(0, 1, self.largest, Loopback) as ring:
+            with Ring(0, 1, self.settings(timeout), Loopback) as ring:
                 return [work(ring)]
         listeners, addresses = self.listen(size)
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from spark_mf.engine.ring import wire
 from spark_mf.engine.ring.connection import RingError
 from spark_mf.engine.ring.ring import Ring
+from spark_mf.engine.ring.wire import Loopback
 
 #: Far more than a test takes: what is noticed in spite of it is noticed at once.
 FOREVER = 1000.0
@@ -29,7 +31,7 @@ OTHER_MEMBER = """
     print(format_address(*listener.getsockname()), flush=True)
     addresses = input().split()
     settings = RingSettings(bytes(range(32)), "fit", float(sys.argv[1]), 1 << 20)
-    with Ring(1, 2, 1 << 20, partial(join_ring, addresses, 1, listener, settings, "attempt 1")) as ring:
+    with Ring(1, 2, settings, partial(join_ring, addresses, 1, listener, settings, "attempt 1")) as ring:
         ring.receive()
         while True:
             ring.alive()
@@ -146,6 +148,19 @@ def test_an_error_before_the_ring_is_joined_waits_for_nobody(rings: Any):
         fail()
     with pytest.raises(RingError, match=r"position 0\) broke"):
         come_later()
+
+
+def test_a_member_that_never_comes_is_not_waited_for_forever(rings: Any):
+    came = threading.Event()
+
+    def join() -> Loopback:
+        came.wait()
+        return Loopback()
+
+    ring = Ring(0, 2, rings.settings(timeout=0.05), join)
+    with pytest.raises(RingError, match=r"another member did not come to the ring for 0\.5 s"):
+        ring.joined()
+    came.set()
 
 
 def test_what_a_thread_fails_with_is_raised_by_the_next_call(rings: Any, monkeypatch: pytest.MonkeyPatch):
