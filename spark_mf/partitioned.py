@@ -1,11 +1,12 @@
 """Ratings that were laid out before, as `spark_mf.partitioning.partition_ratings` wrote them."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark import StorageLevel
+from pyspark import SparkContext, StorageLevel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -14,9 +15,10 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.data.files import JVM_ERRORS, java_reason
 from spark_mf.data.folders import file_lengths, read_text
 from spark_mf.data.ids import IdMap
-from spark_mf.data.manifest import BY_ITEM, BY_USER, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.data.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
 from spark_mf.engine.layout import Layout, Side
-from spark_mf.engine.stored import read_layout, side_checksum
+from spark_mf.engine.stored import side_checksum
+from spark_mf.engine.stored_reading import read_grid, read_layout
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.preparation import Plan, Planner, PreparedRatings, Sizes
 
@@ -65,13 +67,14 @@ class PartitionedRatings:
             manifest.users.count, manifest.items.count, manifest.ratings, manifest.users.blocks, manifest.items.blocks
         )
         plan = planner(context, sizes)
-        self._require_layouts(plan)
+        self._require_layouts(params, plan)
         try:
             users, user_counts, user_ids = self._read_side(USERS, manifest.users)
             items, item_counts, item_ids = self._read_side(ITEMS, manifest.items)
-            read = partial(self._read_layout, level=level, n_members=plan.n_members, held=held)
-            by_user = read(BY_USER, users, len(items))
-            by_item = read(BY_ITEM, items, len(users)) if plan.needs_items else None
+            read = partial(self._read_layout, context, level=level, held=held)
+            # A plan with fewer user blocks than the folder has joins consecutive ones.
+            by_user = read(self._user_layout, users, items, n_members=plan.n_members or plan.user_blocks)
+            by_item = read(BY_ITEM, items, users, n_members=plan.n_members) if plan.needs_items else None
         except JVM_ERRORS as error:
             raise ValueError(
                 f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
@@ -79,7 +82,7 @@ class PartitionedRatings:
         validation = manifest.validation_ratings + manifest.cold_validation_ratings
         return PreparedRatings(
             plan.engine,
-            users,
+            replace(users, partition=users.partition.joined(plan.user_blocks)),
             items,
             user_counts,
             item_counts,
@@ -108,8 +111,8 @@ class PartitionedRatings:
     def _require_fitting(self, params: _FactorizationParams) -> None:
         manifest = self.manifest
         for name, side in (("numUserBlocks", manifest.users), ("numItemBlocks", manifest.items)):
-            asked = params.getOrDefault(name)
-            if params.isSet(name) and asked not in (side.blocks, side.asked_blocks):
+            asked = params.getOrDefault(name) if params.isSet(name) else None
+            if asked not in (None, side.blocks, side.asked_blocks):
                 raise ValueError(
                     f"{name}={asked}, but {self.path} has {side.blocks} of these blocks: leave {name} unset, or "
                     "partition the ratings again"
@@ -125,13 +128,24 @@ class PartitionedRatings:
                 "without validation rows: leave it unset, or partition the ratings with a column of marks"
             )
 
-    def _require_layouts(self, plan: Plan) -> None:
-        for layout in (BY_USER, BY_ITEM) if plan.needs_items else (BY_USER,):
+    @property
+    def _user_layout(self) -> str:
+        """The layout that ratings are read by user from; the grid has no validation ratings."""
+        return BY_USER if BY_USER in self.manifest.layouts else GRID
+
+    def _require_layouts(self, params: _FactorizationParams, plan: Plan) -> None:
+        needed = (BY_USER, BY_ITEM) if plan.needs_items else (self._user_layout,)
+        for layout in needed:
             if layout not in self.manifest.layouts:
                 raise ValueError(
                     f"{self.path} has the layout {', '.join(self.manifest.layouts)} and not {layout}, which the fit "
                     "needs: partition the ratings again with the layout blocks"
                 )
+        if params.isSet(params.validationIndicatorCol) and BY_USER not in needed:
+            raise ValueError(
+                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but the grid of {self.path} has no "
+                "validation rows: leave it unset, or partition the ratings again with the layout blocks"
+            )
 
     def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
         """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
@@ -149,10 +163,21 @@ class PartitionedRatings:
         return side, table["ratings"].to_numpy().astype(np.int64), IdMap(ids) if has_strings else None
 
     def _read_layout(
-        self, name: str, side: Side, n_columns: int, *, level: StorageLevel, n_members: int | None, held: ExitStack
+        self,
+        context: SparkContext,
+        name: str,
+        side: Side,
+        columns: Side,
+        *,
+        level: StorageLevel,
+        n_members: int | None,
+        held: ExitStack,
     ) -> Layout:
-        context = self.sparkSession.sparkContext
-        layout, found = read_layout(context, f"{self.path}/{name}", side, n_columns, level, n_members)
+        path = f"{self.path}/{name}"
+        if name == GRID:
+            layout, found = read_grid(context, path, side, columns, level, n_members)
+        else:
+            layout, found = read_layout(context, path, side, len(columns), level, n_members)
         held.callback(layout.unpersist)
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:

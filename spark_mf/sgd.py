@@ -167,7 +167,10 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         require_room(context, sizes.users + sizes.items, 0, lanes.stride + lanes.width)
         slots = task_slots(context)
         open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
-        user_blocks = sizes.user_blocks or blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
+        user_blocks = blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
+        if sizes.user_blocks is not None:
+            # A folder has been cut already; its blocks can only be joined, where their number was left open.
+            user_blocks = sizes.user_blocks if self.isSet("numUserBlocks") else min(sizes.user_blocks, slots)
         item_blocks = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
         if item_blocks is None:
             in_cache = -(-sizes.items * lanes.width * 4 // _BLOCK_BYTES)
@@ -216,6 +219,7 @@ class _Fit:
         grid = Grid(
             self._session.sparkContext,
             ratings.by_user,
+            ratings.users.partition,
             ratings.items.partition,
             params.getSeed(),
             level,

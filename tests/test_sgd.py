@@ -2,6 +2,7 @@
 
 import logging
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def collected(model: SGDModel) -> SimpleNamespace:
     return SimpleNamespace(U=users.factors, V=items.factors, bu=users.biases, bi=items.biases)
 
 
-def assert_same(one: SGDModel, other: SGDModel) -> None:
+def assert_same(one: Any, other: Any) -> None:
     for name, array in vars(collected(one)).items():
         np.testing.assert_array_equal(array, vars(collected(other))[name], err_msg=name)
     assert one.globalMean == other.globalMean
@@ -259,8 +260,10 @@ def test_threads_of_one_task_reach_the_same_error(ratings, table, monkeypatch):
 @pytest.mark.parametrize("engine", ["ring", "stages"])
 def test_hardly_any_ratings_work(spark, rows, engine):
     frame = spark.createDataFrame(rows, ["user", "item", "rating"])
-    blocks = {} if len(rows) < 3 else {"numUserBlocks": 2, "numItemBlocks": 3}
-    model = SGD(rank=2, maxIter=30, stepSize=0.05, regParam=0.01, engine=engine, **blocks).fit(frame)
+    sgd = SGD(rank=2, maxIter=30, stepSize=0.05, regParam=0.01, engine=engine)
+    if len(rows) == 3:
+        sgd.setNumUserBlocks(2).setNumItemBlocks(3)
+    model = sgd.fit(frame)
     assert model.transform(frame).count() == len(rows)
     assert model.summary.trainRmseHistory[-1] < model.summary.trainRmseHistory[0] or len(rows) == 1
 

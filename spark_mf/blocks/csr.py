@@ -1,5 +1,6 @@
 """The ratings of one block of rows, and their compact form for the pipe between the JVM and Python."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -84,6 +85,26 @@ class RatingBlock:
     def nbytes(self) -> int:
         """Bytes of the four arrays."""
         return self.rows.nbytes + self.indptr.nbytes + self.indices.nbytes + self.values.nbytes
+
+
+def join_blocks(rows: NDArray[np.int32], position: NDArray[np.int32], blocks: Sequence[RatingBlock]) -> RatingBlock:
+    """Put the ratings of several blocks into one; those of a row keep their order.
+
+    Parameters
+    ----------
+    rows : int32[n_rows], dense index of each row of the result, ascending
+    position : int32[n], position in `rows` of each dense index that the blocks have
+    blocks : one or more
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    local_rows = [np.repeat(position[block.rows], np.diff(block.indptr)) for block in blocks]
+    return RatingBlock.from_triples(
+        rows,
+        np.concatenate(local_rows),
+        np.concatenate([block.indices for block in blocks]),
+        np.concatenate([block.values for block in blocks]),
+    )
 
 
 def pack(block: RatingBlock) -> bytes:

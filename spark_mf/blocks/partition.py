@@ -83,6 +83,21 @@ class Partition:
         """The partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
         return cls(block, positions_in_block(block, n_blocks), n_blocks)
 
+    def joined(self, n_blocks: int) -> "Partition":
+        """The partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
+
+        Raises
+        ------
+        ValueError
+            If this one has fewer blocks.
+        """
+        _require_blocks(n_blocks)
+        if n_blocks > self.n_blocks:
+            raise ValueError(f"{self.n_blocks} blocks cannot be joined to {n_blocks}; give at most {self.n_blocks}.")
+        if n_blocks == self.n_blocks:
+            return self
+        return Partition.of_blocks((self.block.astype(np.int64) * n_blocks // self.n_blocks).astype(np.int32), n_blocks)
+
     def __len__(self) -> int:
         return self.block.size
 

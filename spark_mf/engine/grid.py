@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
-from spark_mf.blocks.csr import RatingBlock, unpack
+from spark_mf.blocks.csr import RatingBlock, join_blocks, unpack
 from spark_mf.blocks.partition import Partition
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import Layout, PackedBlock, one_record_each
@@ -63,8 +63,8 @@ class Grid:
     ----------
     context : SparkContext
     by_user : Layout
-        With each block in a partition of its own.
-    items : Partition
+        Consecutive blocks in one partition are one user block of the grid.
+    users, items : Partition
     seed : int
         Of the order of a tile's ratings.
     level : StorageLevel
@@ -80,25 +80,30 @@ class Grid:
         self,
         context: SparkContext,
         by_user: Layout,
+        users: Partition,
         items: Partition,
         seed: int,
         level: StorageLevel,
         *,
         by_cell: bool,
     ) -> None:
-        self._items: Broadcast[Partition] = context.broadcast(items)
-        sent, q = self._items, items.n_blocks
+        self._sides: Broadcast[tuple[Partition, Partition]] = context.broadcast((users, items))
+        sent, p, q = self._sides, users.n_blocks, items.n_blocks
+        blocks_of = by_user.side.partition.n_blocks
 
         def cut(blocks: tuple[PackedBlock, ...]) -> GridRow:
             settle()
-            (packed,) = blocks
-            cells = (_cells(unpack(part), sent.value, seed) for part in (packed.training, packed.validation))
-            return GridRow(packed.number, *cells)
+            users, items = sent.value
+            number = blocks[0].number * p // blocks_of
+            members = users.members(number)
+            parts = [unpack(block.training) for block in blocks], [unpack(block.validation) for block in blocks]
+            cells = (_cells(join_blocks(members, users.row, part), items, seed) for part in parts)
+            return GridRow(number, *cells)
 
         rows = by_user.members.map(cut)
         if by_cell:
             cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
-            rows = cells.partitionBy(by_user.side.partition.n_blocks * q, lambda cell: cell).values()
+            rows = cells.partitionBy(p * q, lambda cell: cell).values()
         self.rows: RDD = one_record_each(rows).persist(level)
         with described(context, "SGD: cut ratings into cells"):
             self.rows.foreach(lambda row: None)
@@ -106,7 +111,7 @@ class Grid:
     def unpersist(self) -> None:
         """Release the executors' memory; the grid is gone then."""
         self.rows.unpersist()
-        self._items.destroy()
+        self._sides.destroy()
 
 
 def _cells(block: RatingBlock, items: Partition, seed: int) -> dict[int, PackedCell]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyspark import SparkContext, StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,13 +27,10 @@ from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.engine.factors import id_type
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import (
-    BlockCounts,
     LaidOutBlock,
     Layout,
     PackedBlock,
     Side,
-    gather_members,
-    pack_block,
     unpack_block,
 )
 from spark_mf.engine.worker import settle
@@ -50,11 +47,8 @@ CELL_COLUMNS = "block int, column_block int, row int, columns array<int>, rating
 # Ratings of one Arrow batch, so that neither Python nor the JVM holds a block twice.
 _BATCH_RATINGS = 1 << 20
 
-# Far more partitions than there are files.
-_ONE_FILE_EACH = 1 << 20
-_NO_INDEX = np.empty(0, np.int32)
 
-_READ_SCHEMA = pa.schema(
+ROW_SCHEMA = pa.schema(
     [
         ("block", pa.int32()),
         ("row", pa.int32()),
@@ -97,16 +91,17 @@ def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], 
     n_blocks = columns.partition.n_blocks
 
     def describe(packed: PackedBlock) -> tuple[int, tuple[int, ...], int]:
-        starts, rows, indices, values = _cells(unpack(packed.training), sent.value, n_blocks)
-        checksum = 0
-        for array in (starts, rows, indices, values):
-            checksum = zlib.crc32(array.tobytes(), checksum)
-        return packed.number, tuple(np.diff(starts).tolist()), checksum
+        cells = cells_of(unpack(packed.training), sent.value, n_blocks)
+        return packed.number, tuple(np.diff(cells[0]).tolist()), cells_checksum(cells)
 
     with described(context, "count the ratings of the grid's cells"):
         described_blocks = sorted(layout.blocks.map(describe).collect())
     sent.destroy()
     return tuple(cells for _, cells, _ in described_blocks), tuple(checksum for *_, checksum in described_blocks)
+
+
+def cells_checksum(cells: tuple[NDArray[Any], ...]) -> int:
+    return reduce(lambda checksum, array: zlib.crc32(array.tobytes(), checksum), cells, 0)
 
 
 def checksums(layout: Layout) -> tuple[int, ...]:
@@ -145,44 +140,6 @@ def side_checksum(rows: DataFrame) -> int:
     """A checksum of what `side_rows` has, in any order, from 0 to 2**64 - 1; runs one job."""
     found = rows.agg(F.bit_xor(F.xxhash64("index", "id", "ratings", "block"))).collect()[0][0]
     return int(found or 0) % 2**64
-
-
-def read_layout(
-    context: SparkContext, folder: str, side: Side, n_columns: int, level: StorageLevel, n_members: int | None = None
-) -> tuple[Layout, tuple[int, ...]]:
-    """Read a stored layout; runs one job and leaves the blocks persisted.
-
-    Parameters
-    ----------
-    context : SparkContext
-    folder : str
-        What `write_layout` wrote.
-    side : Side
-    n_columns : int
-        Ids of the other side.
-    level : StorageLevel
-    n_members : int, optional
-        Partitions of the layout; by default each block has one of its own.
-
-    Returns
-    -------
-    the layout, and CRC-32 of each block as it was read; what does not fit the side is read as empty
-    """
-    sides = context.broadcast(side)
-
-    def decode(file: tuple[str, bytes]) -> PackedBlock:
-        settle()
-        return _decode(file[1], sides.value, n_columns)
-
-    # With so many partitions asked for, files share one only while they are small.
-    files = context.binaryFiles(folder, _ONE_FILE_EACH)
-    blocks = files.filter(lambda file: not _is_hidden(file[0])).map(decode)
-    members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
-    with described(context, f"read ratings laid out by {side.name}"):
-        read = members.flatMap(lambda blocks: [(b.number, b.counts, b.checksum()) for b in blocks]).collect()
-    layout = Layout(side, members, sides, reduce(BlockCounts.merge, [block[1] for block in read], BlockCounts()))
-    found = {block[0]: block[2] for block in read}
-    return layout, tuple(found.get(block, -1) for block in range(side.partition.n_blocks))
 
 
 def _write(
@@ -238,10 +195,6 @@ def _write_anywhere(
     frame.mapInArrow(rows, columns).write.parquet(folder)
 
 
-def _is_hidden(path: str) -> bool:
-    return path.rpartition("/")[2].startswith(("_", "."))
-
-
 def _row_batches(block: LaidOutBlock) -> Iterator[pa.RecordBatch]:
     training, validation = block.training, block.validation
     for first, last in _cuts(training.indptr + validation.indptr):
@@ -251,10 +204,10 @@ def _row_batches(block: LaidOutBlock) -> Iterator[pa.RecordBatch]:
             *_lists(training.indptr, training.indices, training.values, first, last),
             *_lists(validation.indptr, validation.indices, validation.values, first, last),
         ]
-        yield pa.record_batch(columns, schema=_READ_SCHEMA)
+        yield pa.record_batch(columns, schema=ROW_SCHEMA)
 
 
-def _cells(
+def cells_of(
     block: RatingBlock, block_of_column: NDArray[np.int32], n_blocks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
     """A row block's ratings sorted by the block of their column, and by row inside it.
@@ -273,7 +226,7 @@ def _cells(
 
 
 def _cell_batches(block: LaidOutBlock, block_of_column: NDArray[np.int32], n_blocks: int) -> Iterator[pa.RecordBatch]:
-    starts, rows, indices, values = _cells(block.training, block_of_column, n_blocks)
+    starts, rows, indices, values = cells_of(block.training, block_of_column, n_blocks)
     for cell, (start, end) in enumerate(pairwise(starts.tolist())):
         firsts = start + np.flatnonzero(np.diff(rows[start:end], prepend=-1))
         indptr = np.append(firsts, end)
@@ -302,31 +255,3 @@ def _lists(
     ratings = slice(indptr[first], indptr[last])
     offsets = pa.array((indptr[first : last + 1] - indptr[first]).astype(np.int32))
     return tuple(pa.ListArray.from_arrays(offsets, pa.array(array[ratings])) for array in (indices, values))
-
-
-def _decode(content: bytes, side: Side, n_columns: int) -> PackedBlock:
-    """Turn a file into its block; into an empty one if it does not fit the side."""
-    number, members = -1, _NO_INDEX
-    try:
-        table = pq.read_table(pa.BufferReader(content), schema=_READ_SCHEMA, use_threads=False)
-        number = table["block"][0].as_py()
-        members = side.partition.members(number)
-        if not (np.array_equal(table["row"], members) and np.all(table["block"].to_numpy() == number)):
-            raise ValueError("the block has other rows")
-        training = _block_of(members, table["columns"], table["ratings"])
-        validation = _block_of(members, table["validation_columns"], table["validation_ratings"])
-        for block in (training, validation):
-            if block.indices.size and not 0 <= block.indices.min() <= block.indices.max() < n_columns:
-                raise ValueError("the block has a column out of range")
-        return pack_block(number, training, validation, n_columns)
-    except (ValueError, TypeError, IndexError, OSError):
-        # The driver sees the wrong checksum, and knows the folder's name; an error from here would be a page long.
-        empty = RatingBlock.from_triples(members, _NO_INDEX, _NO_INDEX, np.empty(0, np.float32))
-        return pack_block(number, empty, empty, n_columns)
-
-
-def _block_of(rows: NDArray[np.int32], columns: pa.ChunkedArray, ratings: pa.ChunkedArray) -> RatingBlock:
-    columns, ratings = columns.combine_chunks(), ratings.combine_chunks()
-    indptr = np.zeros(rows.size + 1, np.int64)
-    np.cumsum(columns.value_lengths().to_numpy(), out=indptr[1:])
-    return RatingBlock(rows, indptr, columns.flatten().to_numpy(), ratings.flatten().to_numpy())

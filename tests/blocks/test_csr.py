@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from spark_mf.blocks.csr import RatingBlock, pack, unpack
+from spark_mf.blocks.csr import RatingBlock, join_blocks, pack, unpack
 
 STARS = [0.5 * k for k in range(1, 11)]
 SPECIAL = [-0.0, 0.0, float(np.float32(1e-45)), -float(np.float32(1e-45)), 3.4028234663852886e38]
@@ -178,3 +178,19 @@ def test_cut_or_joined_bytes_are_not_unpacked(change):
 
     with pytest.raises(ValueError, match=f"has {len(wrong)} bytes instead of {len(data)}"):
         unpack(wrong)
+
+
+def test_joined_blocks_have_all_ratings_by_row_in_their_order():
+    one = RatingBlock.from_triples(
+        np.array([1, 4], np.int32),
+        *(np.array(a, t) for a, t in [([1, 0, 1], "i4"), ([7, 8, 9], "i4"), ([1, 2, 3], "f4")]),
+    )
+    other = RatingBlock.from_triples(
+        np.array([0, 2], np.int32), *(np.array(a, t) for a, t in [([1, 1], "i4"), ([5, 6], "i4"), ([4, 5], "f4")])
+    )
+    position = np.array([0, 1, 2, -1, 3], np.int32)
+    joined = join_blocks(np.array([0, 1, 2, 4], np.int32), position, [one, other])
+    np.testing.assert_array_equal(joined.indptr, [0, 0, 1, 3, 5])
+    np.testing.assert_array_equal(joined.indices, [8, 5, 6, 7, 9])
+    np.testing.assert_array_equal(joined.values, [2, 4, 5, 1, 3])
+    assert join_blocks(one.rows, position, [one]) is one

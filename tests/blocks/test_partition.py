@@ -105,3 +105,19 @@ def test_one_row_larger_than_a_block_lowers_their_number():
     assert Partition.within(counts, 100, 0, largest=2.4).n_blocks == 8
     assert Partition.within(int64(5), 3, 0).n_blocks == 1
     assert Partition.within(int64(0, 0), 2, 0).n_blocks == 2
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 60), st.integers(0, 9))
+def test_joined_blocks_are_runs_of_the_old_ones(n_blocks, fewer, n_rows, seed):
+    partition = Partition.balanced(np.ones(n_rows, np.int64), n_blocks, seed)
+    if fewer > n_blocks:
+        with pytest.raises(ValueError, match=f"{n_blocks} blocks cannot be joined to {fewer}; give at most {n_blocks}"):
+            partition.joined(fewer)
+        return
+    joined = partition.joined(fewer)
+    assert joined.n_blocks == fewer
+    new_block = {old: {*joined.block[partition.block == old]} for old in range(n_blocks)}
+    assert all(len(blocks) <= 1 for blocks in new_block.values())
+    assert (np.diff([min(blocks) for blocks in new_block.values() if blocks]) >= 0).all()
+    for block in range(fewer):
+        np.testing.assert_array_equal(joined.row[joined.members(block)], np.arange(joined.sizes[block]))

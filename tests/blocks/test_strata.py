@@ -47,7 +47,7 @@ def test_handing_blocks_on_round_a_ring_is_the_same_schedule(grid, seed, epoch):
 def test_each_user_block_owns_some_item_blocks_and_all_are_owned(grid, seed):
     p, q = grid
     owned = [list(Strata(p, q, seed).owned(a)) for a in range(p)]
-    assert sum(owned, []) == list(range(q))
+    assert [block for blocks in owned for block in blocks] == list(range(q))
     assert all(owned)
 
 

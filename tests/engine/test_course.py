@@ -82,5 +82,6 @@ def test_a_sum_that_is_not_finite_ends_it_at_once(bad, place):
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=30), st.integers(1, 5))
 def test_the_best_epoch_is_the_first_lowest(validation, patience):
     epoch, _, best = ended(validation, patience=patience)
-    assert best == validation.index(min(validation[:epoch])) + 1
-    assert epoch - best <= patience
+    lowest = validation.index(min(validation[:epoch])) + 1
+    assert best == lowest
+    assert epoch - lowest <= patience

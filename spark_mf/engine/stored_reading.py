@@ -1,0 +1,151 @@
+"""Reading laid-out ratings as `spark_mf.engine.stored` writes them.
+
+What the driver learns of a file that does not fit its side is a wrong checksum: an error from a task would be a page
+long, and the driver knows the folder's name.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pyspark import Broadcast, SparkContext, StorageLevel
+
+from spark_mf.blocks.csr import RatingBlock, unpack
+from spark_mf.engine.jobs import described
+from spark_mf.engine.layout import BlockCounts, Layout, PackedBlock, Side, gather_members, pack_block
+from spark_mf.engine.stored import ROW_SCHEMA, cells_checksum, cells_of
+from spark_mf.engine.worker import settle
+
+# Far more partitions than there are files.
+_ONE_FILE_EACH = 1 << 20
+_NO_INDEX = np.empty(0, np.int32)
+
+
+def read_layout(
+    context: SparkContext, folder: str, side: Side, n_columns: int, level: StorageLevel, n_members: int | None = None
+) -> tuple[Layout, tuple[int, ...]]:
+    """Read a stored layout; runs one job and leaves the blocks persisted.
+
+    Parameters
+    ----------
+    context : SparkContext
+    folder : str
+        What `write_layout` wrote.
+    side : Side
+    n_columns : int
+        Ids of the other side.
+    level : StorageLevel
+    n_members : int, optional
+        Partitions of the layout; by default each block has one of its own.
+
+    Returns
+    -------
+    the layout, and CRC-32 of each block as it was read; what does not fit the side is read as empty
+    """
+    sides = context.broadcast(side)
+
+    def decode(content: bytes) -> PackedBlock:
+        return _decode(content, sides.value, n_columns, _read_rows)
+
+    return _read(context, folder, side, sides, decode, PackedBlock.checksum, level, n_members)
+
+
+def read_grid(
+    context: SparkContext, folder: str, side: Side, columns: Side, level: StorageLevel, n_members: int | None = None
+) -> tuple[Layout, tuple[int, ...]]:
+    """Read what `write_grid` wrote as a layout without validation ratings; otherwise as `read_layout` does."""
+    sides = context.broadcast((side, columns))
+
+    def decode(content: bytes) -> PackedBlock:
+        side, columns = sides.value
+        return _decode(content, side, len(columns), _read_cells)
+
+    def checksum(packed: PackedBlock) -> int:
+        partition = sides.value[1].partition
+        return cells_checksum(cells_of(unpack(packed.training), partition.block, partition.n_blocks))
+
+    return _read(context, folder, side, sides, decode, checksum, level, n_members)
+
+
+def _read(
+    context: SparkContext,
+    folder: str,
+    side: Side,
+    sides: Broadcast[Any],
+    decode: Callable[[bytes], PackedBlock],
+    checksum: Callable[[PackedBlock], int],
+    level: StorageLevel,
+    n_members: int | None,
+) -> tuple[Layout, tuple[int, ...]]:
+    """Decode the files of a folder, one a block, and bring the blocks to their members."""
+
+    def decode_file(file: tuple[str, bytes]) -> PackedBlock:
+        settle()
+        return decode(file[1])
+
+    # With so many partitions asked for, files share one only while they are small.
+    files = context.binaryFiles(folder, _ONE_FILE_EACH)
+    blocks = files.filter(lambda file: not _is_hidden(file[0])).map(decode_file)
+    members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
+    with described(context, f"read ratings laid out by {side.name}"):
+        read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
+    layout = Layout(side, members, sides, reduce(BlockCounts.merge, [block[1] for block in read], BlockCounts()))
+    found = {block[0]: block[2] for block in read}
+    return layout, tuple(found.get(block, -1) for block in range(side.partition.n_blocks))
+
+
+def _is_hidden(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(("_", "."))
+
+
+def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table, NDArray], Any]) -> PackedBlock:
+    """Turn a file into its block; into an empty one if it does not fit the side."""
+    number, members = -1, _NO_INDEX
+    try:
+        table = pq.read_table(pa.BufferReader(content), use_threads=False)
+        number = table["block"][0].as_py()
+        members = side.partition.members(number)
+        if not np.all(table["block"].to_numpy() == number):
+            raise ValueError("the file has rows of several blocks")
+        training, validation = read(table, members)
+        for block in (training, validation):
+            if block.indices.size and not 0 <= block.indices.min() <= block.indices.max() < n_columns:
+                raise ValueError("the block has a column out of range")
+        return pack_block(number, training, validation, n_columns)
+    except (ValueError, TypeError, IndexError, KeyError, OSError):
+        return pack_block(number, _empty(members), _empty(members), n_columns)
+
+
+def _read_rows(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
+    """Training and validation ratings of a file of `ROW_COLUMNS`."""
+    table = table.select(ROW_SCHEMA.names).cast(ROW_SCHEMA)
+    if not np.array_equal(table["row"], members):
+        raise ValueError("the block has other rows")
+    training = _block_of(members, table["columns"], table["ratings"])
+    return training, _block_of(members, table["validation_columns"], table["validation_ratings"])
+
+
+def _read_cells(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
+    """Training ratings of a file of `CELL_COLUMNS`, and no validation ratings."""
+    columns, ratings = table["columns"].combine_chunks(), table["ratings"].combine_chunks()
+    rows = np.searchsorted(members, table["row"].to_numpy()).astype(np.int32)
+    if not np.array_equal(members[rows], table["row"].to_numpy()):
+        raise ValueError("the block has other rows")
+    local_rows = np.repeat(rows, columns.value_lengths().to_numpy())
+    indices, values = columns.flatten().to_numpy(), ratings.flatten().to_numpy()
+    return RatingBlock.from_triples(members, local_rows, indices, values), _empty(members)
+
+
+def _empty(members: NDArray[np.int32]) -> RatingBlock:
+    return RatingBlock.from_triples(members, _NO_INDEX, _NO_INDEX, np.empty(0, np.float32))
+
+
+def _block_of(rows: NDArray[np.int32], columns: pa.ChunkedArray, ratings: pa.ChunkedArray) -> RatingBlock:
+    columns, ratings = columns.combine_chunks(), ratings.combine_chunks()
+    indptr = np.zeros(rows.size + 1, np.int64)
+    np.cumsum(columns.value_lengths().to_numpy(), out=indptr[1:])
+    return RatingBlock(rows, indptr, columns.flatten().to_numpy(), ratings.flatten().to_numpy())
