@@ -180,14 +180,14 @@ def test_cut_or_joined_bytes_are_not_unpacked(change):
         unpack(wrong)
 
 
+def block_of(rows, local_rows, columns, values) -> RatingBlock:
+    rows, local_rows, columns = (np.array(part, np.int32) for part in (rows, local_rows, columns))
+    return RatingBlock.from_triples(rows, local_rows, columns, np.array(values, np.float32))
+
+
 def test_joined_blocks_have_all_ratings_by_row_in_their_order():
-    one = RatingBlock.from_triples(
-        np.array([1, 4], np.int32),
-        *(np.array(a, t) for a, t in [([1, 0, 1], "i4"), ([7, 8, 9], "i4"), ([1, 2, 3], "f4")]),
-    )
-    other = RatingBlock.from_triples(
-        np.array([0, 2], np.int32), *(np.array(a, t) for a, t in [([1, 1], "i4"), ([5, 6], "i4"), ([4, 5], "f4")])
-    )
+    one = block_of([1, 4], [1, 0, 1], [7, 8, 9], [1, 2, 3])
+    other = block_of([0, 2], [1, 1], [5, 6], [4, 5])
     position = np.array([0, 1, 2, -1, 3], np.int32)
     joined = join_blocks(np.array([0, 1, 2, 4], np.int32), position, [one, other])
     np.testing.assert_array_equal(joined.indptr, [0, 0, 1, 3, 5])
