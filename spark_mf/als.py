@@ -53,7 +53,7 @@ class ALS(_Factorizer[ALSModel], _ALSParams):
     pyspark, and counted in `summary.duplicates`.
 
     The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are. Where
-    the numbers of blocks are not set, they are as many as keep the cores busy and each block between ten thousand
+    the numbers of blocks are not set, they are as many as keep the cores busy and each block between a hundred thousand
     and about 4 million ratings.
 
     With ``engine="ring"`` blocks and factors stay with the workers, in one barrier stage for checkpointInterval

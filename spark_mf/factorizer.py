@@ -9,7 +9,7 @@ from pyspark.ml import Estimator
 from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.checkpoint import Checkpoint
+from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams, storage_level
@@ -42,7 +42,7 @@ _ANY_VALUE = frozenset(
         "validationIndicatorCol",
     }
 )
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 10_000, 4_000_000
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 100_000, 4_000_000
 
 M = TypeVar("M", bound=FactorModel)
 
@@ -95,6 +95,9 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return ParamsReader(cls)
 
     def _prepare(self, dataset: DataFrame | PartitionedRatings, planner: Planner, held: ExitStack) -> PreparedRatings:
+        path = self.getCheckpointDir()
+        if path is not None:
+            open_checkpoint_folder(dataset.sparkSession, path)
         if isinstance(dataset, PartitionedRatings):
             return dataset.prepare(self, planner, held)
         return prepare(dataset, self, planner, held)
@@ -137,8 +140,11 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         if path is None:
             return None
         own = {param.name: self.getOrDefault(param) for param in self.params if self.isDefined(param)}
+        # Where they are not set, the session's size decides, which may be another when the fit goes on.
+        own |= {"numUserBlocks": ratings.users.partition.n_blocks, "numItemBlocks": ratings.items.partition.n_blocks}
         counting = {name: value for name, value in own.items() if name not in (*_ANY_VALUE, *unlike)}
-        return Checkpoint(session, path, {"estimator": type(self).__name__, **ratings.identity(), **counting})
+        identity = {"estimator": type(self).__name__, "ratings": ratings.identity(), **counting}
+        return Checkpoint(session, path, identity, self.getMaxIter())
 
     def _summary(
         self, ratings: PreparedRatings, history: list[IterationRecord], began: float, **own: Any
@@ -167,7 +173,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
 def default_blocks(n_ratings: int, slots: int) -> int:
     """Blocks of a side where their number is left open: one a task slot, as long as they are neither small nor large.
 
-    Below ten thousand ratings a block costs more as a task than it gains; above four million its memory counts.
+    Below a hundred thousand ratings a block costs more as a task than it gains; above four million its memory counts.
     """
     return max(1, min(slots, n_ratings // _SMALLEST_BLOCK), n_ratings // _LARGEST_BLOCK)
 
