@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Measure SGD's kernels by rank, shape of the block and threads, against the bandwidth of the memory.
+
+Leaves results.jsonl, report.md and a plot in the output folder, and prints the table of the report.
+
+examples:
+  python jobs/bench_kernels.py --output out/bench-kernels
+  python jobs/bench_kernels.py --output out/bench-kernels --overwrite --ranks 64,128
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spark_mf.experiments.bench_kernels import BenchKernelsSettings, bench_kernels
+from spark_mf.experiments.bench_kernels_report import KERNELS_PLOT, REPORT, draw_kernels, kernel_report, kernel_table
+from spark_mf.experiments.job import job_arguments, one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when all is measured; SystemExit(2) for bad input."""
+    given = job_arguments(BenchKernelsSettings, __file__, __doc__, argv)
+    show_progress()
+    with one_sentence_faults(given.program):
+        folder = OutputFolder(Path(given.output), (REPORT, KERNELS_PLOT), overwrite=given.overwrite)
+    folder.start()
+    rows = bench_kernels(given.settings)
+    draw_kernels(rows, folder.path / KERNELS_PLOT)
+    (folder.path / REPORT).write_text(kernel_report(rows), encoding="utf-8")
+    folder.finish(rows)
+    print(f"\n{kernel_table(rows)}\n\nwritten to {folder.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
