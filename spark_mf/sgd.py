@@ -11,7 +11,7 @@ from pyspark import SparkContext, keyword_only
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.blocks.strata import Strata
-from spark_mf.checkpoint import Checkpoint, SavedFit
+from spark_mf.checkpoint import SavedFit
 from spark_mf.engine.choice import RING, choose_engine, task_slots
 from spark_mf.engine.course import DIVERGED, FINISHED, NO_BETTER, Course, Rules
 from spark_mf.engine.descent import Descent, DescentState, Epoch
@@ -165,17 +165,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         lanes = self._lanes()
         # Each of them both as it is and as it was in the best epoch.
         require_room(context, sizes.users + sizes.items, 0, lanes.stride + lanes.width)
-        slots = task_slots(context)
-        open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
-        user_blocks = blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
-        if sizes.user_blocks is not None:
-            # A folder has been cut already; its blocks can only be joined, where their number was left open.
-            user_blocks = sizes.user_blocks if self.isSet("numUserBlocks") else min(sizes.user_blocks, slots)
-        item_blocks = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
-        if item_blocks is None:
-            in_cache = -(-sizes.items * lanes.width * 4 // _BLOCK_BYTES)
-            worth = sizes.ratings // (user_blocks * _CELL_RATINGS)
-            item_blocks = max(user_blocks, min(max(in_cache, 2 * user_blocks), worth, sizes.items))
+        user_blocks = self._user_blocks(sizes, task_slots(context))
+        item_blocks = self._item_blocks(sizes, user_blocks)
         if item_blocks < user_blocks or item_blocks > sizes.items:
             raise ValueError(
                 f"{user_blocks} blocks of users and {item_blocks} of {sizes.items} items are no grid to descend on: "
@@ -183,6 +174,23 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             )
         engine = choose_engine(context, self.getEngine(), user_blocks, "stages")
         return Plan(engine, user_blocks, item_blocks, None, needs_items=False)
+
+    def _user_blocks(self, sizes: Sizes, slots: int) -> int:
+        """As many as asked for, else one a task slot where there are ratings enough."""
+        if sizes.user_blocks is not None:
+            # A folder has been cut already; its blocks can only be joined, where their number was left open.
+            return sizes.user_blocks if self.isSet("numUserBlocks") else min(sizes.user_blocks, slots)
+        open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
+        return blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
+
+    def _item_blocks(self, sizes: Sizes, user_blocks: int) -> int:
+        """As many as asked for, else enough for one to fit in a cache and one more to be on its way."""
+        asked = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
+        if asked is not None:
+            return asked
+        in_cache = -(-sizes.items * self._lanes().width * 4 // _BLOCK_BYTES)
+        worth = sizes.ratings // (user_blocks * _CELL_RATINGS)
+        return max(user_blocks, min(max(in_cache, 2 * user_blocks), worth, sizes.items))
 
 
 class _Fit:
@@ -201,10 +209,7 @@ class _Fit:
         self.course = Course()
         self.history: list[IterationRecord] = []
         self._checkpoint = params._checkpoint(session, ratings, ())
-        saved = self._load(self._checkpoint)
-        mean = saved.progress["mean"] if saved else 0.0
-        if saved is None:
-            mean, self._state = self._initial()
+        mean, self._state = self._saved() or self._initial()
         self.descent = self._describe(mean)
 
     @property
@@ -268,6 +273,18 @@ class _Fit:
             factors_frame(self._session, ids[0], lanes.factors(users), user_biases),
             factors_frame(self._session, ids[1], lanes.factors(items), item_biases),
         )
+
+    def _saved(self) -> tuple[float, DescentState] | None:
+        """Return μ and the rows of a fit that was saved, and take up its course and history; None without one."""
+        saved = self._checkpoint.load() if self._checkpoint else None
+        if saved is None:
+            return None
+        self.history = list(saved.history)
+        self.course = Course(**saved.progress["course"])
+        if self.course.end == FINISHED:
+            # A fit that had run all its epochs may go on with a larger maxIter.
+            self.course = replace(self.course, end=None)
+        return saved.progress["mean"], DescentState(**saved.arrays)
 
     def _initial(self) -> tuple[float, DescentState]:
         """Return μ and the rows to start from: random ones, or what `initialModel` knows."""
@@ -339,18 +356,6 @@ class _Fit:
                 f"epoch {self.course.epoch} diverged with a step of {step:g}: its factors are not finite any more; use "
                 f"a smaller stepSize, such as {step / 4:g}, or scale very large ratings down"
             )
-
-    def _load(self, checkpoint: Checkpoint | None) -> SavedFit | None:
-        saved = checkpoint.load() if checkpoint else None
-        if saved is None:
-            return None
-        self.history = list(saved.history)
-        self.course = Course(**saved.progress["course"])
-        if self.course.end == FINISHED:
-            # A fit that had run all its epochs may go on with a larger maxIter.
-            self.course = replace(self.course, end=None)
-        self._state = DescentState(**saved.arrays)
-        return saved
 
     def _save(self) -> None:
         if self._checkpoint is None:

@@ -33,14 +33,14 @@ class StagesDescent:
 
     def __init__(self, context: SparkContext, grid: Grid, descent: Descent) -> None:
         self._context, self._grid, self._descent = context, grid, descent
-        self._sent = context.broadcast(descent)
 
     def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
         """Run epochs as `RingDescent.run` does; `state` has the rows after each."""
         rules, width = self._descent.rules, self._descent.update.lanes.width
+        self._sent = self._context.broadcast(self._descent)
         for _ in numbers:
             if course.end is not None:
-                return
+                break
             began = time.perf_counter()
             step = course.step
             sums = self._epoch(state, course)
@@ -48,10 +48,8 @@ class StagesDescent:
             if course.is_best and rules.n_validation and course.end != DIVERGED:
                 state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
             seconds = time.perf_counter() - began
-            yield (
-                Epoch(seconds, step, sums.squared_error, sums.penalties, sums.validation_squared_error),
-                course,
-            )
+            yield Epoch(seconds, step, sums.squared_error, sums.penalties, sums.validation_squared_error), course
+        self._sent.destroy()
 
     def _epoch(self, state: DescentState, course: Course) -> EpochSums:
         descent = self._descent
