@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Compare spark_mf.ALS with pyspark.ml.recommendation.ALS on the same ratings, side by side.
+"""Compare spark_mf.ALS and spark_mf.SGD with pyspark.ml.recommendation.ALS on the same ratings, side by side.
 
 Leaves results.jsonl, report.md and plots in the output folder, and prints the table of the report.
 
 examples:
   python jobs/compare.py --output out/demo
   python jobs/compare.py ratings.csv --output out/ratings --rank 32 --reg-param 0.05
+  python jobs/compare.py ratings.csv --output out/sgd --methods sgd,pyspark-cores --sgd-epochs 30 --sgd-step-size 0.02
   python jobs/compare.py ratings.csv --output out/check --max-rmse-difference 0.005
 """
 
@@ -14,10 +15,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings, compare, load_ratings
+from spark_mf.experiments.compare import COMPARISON_FILES, compare, load_ratings
+from spark_mf.experiments.compare_settings import CompareSettings
 from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.experiments.output import OutputFolder
-from spark_mf.experiments.report import comparison_fault, result_table
+from spark_mf.experiments.report import comparison_fault, result_table, standings
 from spark_mf.progress import show_progress
 
 
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             data = load_ratings(spark, settings)
         rows = compare(spark, settings, data, folder)
-    print(f"\n{result_table(rows)}\n\nwritten to {folder.path}")
+    print(f"\n{result_table(rows)}\n\n{standings(rows)}\n\nwritten to {folder.path}")
     fault = comparison_fault(rows, settings.max_rmse_difference)
     if fault:
         print(f"{given.program}: {fault}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""spark_mf against pyspark: the same rows, the same hyperparameters, side by side."""
+"""spark_mf's ALS and SGD against pyspark's ALS: the same rows, side by side."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.ml.feature import StringIndexer
@@ -14,13 +14,12 @@ from spark_mf.data.generating import generate_ratings
 from spark_mf.data.held_out import split_counts
 from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import mark_by_time, mark_from_column, mark_leave_out, mark_random
-from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, setting, several, text, whole
+from spark_mf.experiments.compare_settings import CompareSettings
 from spark_mf.experiments.environment import provenance
 from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence, split_and_count
-from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters, Method, comparison_methods
+from spark_mf.experiments.methods import Hyperparameters, Method, comparison_methods
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.plots import PLOTS, draw_all
-from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.report import comparison_report
 from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.stages import stage
@@ -29,107 +28,6 @@ logger = logging.getLogger(__name__)
 
 REPORT = "report.md"
 COMPARISON_FILES = (REPORT, *PLOTS)
-
-SPLITS = ("random", "leave-out", "time", "column")
-
-_GENERATED = "data: what is generated when RATINGS is not given"
-_SPLIT = "split: which ratings are held out for the test"
-_MODEL = "model: hyperparameters, the same for all methods"
-_RUN = "comparison"
-_SPARK = "Spark"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareSettings(ReadSettings):
-    """What a comparison is told; every field is an option of ``jobs/compare.py`` and a key of its TOML."""
-
-    ratings: str | None = setting(
-        None,
-        text(),
-        "ratings to read: CSV with a header, '::' or tab separated, each also gzipped, or Parquet; "
-        "without it a set is generated",
-        group=READ,
-        positional=True,
-    )
-    generated_users: int = setting(1_000, whole(1), "users of the generated set", group=_GENERATED)
-    generated_items: int = setting(1_700, whole(1), "items of the generated set", group=_GENERATED)
-    generated_ratings: int = setting(100_000, whole(1), "ratings of the generated set", group=_GENERATED)
-    split: str = setting(
-        "random",
-        one_of(*SPLITS),
-        f"how test rows are chosen, one of {', '.join(SPLITS)}: a random share of all, some of every user's, the "
-        "latest of all, or those that a column marks",
-        group=_SPLIT,
-    )
-    test_fraction: float = setting(
-        0.1, FRACTION, "share of the rows held out for the test, with --split random or time", group=_SPLIT
-    )
-    leave_out: int | None = setting(
-        None,
-        whole(1),
-        "items of each user held out for the test, with --split leave-out: the latest if --timestamp-col is given, "
-        "else random ones",
-        group=_SPLIT,
-    )
-    timestamp_col: str | None = setting(
-        None, text(), "column of times, with --split time (where it is not guessed) or leave-out", group=_SPLIT
-    )
-    split_col: str | None = setting(
-        None,
-        text(),
-        "column that marks each row as train, validation (not used) or test, or true for test, with --split column",
-        group=_SPLIT,
-    )
-    rank: int = setting(16, whole(1), "features of each user and item, such as 8 to 200", group=_MODEL)
-    max_iter: int = setting(10, whole(1), "iterations", group=_MODEL)
-    reg_param: float = setting(
-        0.1,
-        AT_LEAST_ZERO,
-        "λ of the weighted objective, as pyspark's regParam; such as 0.01 to 0.3",
-        group=_MODEL,
-    )
-    seed: int = setting(0, whole(0), "of generating, splitting and initial factors", group=_MODEL)
-    methods: tuple[str, ...] = setting(
-        METHOD_NAMES,
-        several(one_of(*METHOD_NAMES), f"a list of some of {', '.join(METHOD_NAMES)}"),
-        "what to run: spark_mf.ALS by its solvers, pyspark.ALS with its default of 10 blocks and with as many as cores",
-        group=_RUN,
-    )
-    pyspark_history: tuple[int, ...] = setting(
-        (1, 2, 3, 5, 7),
-        several(whole(1), "a list of different whole numbers of at least 1"),
-        "iterations after which pyspark's test RMSE is wanted besides the last; each costs a fit, as pyspark "
-        "keeps no history; '' for none",
-        group=_RUN,
-    )
-    max_rmse_difference: float | None = setting(
-        None,
-        AT_LEAST_ZERO,
-        "end with exit code 1 when a test RMSE of spark_mf and one of pyspark differ by more, such as 0.005",
-        group=_RUN,
-    )
-    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
-    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for options of one split that are given with another."""
-        required = {"leave-out": "leave_out", "column": "split_col"}
-        for split, name in required.items():
-            value, option = getattr(self, name), "--" + name.replace("_", "-")
-            if self.split == split and value is None:
-                raise ValueError(f"--split {split} needs {option}: give it (--help explains it).")
-            if self.split != split and value is not None:
-                raise ValueError(f"{option} is {value!r}, which needs --split {split}, and --split is {self.split}.")
-        if self.timestamp_col is not None and self.split not in ("time", "leave-out"):
-            raise ValueError(
-                f"--timestamp-col is {self.timestamp_col!r}, which needs --split time or leave-out, and --split is "
-                f"{self.split}."
-            )
-        if self.ratings is None and (self.split in ("time", "column") or self.timestamp_col is not None):
-            raise ValueError(
-                f"--split {self.split} needs RATINGS with a column for it, which generated ratings do not have: give "
-                "the path of ratings, or --split random or leave-out."
-            )
 
 
 def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings:
@@ -208,9 +106,10 @@ def compare(
         One for each method, in the order of the table in the report.
     """
     where = provenance(spark)
-    given = Hyperparameters(settings.rank, settings.max_iter, settings.reg_param, settings.seed)
-    bench = Bench(data, given, where)
-    methods = comparison_methods(settings.methods, where.cores)
+    shared = Hyperparameters(settings.rank, settings.max_iter, settings.reg_param, settings.seed)
+    bench = Bench(data, shared, where)
+    engines = {"als_engine": settings.als_engine, "sgd_engine": settings.sgd_engine}
+    methods = comparison_methods(settings.methods, where.cores, settings.descent, **engines)
     folder.start()
     bench.warm_up(methods)
     rows = []

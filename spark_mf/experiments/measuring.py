@@ -93,14 +93,14 @@ def split_and_count(name: str, marked: DataFrame, how: str | None = None) -> Spl
 
 
 class Bench:
-    """Runs methods on the same rows with the same hyperparameters, and makes their rows.
+    """Runs methods on the same rows, and makes their result rows.
 
     Parameters
     ----------
     data : SplitRatings
         The rows.
     given : Hyperparameters
-        What all methods get.
+        What all methods get that have none of their own.
     where : Provenance
         What the rows say of the session.
     """
@@ -129,7 +129,7 @@ class Bench:
         for method in methods:
             with stage(f"{method.label}: warming up"):
                 try:
-                    model = method.build(replace(self._given, iterations=_WARM_UP_ITERATIONS)).fit(sample)
+                    model = self._estimator(method, _WARM_UP_ITERATIONS).fit(sample)
                     rating_errors(model.transform(self._data.test))
                     if use is not None:
                         use(model)
@@ -150,7 +150,7 @@ class Bench:
         try:
             with stage(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
                 start = time.perf_counter()
-                model = method.build(self._given).fit(self._data.train)
+                model = self._estimator(method).fit(self._data.train)
                 seconds = time.perf_counter() - start
             with stage(f"{method.label}: test error"):
                 errors = self._test_errors(model)
@@ -164,7 +164,8 @@ class Bench:
             )
             if method.keeps_history:
                 summary: TrainingSummary = model.summary
-                row = replace(row, setup_seconds=summary.setupSeconds, history=summary.history)
+                setup, engine = summary.setupSeconds, summary.engine
+                row = replace(row, setup_seconds=setup, history=summary.history, engine=engine)
             row.to_json()  # A number that JSON does not have (RMSE nan) is a failure of the run.
             return row, model
         except Exception as fault:  # Whatever it was, the other methods' rows are still wanted.
@@ -181,9 +182,8 @@ class Bench:
         marked = self._data.train.withColumn(_HELD_OUT, F.lit(False)).unionByName(
             self._data.test.withColumn(_HELD_OUT, F.lit(True))
         )
-        estimator: Any = method.build(self._given)
         with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
-            model = estimator.setValidationIndicatorCol(_HELD_OUT).fit(marked)
+            model = self._estimator(method).setValidationIndicatorCol(_HELD_OUT).fit(marked)
             release(model)
         history = tuple(
             replace(timed, validation_rmse=validated.validation_rmse)
@@ -212,30 +212,43 @@ class Bench:
         return replace(row, setup_seconds=setup, history=history, notes=(*row.notes, note))
 
     def add_refits(self, method: Method, row: ResultRow, iterations: Sequence[int]) -> ResultRow:
-        """Put the test RMSE at some iterations into the history, each from a fit that stops there."""
+        """Put the errors at some iterations and the last one into the history, each from a fit that stops there.
+
+        The last one's test RMSE stays that of the timed fit.
+        """
         points = sorted({k for k in iterations if k < row.iterations})
         if not points:
             return row
+        points.append(row.iterations)
         stops = ", ".join(map(str, points))
         with stage(f"{method.label}: fitting again, up to iteration {stops}", ticking=True):
-            rmse = {k: self._refit_rmse(method, k) for k in points}
-        history = tuple(
-            replace(record, validation_rmse=rmse.get(record.iteration, record.validation_rmse))
-            for record in row.history
-        )
+            refits = {k: self._refit(method, k) for k in points}
+        history = []
+        for record in row.history:
+            if record.iteration in refits:
+                train, test = refits[record.iteration]
+                is_timed = record.iteration == row.iterations
+                record = replace(record, train_rmse=train, validation_rmse=row.test_rmse if is_timed else test)
+            history.append(record)
         note = f"RMSE by iteration: from further fits with maxIter = {stops}, which are not in the times."
-        return replace(row, history=history, notes=(*row.notes, note))
+        return replace(row, history=tuple(history), notes=(*row.notes, note))
 
-    def _refit_rmse(self, method: Method, iterations: int) -> float | None:
+    def _refit(self, method: Method, iterations: int) -> tuple[float | None, float | None]:
+        """RMSE of the training rows and of the test rows after so many iterations."""
         _, model = self._untimed_fit(method, iterations)
-        rmse = self._test_errors(model).rmse
+        rmse = rating_errors(model.transform(self._data.train)).rmse, self._test_errors(model).rmse
         release(model)
         return rmse
 
     def _untimed_fit(self, method: Method, iterations: int) -> tuple[float, Model]:
         start = time.perf_counter()
-        model = method.build(replace(self._given, iterations=iterations)).fit(self._data.train)
+        model = self._estimator(method, iterations).fit(self._data.train)
         return time.perf_counter() - start, model
+
+    def _estimator(self, method: Method, iterations: int | None = None) -> Any:
+        """The method's estimator, with other iterations than its own where they are given."""
+        given = method.own or self._given
+        return method.build(given if iterations is None else replace(given, iterations=iterations))
 
     def _test_errors(self, model: Model) -> RatingErrors:
         errors = rating_errors(model.transform(self._data.test))
@@ -248,7 +261,8 @@ class Bench:
 
 
 def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, where: Provenance) -> ResultRow:
-    """A row with all that is known before the run, which starts now."""
+    """A row with all that is known before the run, which starts now; ``given`` as for `Bench`."""
+    given = method.own or given
     return ResultRow(
         model=method.model,
         label=method.label,
@@ -267,6 +281,7 @@ def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, w
         regParam=given.regParam,
         regularization=given.regularization,
         seed=given.seed,
+        step=given.step,
         master=where.master,
         cores=where.cores,
         versions=where.versions,

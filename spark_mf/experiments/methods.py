@@ -1,26 +1,30 @@
 """The methods that comparisons can run; a new one is one more entry of `comparison_methods`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pyspark.ml import Estimator
 
+from spark_mf.experiments.rows import StepParams
+
 # pyspark's own default of numUserBlocks and numItemBlocks.
 PYSPARK_DEFAULT_BLOCKS = 10
 
-METHOD_NAMES = ("cholesky", "cg", "pyspark-10", "pyspark-cores")
+METHOD_NAMES = ("cholesky", "cg", "sgd", "sgd-plain", "pyspark-10", "pyspark-cores")
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What all methods share; the objective is the weighted one of ALS-WR and of pyspark's ALS."""
+    """What a method trains with; the objective is the weighted one of ALS-WR and of pyspark's ALS."""
 
     rank: int
     iterations: int
     regParam: float
     seed: int
     regularization: str = "weighted"
+    step: StepParams | None = None
+    """What SGD is told beyond that."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Method:
     model : str
         The key ``model`` of its rows.
     solver : str | None
-        How a row is solved, where the estimator offers a choice.
+        How a row is solved or stepped, where the estimator offers a choice.
     blocks : int | None
         User blocks, and item blocks; None leaves them to the estimator.
     keeps_history : bool
@@ -44,6 +48,8 @@ class Method:
         the history is measured by fitting again with fewer iterations.
     build : Callable[[Hyperparameters], Estimator]
         Makes the estimator for columns ``user``, ``item`` and ``rating``.
+    own : Hyperparameters | None
+        What it trains with in place of what the methods of a comparison share.
     """
 
     name: str
@@ -53,9 +59,12 @@ class Method:
     blocks: int | None
     keeps_history: bool
     build: Callable[[Hyperparameters], Estimator[Any]]
+    own: Hyperparameters | None = None
 
 
-def comparison_methods(names: tuple[str, ...], cores: int) -> list[Method]:
+def comparison_methods(
+    names: tuple[str, ...], cores: int, descent: Hyperparameters, *, als_engine: str = "auto", sgd_engine: str = "auto"
+) -> list[Method]:
     """The named methods, in the order of `METHOD_NAMES`.
 
     Parameters
@@ -64,10 +73,16 @@ def comparison_methods(names: tuple[str, ...], cores: int) -> list[Method]:
         Out of `METHOD_NAMES`.
     cores : int
         Task slots of the session.
+    descent : Hyperparameters
+        SGD's, with and without biases.
+    als_engine, sgd_engine : str
+        Where spark_mf's estimators keep blocks, the Param ``engine``.
     """
     table = [
-        spark_mf_als("cholesky", cores),
-        spark_mf_als("cg", cores),
+        spark_mf_als("cholesky", cores, als_engine),
+        spark_mf_als("cg", cores, als_engine),
+        spark_mf_sgd("sgd", descent, fit_bias=True, engine=sgd_engine),
+        spark_mf_sgd("sgd-plain", descent, fit_bias=False, engine=sgd_engine),
         pyspark_als("pyspark-10", PYSPARK_DEFAULT_BLOCKS),
         pyspark_als("pyspark-cores", cores),
     ]
@@ -76,15 +91,45 @@ def comparison_methods(names: tuple[str, ...], cores: int) -> list[Method]:
     return list(by_label.values())
 
 
-def spark_mf_als(solver: str, blocks: int | None) -> Method:
+def spark_mf_als(solver: str, blocks: int | None, engine: str = "auto") -> Method:
     """`spark_mf.ALS` with one of its solvers; without ``blocks`` it chooses their number itself."""
 
     def build(given: Hyperparameters) -> Estimator[Any]:
         from spark_mf.als import ALS
 
-        return ALS(**_shared_params(given, blocks), regularization=given.regularization, solver=solver)
+        return ALS(**_shared_params(given, blocks), regularization=given.regularization, solver=solver, engine=engine)
 
     return Method(solver, f"spark_mf.ALS, {solver}", "spark_mf.ALS", solver, blocks, True, build)
+
+
+def spark_mf_sgd(name: str, own: Hyperparameters, *, fit_bias: bool, engine: str = "auto") -> Method:
+    """`spark_mf.SGD` under a name, with hyperparameters of its own and as many blocks as it chooses itself.
+
+    Raises
+    ------
+    ValueError
+        When ``own`` has no step.
+    """
+    if own.step is None:
+        raise ValueError("these hyperparameters have no step, without which SGD does not descend: give StepParams")
+    step = own.step if fit_bias else own.step.without_biases()
+
+    def build(given: Hyperparameters) -> Estimator[Any]:
+        from spark_mf.sgd import SGD
+
+        params = {name: value for name, value in asdict(step).items() if value is not None}
+        return SGD(
+            **_shared_params(given, None),
+            **params,
+            regularization=given.regularization,
+            fitBias=fit_bias,
+            # The model of the last epoch is wanted, as of every other method, also where test rows are watched.
+            earlyStoppingPatience=0,
+            engine=engine,
+        )
+
+    label = f"spark_mf.SGD, {'biases' if fit_bias else 'no biases'}"
+    return Method(name, label, "spark_mf.SGD", step.optimizer, None, True, build, replace(own, step=step))
 
 
 def pyspark_als(name: str, blocks: int) -> Method:

@@ -10,7 +10,17 @@ OBJECTIVES = {
     "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²), |Ω| the number of training ratings",
 }
 
+# What λ_b of the biases adds to them.
+BIAS_PENALTIES = {
+    "weighted": "λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²)",
+    "plain": "λ_b(Σ_u b_u² + Σ_i b_i²)",
+    "mean": "λ_b(Σ_u b_u² + Σ_i b_i²)",
+}
+
 BASELINE = "pyspark.ALS"
+# What minimises the same sum in the same way, and so must reach the same errors.
+SAME_AS_BASELINE = "spark_mf.ALS"
+DESCENT = "spark_mf.SGD"
 
 _HEADERS = (
     "model",
@@ -58,8 +68,8 @@ def result_table(rows: Sequence[ResultRow]) -> str:
 def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
     """What is wrong with a comparison, as one sentence; None when nothing is.
 
-    A run that failed is; and, where a largest difference is given, a test RMSE that differs by more from one
-    of `BASELINE`.
+    A run that failed is; and, where a largest difference is given, a test RMSE of `SAME_AS_BASELINE` that differs by
+    more from one of `BASELINE`.
     """
     failed = [row for row in rows if row.error]
     if failed:
@@ -71,10 +81,10 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
         (abs(own_rmse - their_rmse), own, theirs)
         for own, own_rmse in judged
         for theirs, their_rmse in judged
-        if own.model != BASELINE and theirs.model == BASELINE
+        if own.model == SAME_AS_BASELINE and theirs.model == BASELINE
     ]
     if not differences:
-        return f"there are no two test RMSE to compare: run {BASELINE} and another model on rows not all cold."
+        return f"there are no two test RMSE to compare: run {BASELINE} and {SAME_AS_BASELINE} on rows not all cold."
     difference, own, theirs = max(differences, key=lambda found: found[0])
     if difference <= max_rmse_difference:
         return None
@@ -94,7 +104,7 @@ def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> s
     plots : Sequence[str]
         File names of pictures beside the report.
     """
-    results = f"{result_table(rows)}\n\n{_ratios(rows)}\n\n{_TABLE_READING}"
+    results = f"{result_table(rows)}\n\n{standings(rows)}\n\n{_TABLE_READING}"
     return report(rows, results, plots)
 
 
@@ -103,7 +113,7 @@ def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -
     first = rows[0]
     sections = [
         f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
-        "## What was compared\n\n" + _subject(first),
+        "## What was compared\n\n" + _subject(rows),
         "## Results\n\n" + results,
         "\n\n".join(f"![{_alt(name)}]({name})" for name in plots),
         _failures(rows),
@@ -113,25 +123,46 @@ def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _subject(row: ResultRow) -> str:
+def _subject(rows: Sequence[ResultRow]) -> str:
+    row = rows[0]
     train = row.ratings - row.test_ratings
     chosen = row.split or f"drawn at random with seed {row.seed}"
-    return "\n".join(
-        [
-            f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
-            f"- Split: {train:,} training and {row.test_ratings:,} test rows, {chosen}; "
-            f"{row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
-            "training row): no method can predict these, and no error counts them.",
-            f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
-            "each an observation of its own, exactly as pyspark's ALS treats them.",
-            f"- Hyperparameters of all methods: rank {row.rank}, {row.iterations} iterations, "
-            f"λ = {row.regParam:g}, seed {row.seed}.",
-            f"- Objective ({row.regularization}): {OBJECTIVES.get(row.regularization, row.regularization)}.",
-        ]
+    lines = [
+        f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
+        f"- Split: {train:,} training and {row.test_ratings:,} test rows, {chosen}; "
+        f"{row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
+        "training row): no method can predict these, and no error counts them.",
+        f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
+        "each an observation of its own, exactly as pyspark's ALS treats them.",
+        f"- All methods: rank {row.rank}, seed {row.seed}.",
+    ]
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        # Runs of ALS differ in how they solve, runs of SGD in what they minimise.
+        told.setdefault(_hyperparameters(row), []).append(row.label if row.step else row.model)
+    lines += [f"- {'; '.join(dict.fromkeys(names))}: {given}." for given, names in told.items()]
+    return "\n".join(lines)
+
+
+def _hyperparameters(row: ResultRow) -> str:
+    """What a row was trained with and what for, besides what all methods share."""
+    objective = OBJECTIVES.get(row.regularization, row.regularization)
+    if row.step is None:
+        return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({row.regularization}): {objective}"
+    step, more = row.step, ""
+    if step.biasRegParam is not None:
+        more = f" and {shown(step.biasStepSize, 'g')} of biases, λ_b = {step.biasRegParam:g}"
+        objective += f" + {BIAS_PENALTIES[row.regularization]}, r̂ = μ + b_u + b_i + u·v"
+    decay = f" {step.decay:g}" if step.schedule in ("exponential", "inverse") else ""
+    return (
+        f"{row.iterations} epochs, λ = {row.regParam:g}, step {step.stepSize:g}{more}, {step.optimizer}, schedule "
+        f"{step.schedule}{decay}, {step.updateOrder} updates, initial deviation {step.initStd:g}; "
+        f"objective ({row.regularization}): {objective}"
     )
 
 
-def _ratios(rows: Sequence[ResultRow]) -> str:
+def standings(rows: Sequence[ResultRow]) -> str:
+    """How each row stands against the fastest fit of `BASELINE`, in time and error, as a Markdown list."""
     best = fastest(rows, BASELINE)
     if best is None or best.fit_seconds is None:
         return f"No run of {BASELINE} succeeded, so there are no ratios."
@@ -144,6 +175,11 @@ def _ratios(rows: Sequence[ResultRow]) -> str:
             line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
             line += "lower" if row.test_rmse <= best.test_rmse else "higher"
         lines.append(line + ".")
+    if any(row.model == DESCENT for row in rows):
+        lines.append(
+            f"\n{DESCENT} need not reach the RMSE of ALS, and --max-rmse-difference does not judge it: with biases it "
+            "is another model, and without them it ends elsewhere than ALS, with a λ and epochs of its own."
+        )
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
@@ -160,9 +196,19 @@ def _measured(rows: Sequence[ResultRow]) -> str:
         "- Before the clock starts each method is fitted once on a sample of the training rows (warm-up): "
         "loading classes and kernels, compiling and starting workers are in none of the times.",
         "- `fit` is the wall-clock time of one call of `fit`, set-up included; it is one run, so differences "
-        "of some per cent are noise.",
+        "of some per cent are noise. What is neither set-up nor an iteration is starting the stage that iterates "
+        "and gathering the model; curves by time begin after all that is not an iteration, and end with the fit.",
     ]
     lines += [f"- {row.label}: {note}" for row in rows for note in row.notes]
+    if any(row.model == DESCENT for row in rows):
+        lines.append(
+            f"- An iteration of {DESCENT} is an epoch, one pass over the training ratings. Its training RMSE and "
+            "objective are running ones: the error of each rating as it was just before the rating's own update, "
+            "half an epoch behind the model on the average. All test RMSE are of the model after the iteration."
+        )
+    engines = {row.model: row.engine for row in rows if row.engine}
+    if engines:
+        lines.append("- Engines: " + ", ".join(f"{model} {engine}" for model, engine in engines.items()) + ".")
     if memory:
         lines.append(
             f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "

@@ -5,12 +5,30 @@ Rows are all that plots and reports know; nothing here needs Spark.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from spark_mf.summary import IterationRecord
 from spark_mf.typed_json import from_json_object
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepParams:
+    """What SGD is told that ALS is not, in the names of its Params; of biases None in a model without them."""
+
+    stepSize: float
+    biasStepSize: float | None
+    biasRegParam: float | None
+    optimizer: str
+    schedule: str
+    decay: float
+    updateOrder: str
+    initStd: float
+
+    def without_biases(self) -> "StepParams":
+        """The same for a model without biases."""
+        return replace(self, biasStepSize=None, biasRegParam=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +42,7 @@ class ResultRow:
     label : str
         The run's name in tables and plots; no two rows of one file share it.
     solver : str | None
-        How the model solves a row, where it offers a choice.
+        How the model solves a row, where it offers a choice; for SGD its optimizer.
     blocks : int | None
         User blocks, and item blocks; None where the model chose their number.
     dataset : str
@@ -40,11 +58,15 @@ class ResultRow:
     split : str | None
         How the test rows were chosen, in words; None in rows of earlier versions, which drew them at random.
     rank, iterations, regParam, regularization, seed
-        Hyperparameters, in the names of the estimators.
+        Hyperparameters, in the names of the estimators; iterations are SGD's epochs.
+    step : StepParams | None
+        SGD's other hyperparameters; None for ALS.
+    engine : str | None
+        How blocks and factors met, as in `TrainingSummary`; None for models that do not say.
     fit_seconds : float | None
         Wall-clock seconds of the whole fit; None when it failed.
     setup_seconds : float | None
-        Seconds of it before the first iteration.
+        Seconds of it before the first iteration, or the first stage of iterations.
     test_rmse, test_mae : float | None
         Errors over the test rows that are not cold, in units of the ratings.
     history : tuple[IterationRecord, ...]
@@ -97,6 +119,8 @@ class ResultRow:
     error: str | None = None
     notes: tuple[str, ...] = ()
     split: str | None = None
+    step: StepParams | None = None
+    engine: str | None = None
 
     @property
     def seconds_per_iteration(self) -> float | None:
@@ -106,6 +130,13 @@ class ResultRow:
         if self.fit_seconds is None or self.setup_seconds is None or self.iterations == 0:
             return None
         return (self.fit_seconds - self.setup_seconds) / self.iterations
+
+    @property
+    def seconds_outside_iterations(self) -> float | None:
+        """Seconds of the fit that are not an iteration's: set-up, starting stages, gathering the model."""
+        if self.fit_seconds is None or not self.history:
+            return self.setup_seconds
+        return max(0.0, self.fit_seconds - sum(record.seconds for record in self.history))
 
     def to_json(self) -> str:
         """One line of JSON, without the line's end; it also holds `seconds_per_iteration`.

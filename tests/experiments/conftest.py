@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from spark_mf.experiments.rows import ResultRow
+from spark_mf.experiments.rows import ResultRow, StepParams
 from spark_mf.summary import IterationRecord
 
 RowMaker = Callable[..., ResultRow]
@@ -43,6 +43,29 @@ def a_row(**changes: Any) -> ResultRow:
         "started_at": "2026-01-02T03:04:05+00:00",
     }
     return ResultRow(**{**values, **changes})
+
+
+def a_row_of_sgd(**changes: Any) -> ResultRow:
+    """A run of 8 epochs with biases: 2 s of which an epoch takes 0.125 s."""
+    step = StepParams(
+        stepSize=0.01, biasStepSize=0.005, biasRegParam=0.02, optimizer="sgd", schedule="exponential", decay=0.9,
+        updateOrder="simultaneous", initStd=0.1,
+    )  # fmt: skip
+    history = tuple(
+        IterationRecord(k, 0.125, 900.0 / k, 0.7 + 1 / k, 0.8 + 1 / k, 0.01 * 0.9 ** (k - 1)) for k in range(1, 9)
+    )
+    values: dict[str, Any] = {
+        "model": "spark_mf.SGD", "label": "spark_mf.SGD, biases", "solver": "sgd", "blocks": None, "iterations": 8,
+        "regParam": 0.05, "fit_seconds": 2.0, "setup_seconds": 0.5, "test_rmse": 0.84, "history": history,
+        "step": step, "engine": "ring",
+    }  # fmt: skip
+    return a_row(**{**values, **changes})
+
+
+@pytest.fixture
+def make_row_of_sgd() -> RowMaker:
+    """Makes a row of SGD; keyword arguments change some of its values."""
+    return a_row_of_sgd
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from spark_mf.experiments.compare import CompareSettings, load_ratings
+from spark_mf.experiments.compare import load_ratings
+from spark_mf.experiments.compare_settings import CompareSettings
 from spark_mf.experiments.report import comparison_report
 from spark_mf.experiments.rows import ResultRow
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from spark_mf.experiments.environment import Provenance
 from spark_mf.experiments.measuring import Bench, SplitRatings, first_sentence
 from spark_mf.experiments.methods import Hyperparameters, Method
+from spark_mf.experiments.rows import StepParams
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 
@@ -90,7 +91,25 @@ def test_set_up_and_iterations_make_up_the_timed_fit(bench):
 def test_refits_fill_in_the_iterations_asked_for(bench):
     row = bench.add_refits(GUESS, bench.add_setup(GUESS, bench.run(GUESS)), [3, 1, 4, 9])
     assert [record.validation_rmse for record in row.history] == [1 / 2, None, 1 / 8, 1 / 16]
-    assert "maxIter = 1, 3, which" in row.notes[-1]
+    # The training row is user 1's, rated 3, as her test rows are.
+    assert [record.train_rmse for record in row.history] == [1 / 2, None, 1 / 8, 1 / 16]
+    assert "maxIter = 1, 3, 4, which" in row.notes[-1]
+
+
+def test_the_last_iteration_keeps_the_test_error_of_the_timed_fit(bench):
+    row = bench.add_refits(GUESS, replace(bench.add_setup(GUESS, bench.run(GUESS)), test_rmse=0.75), [1])
+    assert [record.validation_rmse for record in row.history] == [1 / 2, None, None, 0.75]
+
+
+def test_hyperparameters_of_its_own_are_what_a_method_trains_with(bench):
+    step = StepParams(
+        stepSize=0.1, biasStepSize=None, biasRegParam=None, optimizer="sgd", schedule="constant", decay=1.0,
+        updateOrder="sequential", initStd=0.1,
+    )  # fmt: skip
+    row = bench.run(replace(GUESS_WITH_HISTORY, own=Hyperparameters(2, 5, 0.3, 7, step=step)))
+    assert (row.iterations, row.regParam, row.step, len(row.history)) == (5, 0.3, step, 5)
+    assert row.test_rmse == 1 / 32
+    assert bench.run(GUESS_WITH_HISTORY).iterations == 4
 
 
 def test_a_method_with_history_keeps_the_times_of_the_timed_fit(bench):

@@ -57,8 +57,8 @@ def test_the_report_says_what_was_compared_and_how(comparison):
         "90,824 training and 10,012 test rows",
         "391 of the test rows are cold",
         "0 rows repeat the (user, item) pair",
-        "rank 16, 4 iterations, λ = 0.1, seed 7",
-        "Objective (weighted): Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
+        "- All methods: rank 16, seed 7.",
+        "- spark_mf.ALS; pyspark.ALS: 4 iterations, λ = 0.1; objective (weighted): Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
         result_table(comparison),
         "spark_mf.ALS, cg: the fit is 6.0 times as fast, its test RMSE 0.0010 higher.",
         "![fit time](fit_time.png)",
@@ -71,6 +71,29 @@ def test_the_report_says_what_was_compared_and_how(comparison):
         "2026-01-02T03:04:05+00:00",
     ):
         assert said in report
+
+
+def test_the_report_tells_sgd_from_als(comparison, make_row_of_sgd):
+    biased = make_row_of_sgd()
+    plain = make_row_of_sgd(label="spark_mf.SGD, no biases", step=biased.step.without_biases())
+    report = comparison_report([*comparison, biased, plain])
+    assert (
+        "- spark_mf.SGD, biases: 8 epochs, λ = 0.05, step 0.01 and 0.005 of biases, λ_b = 0.02, sgd, schedule "
+        "exponential 0.9, simultaneous updates, initial deviation 0.1; objective (weighted): Σ e² + "
+    ) in report
+    assert "+ λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²), r̂ = μ + b_u + b_i + u·v." in report
+    assert "- spark_mf.SGD, no biases: 8 epochs, λ = 0.05, step 0.01, sgd, schedule exponential 0.9" in report
+    assert "- spark_mf.SGD, biases: the fit is 6.0 times as fast, its test RMSE 0.0390 lower." in report
+    assert "spark_mf.SGD need not reach the RMSE of ALS, and --max-rmse-difference does not judge it" in report
+    assert "Its training RMSE and objective are running ones: the error of each rating as it was just before" in report
+    assert "- Engines: spark_mf.SGD ring." in report
+    assert "running" not in comparison_report(comparison)
+
+
+def test_sgd_may_differ_in_rmse(make_row, make_row_of_sgd):
+    theirs = make_row(model="pyspark.ALS", label="pyspark", test_rmse=0.874)
+    assert comparison_fault([make_row(), make_row_of_sgd(test_rmse=0.5), theirs], 0.0051) is None
+    assert "run pyspark.ALS and spark_mf.ALS on" in str(comparison_fault([make_row_of_sgd(), theirs], 0.005))
 
 
 def test_agreement_in_rmse_is_judged_over_every_pair(make_row):
@@ -101,5 +124,5 @@ def test_agreement_needs_both_sides(make_row):
 
 @pytest.mark.parametrize("name", ["weighted", "plain", "mean"])
 def test_every_regularization_is_spelled_out(make_row, name):
-    assert f"Objective ({name}): " in comparison_report([make_row(regularization=name)])
-    assert f"Objective ({name}): {name}" not in comparison_report([make_row(regularization=name)])
+    assert f"objective ({name}): " in comparison_report([make_row(regularization=name)])
+    assert f"objective ({name}): {name}" not in comparison_report([make_row(regularization=name)])

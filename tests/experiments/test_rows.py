@@ -55,6 +55,22 @@ def test_seconds_per_iteration_are_the_median_where_each_was_timed(make_row):
     assert json.loads(row.to_json())["seconds_per_iteration"] == 0.5
 
 
+def test_seconds_outside_iterations_are_the_rest_of_the_fit(make_row, make_row_of_sgd):
+    assert make_row_of_sgd().seconds_outside_iterations == 1.0  # 2 s without 8 epochs of 0.125 s
+    assert make_row(history=()).seconds_outside_iterations == 1.0  # what was measured as set-up
+    assert make_row(fit_seconds=1.5).seconds_outside_iterations == 0.0  # clocks that disagree
+
+
+def test_a_row_of_sgd_keeps_how_it_descended(tmp_path, make_row_of_sgd):
+    file = tmp_path / "results.jsonl"
+    rows = [make_row_of_sgd(), make_row_of_sgd(step=make_row_of_sgd().step.without_biases())]
+    file.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
+    assert read_rows(file) == rows
+    line = json.loads(rows[0].to_json())
+    assert line["step"]["biasRegParam"] == 0.02
+    assert line["history"][1]["step_size"] == pytest.approx(0.009)
+
+
 def test_fastest_passes_over_failed_runs(make_row, comparison):
     assert fastest(comparison, "pyspark.ALS") == comparison[3]
     assert fastest([make_row(fit_seconds=None)], "spark_mf.ALS") is None

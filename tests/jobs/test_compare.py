@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.compare import COMPARISON_FILES, CompareSettings
+from spark_mf.experiments.compare import COMPARISON_FILES
+from spark_mf.experiments.compare_settings import CompareSettings
 from spark_mf.experiments.config import read_settings
 from spark_mf.experiments.rows import read_rows
 
@@ -14,7 +15,7 @@ JOB = "compare"
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [
     "--generated-users", "60", "--generated-items", "40", "--generated-ratings", "1200", "--rank", "2",
-    "--max-iter", "2", "--pyspark-history", "1",
+    "--max-iter", "2", "--pyspark-history", "1", "--sgd-epochs", "3", "--sgd-init-std", "0.5",
 ]  # fmt: skip
 
 
@@ -28,16 +29,19 @@ def finished(job, spark, tmp_path_factory):
 def test_all_methods_run_and_agree(finished):
     folder, code = finished
     rows = read_rows(folder / "results.jsonl")
-    assert [row.error for row in rows] == [None] * 4
+    assert [row.error for row in rows] == [None] * 6
     assert code == 0
     assert [(row.model, row.solver, row.blocks) for row in rows] == [
         ("spark_mf.ALS", "cholesky", 2),
         ("spark_mf.ALS", "cg", 2),
+        ("spark_mf.SGD", "sgd", None),
+        ("spark_mf.SGD", "sgd", None),
         ("pyspark.ALS", "cholesky", 10),
         ("pyspark.ALS", "cholesky", 2),
     ]
     for row in rows:
-        assert (row.dataset, row.ratings, row.rank, row.iterations) == ("generated", 1200, 2, 2)
+        iterations = 3 if row.model == "spark_mf.SGD" else 2
+        assert (row.dataset, row.ratings, row.rank, row.iterations) == ("generated", 1200, 2, iterations)
         assert row.users <= 60
         assert row.items <= 40
         assert 0 < row.test_ratings < 300
@@ -47,7 +51,7 @@ def test_all_methods_run_and_agree(finished):
         assert row.setup_seconds is not None
         assert row.fit_seconds is not None
         assert 0 < row.setup_seconds <= row.fit_seconds
-        assert [record.iteration for record in row.history] == [1, 2]
+        assert [record.iteration for record in row.history] == list(range(1, iterations + 1))
         # The history ends where the model was tested.
         assert row.history[-1].validation_rmse == pytest.approx(row.test_rmse, abs=1e-3)
 
@@ -62,8 +66,27 @@ def test_the_folder_holds_rows_report_and_plots_and_nothing_else(finished):
 
 def test_only_one_curve_of_pyspark_is_measured(finished):
     first = [row.history[0].validation_rmse for row in read_rows(finished[0] / "results.jsonl")]
-    assert sum(rmse is not None for rmse in first[:2]) == 2
-    assert sum(rmse is not None for rmse in first[2:]) == 1
+    assert sum(rmse is not None for rmse in first[:4]) == 4
+    assert sum(rmse is not None for rmse in first[4:]) == 1
+
+
+def test_rows_of_sgd_say_how_it_descended(finished):
+    rows = read_rows(finished[0] / "results.jsonl")
+    biased, plain = (row for row in rows if row.model == "spark_mf.SGD")
+    assert biased.step is not None
+    assert (biased.regParam, biased.step.biasRegParam, biased.step.biasStepSize) == (0.05, 0.02, 0.005)
+    assert plain.step == biased.step.without_biases()
+    # The default schedule multiplies the step by 0.95 each epoch.
+    assert [record.step_size for record in biased.history] == pytest.approx([0.015, 0.01425, 0.0135375])
+    assert {row.engine for row in rows if row.model != "pyspark.ALS"} == {"ring"}
+    assert {row.step for row in rows if row.model != "spark_mf.SGD"} == {None}
+
+
+def test_engines_are_those_asked_for(job, spark, tmp_path):
+    given = ["--methods", "cg,sgd", "--als-engine", "broadcast", "--sgd-engine", "stages", "--sgd-epochs", "1"]
+    assert job.main(["--output", str(tmp_path / "out"), *TINY, *given]) == 0
+    rows = read_rows(tmp_path / "out" / "results.jsonl")
+    assert [(row.error, row.engine) for row in rows] == [(None, "broadcast"), (None, "stages")]
 
 
 def refused(job, capsys, *arguments: str) -> str:
@@ -130,7 +153,7 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
         (["--reg-param", "-1"], "--reg-param is -1.0; it must be a number of at least 0"),
         (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number above 0 and below 1"),
-        (["--methods", "als"], "--methods is ['als']; it must be a list of some of cholesky, cg, pyspark-10"),
+        (["--methods", "als"], "--methods is ['als']; it must be a list of some of cholesky, cg, sgd, sgd-plain"),
         (["--pyspark-history", "0"], "--pyspark-history is [0]; it must be a list of different whole numbers"),
         (["--format", "xls"], "--format is 'xls'; it must be one of csv"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
@@ -142,6 +165,12 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         (["--timestamp-col", "ts", "r.csv"], "--timestamp-col is 'ts', which needs --split time or leave-out, and"),
         (["--split", "time"], "--split time needs RATINGS with a column for it, which generated ratings do not have"),
         (["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"], "--split leave-out needs RATINGS with"),
+        (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
+        (["--sgd-epochs", "0"], "--sgd-epochs is 0; it must be a whole number of at least 1"),
+        (["--sgd-schedule", "cosine"], "--sgd-schedule is 'cosine'; it must be one of constant, exponential"),
+        (["--sgd-decay", "1.5"], "--sgd-decay is 1.5, which --sgd-schedule exponential cannot multiply steps by"),
+        (["--sgd-engine", "broadcast"], "--sgd-engine is 'broadcast'; it must be one of auto, ring, stages"),
+        (["--als-engine", "stages"], "--als-engine is 'stages'; it must be one of auto, broadcast, ring"),
         (["--ranc", "3"], "unrecognized arguments: --ranc "),
     ],
 )
@@ -167,4 +196,4 @@ def test_the_shipped_configuration_holds_every_default(tmp_path):
 def test_rows_are_plain_json(finished):
     lines = (finished[0] / "results.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON")) for line in lines]
-    assert [row["model"] for row in rows] == ["spark_mf.ALS"] * 2 + ["pyspark.ALS"] * 2
+    assert [row["model"] for row in rows] == ["spark_mf.ALS"] * 2 + ["spark_mf.SGD"] * 2 + ["pyspark.ALS"] * 2
