@@ -1,25 +1,30 @@
 """A fit saved on the way: what it needs to go on after its driver was killed, and what it must be the same in.
 
-A folder holds one fit: the factors of its last saved iteration as Parquet in `iteration-N/`, and, written last and
-renamed into place, `checkpoint.json`. A save that was cut short leaves the one before it in force.
+A folder holds one fit. `iteration-N/` has the arrays after N iterations as Parquet and, written last and renamed into
+place, `checkpoint.json`; only then are earlier ones deleted. So a save that was cut short leaves the one before it in
+force.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason
-from spark_mf.data.folders import read_description, write_text
+from spark_mf.data.folders import read_text, write_bytes, write_text
 from spark_mf.engine.factors import factors_arrays, factors_frame
 from spark_mf.summary import IterationRecord
 
 CHECKPOINT = "checkpoint.json"
+
+logger = logging.getLogger("spark_mf")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,36 @@ class SavedFit:
     progress: dict[str, Any]
 
 
+def open_checkpoint_folder(spark: SparkSession, path: str) -> None:
+    """Make a folder for checkpoints where there is none.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        On any file system of Hadoop's.
+
+    Raises
+    ------
+    ValueError
+        When it cannot be made or written.
+    """
+    try:
+        folder, files = hadoop_path(spark, path)
+        made = files.mkdirs(folder)
+        if made:
+            # The one sure way to know is to write.
+            probe = f"{path.rstrip('/')}/_probe"
+            write_bytes(spark, probe, b"")
+            files.delete(hadoop_path(spark, probe)[0], False)
+    except JVM_ERRORS as error:
+        raise ValueError(
+            f"checkpointDir={path!r} cannot be written: {java_reason(error)}; name another folder"
+        ) from None
+    if not made:
+        raise ValueError(f"checkpointDir={path!r} cannot be made: name another folder")
+
+
 class Checkpoint:
     """The checkpoint folder of one fit.
 
@@ -45,25 +80,15 @@ class Checkpoint:
     ----------
     spark : SparkSession
     path : str
-        On any file system of Hadoop's; made when it does not exist.
+        As `open_checkpoint_folder` has left it.
     identity : mapping of names to JSON values
         What a fit that goes on must have the same: ratings, Params and seed.
-
-    Raises
-    ------
-    ValueError
-        When the folder cannot be opened or made.
+    most : int
+        Iterations of the fit; one that has run more is another.
     """
 
-    def __init__(self, spark: SparkSession, path: str, identity: Mapping[str, Any]) -> None:
-        self._spark, self._path, self._identity = spark, path.rstrip("/"), dict(identity)
-        try:
-            folder, files = hadoop_path(spark, self._path)
-            made = files.mkdirs(folder)
-        except JVM_ERRORS as error:
-            raise ValueError(f"checkpointDir={path!r} cannot be opened: {java_reason(error)}; name another") from None
-        if not made:
-            raise ValueError(f"checkpointDir={path!r} cannot be made: name another folder")
+    def __init__(self, spark: SparkSession, path: str, identity: Mapping[str, Any], most: int) -> None:
+        self._spark, self._path, self._identity, self._most = spark, path.rstrip("/"), dict(identity), most
 
     def load(self) -> SavedFit | None:
         """Return the saved fit; None where nothing was saved.
@@ -73,48 +98,75 @@ class Checkpoint:
         ValueError
             When the folder holds another fit, or cannot be read.
         """
-        try:
-            found = read_description(self._spark, self._path, CHECKPOINT)
-        except FileNotFoundError:
+        saved = [number for number, is_complete in self._saves() if is_complete]
+        if not saved:
             return None
-        self._require_same(found.get("identity", {}))
-        try:
+        folder = self._inside(max(saved))
+        with _reading(folder):
+            found = json.loads(read_text(self._spark, f"{folder}/{CHECKPOINT}"))
+            identity, progress = dict(found["identity"]), dict(found["progress"])
             history = tuple(IterationRecord(**record) for record in found["history"])
-            folder = f"{self._path}/iteration-{len(history)}"
+        self._require_same(identity)
+        if len(history) > self._most:
+            raise ValueError(
+                f"checkpointDir={self._path!r} holds a fit of {len(history)} iterations, and maxIter={self._most}: use "
+                "at least as many, or name another folder"
+            )
+        with _reading(folder):
             arrays = {name: factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1] for name in found["arrays"]}
-            return SavedFit(history, arrays, found["progress"])
-        except (KeyError, TypeError, ValueError, AnalysisException) as error:
-            raise ValueError(f"{self._path} is no complete checkpoint ({error}): delete it, or name another") from None
+        logger.info("the fit goes on after %d of %d iterations, which %s holds", len(history), self._most, folder)
+        return SavedFit(history, arrays, progress)
 
     def save(self, fit: SavedFit) -> None:
         """Save a fit in the place of what was saved before."""
         number = len(fit.history)
+        folder = self._inside(number)
         for name, array in fit.arrays.items():
             frame = factors_frame(self._spark, np.arange(len(array)), array)
-            frame.write.mode("overwrite").parquet(f"{self._path}/iteration-{number}/{name}")
+            frame.write.mode("overwrite").parquet(f"{folder}/{name}")
         description = {
             "identity": self._identity,
             "history": [asdict(record) for record in fit.history],
             "progress": fit.progress,
             "arrays": list(fit.arrays),
         }
-        write_text(self._spark, f"{self._path}/{CHECKPOINT}", json.dumps(description))
-        self._delete_others(f"iteration-{number}")
+        write_text(self._spark, f"{folder}/{CHECKPOINT}", json.dumps(description))
+        for other, _ in self._saves():
+            if other != number:
+                path, files = hadoop_path(self._spark, self._inside(other))
+                files.delete(path, True)
 
-    def _delete_others(self, kept: str) -> None:
+    def _inside(self, number: int) -> str:
+        return f"{self._path}/iteration-{number}"
+
+    def _saves(self) -> list[tuple[int, bool]]:
+        """Numbers of iterations of which the folder has something, and whether all of it."""
         folder, files = hadoop_path(self._spark, self._path)
-        for status in files.listStatus(folder):
-            name = status.getPath().getName()
-            if name.startswith("iteration-") and name != kept:
-                files.delete(status.getPath(), True)
+        names = [status.getPath().getName() for status in files.listStatus(folder)]
+        numbers = [int(name.removeprefix("iteration-")) for name in names if re.fullmatch(r"iteration-\d+", name)]
+        return [
+            (number, files.exists(hadoop_path(self._spark, f"{self._inside(number)}/{CHECKPOINT}")[0]))
+            for number in numbers
+        ]
 
-    def _require_same(self, found: Any) -> None:
-        saved = found if isinstance(found, dict) else {}
+    def _require_same(self, found: dict[str, Any]) -> None:
         # As JSON has them: tuples are lists there.
         own = json.loads(json.dumps(self._identity))
-        for name in sorted(own.keys() | saved.keys()):
-            if own.get(name) != saved.get(name):
+        for name in (*own, *sorted(found.keys() - own.keys())):
+            if own.get(name) != found.get(name):
                 raise ValueError(
-                    f"checkpointDir={self._path!r} holds a fit with {name}={saved.get(name)!r}, and this one has "
-                    f"{own.get(name)!r}: name another folder, or delete that one"
+                    f"checkpointDir={self._path!r} holds a fit with {name}={found.get(name)!r}, and this one has "
+                    f"{own.get(name)!r}: use the same, name another folder, or delete that one"
                 )
+
+
+@contextmanager
+def _reading(folder: str) -> Iterator[None]:
+    """Say in a sentence what of a checkpoint cannot be read."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, *JVM_ERRORS) as error:
+        reason = java_reason(error) if isinstance(error, JVM_ERRORS) else f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"{folder} is no complete checkpoint ({reason}): delete it, or name another checkpointDir"
+        ) from None

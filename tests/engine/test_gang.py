@@ -1,0 +1,44 @@
+"""A gang's members get their records, meet on the ring, and their failure is told in a sentence."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_mf.engine.gang import Gang
+from spark_mf.engine.ring.connection import RingError
+from spark_mf.engine.ring.ring import Ring
+
+
+def test_results_come_in_the_order_of_the_records(spark: SparkSession):
+    def work(ring: Ring, record: str) -> Any:
+        gathered = ring.all_gather(np.array([float(record)]))
+        return record, ring.position, np.concatenate(gathered).tolist()
+
+    gang = Gang(spark.sparkContext.parallelize(["7", "5"], 2), timeout=20.0, largest=8)
+    assert gang.run("two members", work) == [("7", 0, [7.0, 5.0]), ("5", 1, [7.0, 5.0])]
+
+
+def test_a_stage_that_fails_again_and_again_is_told_in_a_sentence(spark: SparkSession):
+    def work(ring: Ring, record: int) -> None:
+        raise RingError("the member at 10.0.0.7:4040 (position 0) took no data for 60 s.")
+
+    gang = Gang(spark.sparkContext.parallelize([0], 1), timeout=20.0, largest=8)
+    with pytest.raises(RuntimeError) as raised:
+        gang.run("SGD 1–10/20", work)
+    assert str(raised.value) == (
+        "SGD 1–10/20 failed in every attempt that Spark makes: the member at 10.0.0.7:4040 (position 0) took no data "
+        "for 60 s; set a larger ringTimeout where workers are only slow, or use the engine of ordinary stages where "
+        "they cannot reach each other"
+    )
+    assert raised.value.__suppress_context__  # no page of Java follows it
+
+
+def test_an_error_in_the_making_of_the_records_is_told_as_well(spark: SparkSession):
+    def fail(record: int) -> int:
+        raise ValueError("a broken record")
+
+    gang = Gang(spark.sparkContext.parallelize([0], 1).map(fail), timeout=20.0, largest=8)
+    with pytest.raises(RuntimeError, match=r"Spark makes: ValueError: a broken record; Spark's log says more$"):
+        gang.run("SGD 1–10/20", lambda ring, record: None)

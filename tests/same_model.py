@@ -1,0 +1,18 @@
+"""Whether two models are the same."""
+
+from typing import Any
+
+import numpy as np
+
+from spark_mf.engine.factors import collect_factors
+
+
+def assert_same_model(one: Any, other: Any) -> None:
+    """Fail unless two models are the same in every bit, and came about by the same iterations."""
+    for side in ("userFactors", "itemFactors"):
+        mine, theirs = collect_factors(getattr(one, side)), collect_factors(getattr(other, side))
+        assert mine.ids == theirs.ids
+        np.testing.assert_array_equal(mine.factors, theirs.factors, err_msg=side)
+        np.testing.assert_array_equal(mine.biases, theirs.biases, err_msg=side)
+    for name in ("objectiveHistory", "trainRmseHistory", "validationRmseHistory", "stepSizeHistory", "bestIteration"):
+        assert getattr(one.summary, name) == getattr(other.summary, name), name
