@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench bench-ratings constraints clean preflight
+.PHONY: help demo test test-all lint bench bench-kernels bench-ratings constraints clean preflight
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,12 @@ lint: $(VENV)/installed-lint ## Check style, format and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: preflight $(VENV)/installed ## Measure against pyspark's ALS on 20 million generated ratings into out/bench (takes a while)
+bench: preflight $(VENV)/installed ## Measure against pyspark's ALS on 1 and 20 million generated ratings into out/bench… (takes a while)
+	$(VENV)/bin/python jobs/bench.py --output out/bench-million --config conf/bench_million.toml $(ARGS)
 	$(VENV)/bin/python jobs/bench.py --output out/bench $(ARGS)
+
+bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the memory's bandwidth into out/bench-kernels
+	$(VENV)/bin/python jobs/bench_kernels.py --output out/bench-kernels --overwrite $(ARGS)
 
 bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)

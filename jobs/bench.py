@@ -15,9 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.bench import BENCH_FILES, DATA, POINTS, BenchSettings, bench, points_to_measure, write_data
+from spark_mf.experiments.bench import BENCH_FILES, bench, points_to_measure, write_data
+from spark_mf.experiments.bench_data import DATA
 from spark_mf.experiments.bench_point import measure_point
 from spark_mf.experiments.bench_report import bench_table
+from spark_mf.experiments.bench_settings import POINTS, BenchSettings
 from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
 from spark_mf.experiments.job import one_sentence_faults
 from spark_mf.experiments.output import OutputFolder

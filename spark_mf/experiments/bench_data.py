@@ -1,12 +1,16 @@
 """The generated ratings of a benchmark: written once as Parquet, and read by the process of each point."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
 from pyspark import StorageLevel
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import spark_mf
 from spark_mf.data.generating import generate_ratings
@@ -14,9 +18,13 @@ from spark_mf.data.splitting import mark_random
 from spark_mf.experiments.measuring import RatingCounts, SplitRatings, split_and_count
 from spark_mf.experiments.stages import stage
 
+# The point that writes the ratings, and the folder that has them.
+DATA = "data"
 DATASET = "generated"
 _DESCRIPTION = "description.json"
 _PARTS = ("train", "test")
+# Column that is true in test rows which a fit evaluates each epoch on.
+VALIDATES = "validates"
 
 
 def description(users: int, items: int, ratings: int, test_fraction: float, seed: int) -> dict[str, Any]:
@@ -78,3 +86,16 @@ def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRa
         if rows != counts.ratings:
             raise ValueError(f"{folder} holds {rows} ratings and should hold {counts.ratings}: remove it.")
         return SplitRatings(**asdict(counts), train=parts["train"], test=parts["test"])
+
+
+def with_validation(data: SplitRatings) -> SplitRatings:
+    """The same with the test rows among the training rows, marked true in the column `VALIDATES`."""
+    train = data.train.withColumn(VALIDATES, F.lit(False))
+    return replace(data, train=train.unionByName(data.test.withColumn(VALIDATES, F.lit(True))))
+
+
+def read_arrays(folder: Path, part: str) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Users, items and ratings of one part of a written set, "train" or "test", without Spark."""
+    table = parquet.read_table(folder / part, columns=["user", "item", "rating"])
+    users, items = (table[name].to_numpy().astype(np.int32) for name in ("user", "item"))
+    return users, items, table["rating"].to_numpy().astype(np.float32)

@@ -9,15 +9,17 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.experiments.bench import (
-    DATA,
+from spark_mf.experiments.bench import record
+from spark_mf.experiments.bench_data import DATA, counts_of, read_set, with_validation, write_set
+from spark_mf.experiments.bench_one_process import measure_one_process
+from spark_mf.experiments.bench_settings import (
+    EVALUATED_SGD,
     NO_NATIVE_BLAS,
+    ONE_PROCESS,
     OPENBLAS,
     BenchSettings,
     point_methods,
-    record,
 )
-from spark_mf.experiments.bench_data import counts_of, read_set, write_set
 from spark_mf.experiments.environment import provenance
 from spark_mf.experiments.job import job_session
 from spark_mf.experiments.measuring import Bench, first_sentence, release, unmeasured_row
@@ -38,6 +40,10 @@ def measure_point(settings: BenchSettings, folder: OutputFolder, point: str) -> 
 
     A failure of the measurement is recorded as rows with ``error``.
     """
+    if point == ONE_PROCESS:
+        for row in measure_one_process(settings, folder.path):
+            record(settings, folder, row)
+        return
     with job_session(f"bench {point}", master=settings.master, driver_memory=settings.driver_memory) as spark:
         if point == DATA:
             write_set(spark, folder.path / DATA, settings.description)
@@ -53,7 +59,7 @@ def _unmeasured(spark: SparkSession, settings: BenchSettings, folder: OutputFold
     counts = counts_of(folder.path / DATA, settings.description)
     if counts is None:
         raise FileNotFoundError(f"{folder.path / DATA} lacks the ratings: run the job without --point.")
-    where, methods = provenance(spark), point_methods(point, settings.cores)
+    where, methods = provenance(spark), point_methods(point, settings)
     try:
         blas = None
         if point in (OPENBLAS, NO_NATIVE_BLAS):
@@ -64,16 +70,20 @@ def _unmeasured(spark: SparkSession, settings: BenchSettings, folder: OutputFold
         logger.warning("%s failed: %s", point, first_sentence(fault))
         unmeasured = [unmeasured_row(method, counts, settings.given, where) for method in methods]
         return [replace(row, error=first_sentence(fault)) for row in unmeasured]
-    given = Bench(data, settings.given, where)
-    given.warm_up(methods, _recommend_to_some)
-    _measure_methods(given, methods, lambda row: record(settings, folder, replace(row, blas=blas)))
+    benches = []
+    for method in methods:
+        rows = with_validation(data) if method.label == EVALUATED_SGD else data
+        benches.append((Bench(rows, settings.given, where), method))
+    for bench, method in benches:
+        bench.warm_up([method], _recommend_to_some)
+    _measure_methods(benches, lambda row: record(settings, folder, replace(row, blas=blas)))
     return []
 
 
-def _measure_methods(bench: Bench, methods: list[Method], keep: Callable[[ResultRow], None]) -> None:
+def _measure_methods(benches: list[tuple[Bench, Method]], keep: Callable[[ResultRow], None]) -> None:
     """Fit each method, then let the model of the fastest fit recommend; ``keep`` gets every row at once."""
     best: tuple[ResultRow, Any] | None = None
-    for method in methods:
+    for bench, method in benches:
         row, model = bench.run_for_model(method)
         keep(row)
         if model is None:

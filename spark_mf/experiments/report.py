@@ -206,9 +206,9 @@ def _measured(rows: Sequence[ResultRow]) -> str:
             "objective are running ones: the error of each rating as it was just before the rating's own update, "
             "half an epoch behind the model on the average. All test RMSE are of the model after the iteration."
         )
-    engines = {row.model: row.engine for row in rows if row.engine}
+    engines = dict.fromkeys(f"{row.model} {row.engine}" for row in rows if row.engine)
     if engines:
-        lines.append("- Engines: " + ", ".join(f"{model} {engine}" for model, engine in engines.items()) + ".")
+        lines.append("- Engines: " + ", ".join(engines) + ".")
     if memory:
         lines.append(
             f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "

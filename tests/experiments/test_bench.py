@@ -5,24 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from spark_mf.experiments.bench import (
-    BENCH_FILES,
-    DATA,
-    POINTS,
-    BenchSettings,
-    bench,
-    point_methods,
-    points_to_measure,
-    record,
-    recorded_rows,
-    write_data,
-)
-from spark_mf.experiments.bench_data import counts_of, read_set, write_set
+from spark_mf.experiments.bench import BENCH_FILES, bench, points_to_measure, record, recorded_rows, write_data
+from spark_mf.experiments.bench_data import DATA, VALIDATES, counts_of, read_set, with_validation, write_set
 from spark_mf.experiments.bench_point import measure_point
+from spark_mf.experiments.bench_settings import (
+    EVALUATED_KERNELS,
+    EVALUATED_SGD,
+    KERNELS_ALONE,
+    POINTS,
+    SGD_ALONE,
+    BenchSettings,
+    point_methods,
+)
 from spark_mf.experiments.native_blas import loaded_libraries
 from spark_mf.experiments.output import OutputFolder
 
-TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2)
+TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2, sgd_epochs=3, sgd_item_blocks=4)
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def measured(spark, tmp_path_factory):
     if loaded_libraries(spark):
         pytest.skip("this session's JVM has loaded a native library, which cannot be undone")
     folder = OutputFolder(tmp_path_factory.mktemp("bench") / "out", BENCH_FILES, overwrite=True)
-    for point in (DATA, "cholesky", "cg", "pyspark-java"):
+    for point in (DATA, "cholesky", "cg", "sgd", "sgd-one-process", "pyspark-java"):
         measure_point(TINY, folder, point)
     return folder
 
@@ -54,8 +52,8 @@ def a_point_row(make_row):
 
 
 def test_no_two_methods_share_a_label():
-    labels = [method.label for point in POINTS for method in point_methods(point, 2)]
-    assert len(labels) == len(set(labels)) == 6
+    labels = [method.label for point in POINTS for method in point_methods(point, TINY)]
+    assert len(labels) == len(set(labels)) == 12
 
 
 def test_all_that_is_asked_for_is_in_the_rows(measured):
@@ -63,23 +61,50 @@ def test_all_that_is_asked_for_is_in_the_rows(measured):
     assert [(row.model, row.solver, row.blocks) for row in rows] == [
         ("spark_mf.ALS", "cholesky", None),
         ("spark_mf.ALS", "cg", None),
+        ("spark_mf.SGD", "sgd", None),
+        ("spark_mf.SGD", "sgd", None),
+        ("kernels of spark_mf.SGD", "sgd", None),
+        ("kernels of spark_mf.SGD", "sgd", None),
         ("pyspark.ALS", "cholesky", 2),
         ("pyspark.ALS", "cholesky", 10),
     ]
     for row in rows:
         assert row.error is None
-        assert (row.dataset, row.ratings, row.rank, row.iterations, row.master) == ("generated", 1200, 2, 2, "local[2]")
+        assert (row.dataset, row.ratings, row.rank, row.cores) == ("generated", 1200, 2, 2)
+        assert row.iterations == (2 if row.model.endswith("ALS") else 3)
         assert row.fit_seconds is not None
         assert row.setup_seconds is not None
         assert row.test_rmse is not None
         assert 0 < row.setup_seconds <= row.fit_seconds
         assert 0 < row.test_rmse < 3
         assert json.loads(row.to_json())["seconds_per_iteration"] is not None
-        assert (row.blas is None) == (row.model == "spark_mf.ALS")
+        assert (row.blas is None) == (row.model != "pyspark.ALS")
     # Of pyspark's models only that of the faster fit recommends.
     assert [row.recommend_seconds is not None for row in rows[:2]] == [True, True]
-    faster = min(rows[2:], key=lambda row: row.fit_seconds or 0.0)
-    assert [row for row in rows[2:] if row.recommend_seconds is not None] == [faster]
+    faster = min(rows[6:], key=lambda row: row.fit_seconds or 0.0)
+    assert [row for row in rows[6:] if row.recommend_seconds is not None] == [faster]
+
+
+def test_epochs_in_one_process_are_those_of_the_fit(measured):
+    rows = {row.label: row for row in recorded_rows(measured)}
+    through_spark, in_one_process = rows[EVALUATED_SGD], rows[EVALUATED_KERNELS]
+    for fitted, plain in zip(through_spark.history, in_one_process.history, strict=True):
+        assert plain.train_rmse == pytest.approx(fitted.train_rmse, rel=1e-5)
+        assert plain.validation_rmse == pytest.approx(fitted.validation_rmse, rel=1e-5)
+        assert plain.step_size == pytest.approx(fitted.step_size)
+    # The evaluation changes nothing, and costs something.
+    last = rows[SGD_ALONE].test_rmse
+    assert last == pytest.approx(through_spark.history[-1].validation_rmse, rel=1e-5)
+    alone = [record.seconds for record in rows[KERNELS_ALONE].history]
+    assert all(whole.seconds > part for whole, part in zip(in_one_process.history, alone, strict=True))
+
+
+def test_validation_rows_are_the_test_rows(measured, spark):
+    counts = counts_of(measured.path / DATA, TINY.description)
+    assert counts is not None
+    marked = with_validation(read_set(spark, measured.path / DATA, counts)).train
+    assert marked.where(VALIDATES).count() == counts.test_ratings
+    assert marked.count() == counts.ratings
 
 
 def test_written_ratings_are_reused_only_for_their_description(measured, spark):
@@ -100,7 +125,9 @@ def test_an_unfinished_set_is_none(spark, tmp_path):
 
 
 def test_points_that_have_rows_are_measured_only_again(measured):
-    assert points_to_measure(TINY, measured, again=False) == ["pyspark-openblas"]
+    assert points_to_measure(TINY, measured, again=False) == [
+        "cholesky-broadcast", "cg-broadcast", "pyspark-openblas",
+    ]  # fmt: skip
     assert points_to_measure(replace(TINY, points=("cg",)), measured, again=True) == ["cg"]
 
 
@@ -109,6 +136,12 @@ def test_rows_of_other_settings_are_not_mixed(measured):
     with pytest.raises(ValueError, match="with rank 2, and now it is 3: give another output folder"):
         points_to_measure(other, measured, again=False)
     assert points_to_measure(replace(TINY, rank=3), measured, again=True) == list(POINTS)
+
+
+def test_rows_of_another_descent_are_not_mixed(measured):
+    other = replace(TINY, sgd_step_size=0.5, points=("cg",))
+    with pytest.raises(ValueError, match="evaluated with step"):
+        points_to_measure(other, measured, again=False)
 
 
 def test_failed_points_are_tried_again(folder, a_point_row):

@@ -1,11 +1,12 @@
 """The benchmark job from its command line: a point without its library, and how it ends on bad input."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.bench import BenchSettings
+from spark_mf.experiments.bench_settings import BenchSettings
 from spark_mf.experiments.config import read_settings
 from spark_mf.experiments.native_blas import loaded_libraries
 from spark_mf.experiments.rows import read_rows
@@ -19,6 +20,13 @@ def test_the_shipped_file_holds_the_defaults():
     file = ROOT / "conf" / "bench.toml"
     assert read_settings(BenchSettings, file, {}) == BenchSettings()
     assert "ratings" in tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def test_the_small_set_differs_in_size_and_points_alone():
+    small = read_settings(BenchSettings, ROOT / "conf" / "bench_million.toml", {})
+    assert small.ratings == 1_000_000
+    full = BenchSettings()
+    assert replace(small, users=full.users, items=full.items, ratings=full.ratings, points=full.points) == full
 
 
 def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
@@ -37,6 +45,7 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
     [
         (["--points", "cg,fastest"], "--points is ['cg', 'fastest']"),
         (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
+        (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
         (["--ratings", "999999"], "ask for fewer"),
         (["--openblas", "absent"], "--openblas is absent, where there is no libblas.so.3"),
         (["--config", "absent.toml"], "absent.toml"),
