@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ def test_blocks_run_in_order(spark, tmp_path, monkeypatch, capsys):
     assert model.rank == 16
     assert model.summary.validationRmseHistory[-1] < 1.0
     assert "RMSE" in capsys.readouterr().out
+    biased = names["biased"]
+    assert biased.hasBias
+    assert biased.summary.validationRmseHistory[biased.summary.bestIteration - 1] < 1.0
 
 
 def test_measured_ratios_are_those_of_the_committed_rows():
@@ -55,3 +59,16 @@ def test_the_page_on_ratings_states_the_speeds_of_the_committed_rows():
         (100_000_000, "100 million at {:.1f}, {:.1f} and {:.1f}."),
     ):
         assert sentence.format(*(speeds[ratings, step] for step in STEPS)) in page
+
+
+def test_errors_of_sgd_are_the_means_of_the_table_behind_them():
+    page = (README.parent / "docs" / "sgd.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    splits = [[float(error) for error in row[-3:]] for row in cells if row[0].isdigit()]
+    (means,) = ([float(error) for error in row[-3:]] for row in cells if row[0] == "mean")
+    assert len(splits) == 5
+    for split in [*splits, means]:
+        assert split[0] - split[1] == pytest.approx(split[2], abs=1.01e-4)
+    assert means == pytest.approx([fmean(column) for column in zip(*splits, strict=True)], abs=0.6e-4)
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"its test RMSE is {means[1]:.4f} and that of pyspark's ALS {means[0]:.4f}" in text
