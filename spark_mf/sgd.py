@@ -33,7 +33,7 @@ from spark_mf.summary import IterationRecord
 from spark_mf.warm_start import load_initial_model
 
 #: Bytes of an item block's rows that a second-level cache holds beside those of a tile of users.
-_BLOCK_BYTES = 256 << 10
+_BLOCK_BYTES = 512 << 10
 #: Below so many ratings in a cell, an epoch's visits cost more than their ratings.
 _CELL_RATINGS = 2_000
 
