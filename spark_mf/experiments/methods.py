@@ -79,8 +79,9 @@ def comparison_methods(
         Where spark_mf's estimators keep blocks, the Param ``engine``.
     """
     table = [
-        spark_mf_als("cholesky", cores, als_engine),
-        spark_mf_als("cg", cores, als_engine),
+        # As a user gets them: ours choose their blocks, of pyspark's there are the default and the best choice.
+        spark_mf_als("cholesky", None, als_engine),
+        spark_mf_als("cg", None, als_engine),
         spark_mf_sgd("sgd", descent, fit_bias=True, engine=sgd_engine),
         spark_mf_sgd("sgd-plain", descent, fit_bias=False, engine=sgd_engine),
         pyspark_als("pyspark-10", PYSPARK_DEFAULT_BLOCKS),

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from spark_mf.experiments.rows import ResultRow, fastest
 
 OBJECTIVES = {
-    "weighted": "Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²), n_u and n_i the ratings of a user and of an item",
+    "weighted": "Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
     "plain": "Σ e² + λ(‖U‖² + ‖V‖²)",
-    "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²), |Ω| the number of training ratings",
+    "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)",
 }
-
-# What λ_b of the biases adds to them.
+# What biases add to them.
 BIAS_PENALTIES = {
     "weighted": "λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²)",
     "plain": "λ_b(Σ_u b_u² + Σ_i b_i²)",
     "mean": "λ_b(Σ_u b_u² + Σ_i b_i²)",
+}
+# What their letters stand for.
+_LETTERS = {
+    "weighted": ", n_u and n_i the ratings of a user and of an item",
+    "mean": ", |Ω| the number of training ratings",
 }
 
 BASELINE = "pyspark.ALS"
@@ -146,18 +150,19 @@ def _subject(rows: Sequence[ResultRow]) -> str:
 
 def _hyperparameters(row: ResultRow) -> str:
     """What a row was trained with and what for, besides what all methods share."""
-    objective = OBJECTIVES.get(row.regularization, row.regularization)
+    name, letters = row.regularization, _LETTERS.get(row.regularization, "")
+    objective = OBJECTIVES.get(name, name)
     if row.step is None:
-        return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({row.regularization}): {objective}"
+        return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({name}): {objective}{letters}"
     step, more = row.step, ""
     if step.biasRegParam is not None:
         more = f" and {shown(step.biasStepSize, 'g')} of biases, λ_b = {step.biasRegParam:g}"
-        objective += f" + {BIAS_PENALTIES[row.regularization]}, r̂ = μ + b_u + b_i + u·v"
+        objective += f" + {BIAS_PENALTIES[name]} with r̂ = μ + b_u + b_i + u·v"
     decay = f" {step.decay:g}" if step.schedule in ("exponential", "inverse") else ""
     return (
         f"{row.iterations} epochs, λ = {row.regParam:g}, step {step.stepSize:g}{more}, {step.optimizer}, schedule "
         f"{step.schedule}{decay}, {step.updateOrder} updates, initial deviation {step.initStd:g}; "
-        f"objective ({row.regularization}): {objective}"
+        f"objective ({name}): {objective}{letters}"
     )
 
 

@@ -81,7 +81,7 @@ def test_the_report_tells_sgd_from_als(comparison, make_row_of_sgd):
         "- spark_mf.SGD, biases: 8 epochs, λ = 0.05, step 0.01 and 0.005 of biases, λ_b = 0.02, sgd, schedule "
         "exponential 0.9, simultaneous updates, initial deviation 0.1; objective (weighted): Σ e² + "
     ) in report
-    assert "+ λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²), r̂ = μ + b_u + b_i + u·v." in report
+    assert "‖v‖²) + λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²) with r̂ = μ + b_u + b_i + u·v, n_u and n_i the ratings" in report
     assert "- spark_mf.SGD, no biases: 8 epochs, λ = 0.05, step 0.01, sgd, schedule exponential 0.9" in report
     assert "- spark_mf.SGD, biases: the fit is 6.0 times as fast, its test RMSE 0.0390 lower." in report
     assert "spark_mf.SGD need not reach the RMSE of ALS, and --max-rmse-difference does not judge it" in report
