@@ -76,7 +76,7 @@ class BenchSettings:
     sgd_reg_param: float = setting(0.03, AT_LEAST_ZERO, "λ of the weighted objective, of biases too", group=_DESCENT)
     sgd_init_std: float = setting(0.1, AT_LEAST_ZERO, "standard deviation of the initial factors", group=_DESCENT)
     sgd_item_blocks: int = setting(
-        30,
+        15,
         whole(1),
         "blocks of items; of users there is one a core. Through Spark and in one process they are the same",
         group=_DESCENT,
@@ -86,7 +86,14 @@ class BenchSettings:
         several(one_of(*POINTS), f"a list of some of {', '.join(POINTS)}"),
         "what to measure: spark_mf.ALS by its solvers, on the ring and by broadcasts; spark_mf.SGD, evaluated after "
         "each epoch and not, and its kernels in one process without Spark; pyspark.ALS with native OpenBLAS and "
-        "without, each with as many blocks as cores and with its default of 10",
+        "without",
+        group=_RUN,
+    )
+    pyspark_blocks: tuple[int, ...] = setting(
+        (2, PYSPARK_DEFAULT_BLOCKS),
+        several(whole(1), "a list of different whole numbers of at least 1"),
+        "blocks of users, and of items, of pyspark.ALS: as many as cores and its default, each a fit of its own that "
+        "takes most of the bench's time; figures are against the best",
         group=_RUN,
     )
     openblas: str | None = setting(
@@ -144,7 +151,7 @@ def point_methods(point: str, settings: BenchSettings) -> list[Method]:
     library = "OpenBLAS" if point == OPENBLAS else "no native BLAS"
     return [
         replace(method, label=f"{method.label}, {library}")
-        for method in (pyspark_als(point, blocks) for blocks in sorted({settings.cores, PYSPARK_DEFAULT_BLOCKS}))
+        for method in (pyspark_als(point, blocks) for blocks in settings.pyspark_blocks)
     ]
 
 
