@@ -77,7 +77,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     >>> ratings = spark.createDataFrame(
     ...     [(0, 0, 4.0), (0, 1, 2.0), (1, 1, 3.0), (1, 2, 4.0), (2, 1, 1.0), (2, 2, 5.0)],
     ...     ["user", "item", "rating"])
-    >>> model = SGD(rank=2, maxIter=50, stepSize=0.02, seed=0).fit(ratings)
+    >>> model = SGD(rank=2, maxIter=50, initStd=0.1, seed=0).fit(ratings)
     >>> model.globalMean
     3.1666666666666665
     >>> model.summary.totalIterations
@@ -91,21 +91,21 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         rank: int = 10,
         maxIter: int = 20,
         regParam: float = 0.05,
-        stepSize: float = 0.01,
+        stepSize: float = 0.015,
         fitBias: bool = True,
         biasRegParam: float | None = None,
         biasStepSize: float | None = None,
         regularization: str = "weighted",
         optimizer: str = "sgd",
-        schedule: str = "constant",
-        decay: float = 0.9,
+        schedule: str = "exponential",
+        decay: float = 0.95,
         updateOrder: str = "simultaneous",
         batchSize: int = 1,
         momentum: float = 0.9,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        initStd: float = 0.1,
+        initStd: float = 0.01,
         validationIndicatorCol: str | None = None,
         earlyStoppingPatience: int = 10,
         tol: float = 0.0,

@@ -119,20 +119,20 @@ class _SGDParams(_FactorizationParams, HasStepSize, HasTol):
         self._setDefault(
             maxIter=20,
             regParam=0.05,
-            stepSize=0.01,
+            stepSize=0.015,
             tol=0.0,
             fitBias=True,
             optimizer="sgd",
-            schedule="constant",
+            schedule="exponential",
             updateOrder=SIMULTANEOUS,
             batchSize=1,
             earlyStoppingPatience=10,
-            initStd=0.1,
+            initStd=0.01,
             momentum=0.9,
             beta1=0.9,
             beta2=0.999,
             epsilon=1e-8,
-            decay=0.9,
+            decay=0.95,
         )
 
     def getFitBias(self) -> bool:

@@ -46,8 +46,8 @@ def ratings(spark, table):
 
 
 def small(**params) -> SGD:
-    given = {"rank": 3, "maxIter": 6, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 5, "stepSize": 0.02}
-    return SGD(**given | params)
+    given = {"rank": 3, "maxIter": 6, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 5}
+    return SGD(**given | {"stepSize": 0.02, "schedule": "constant", "initStd": 0.1} | params)
 
 
 def collected(model: SGDModel) -> SimpleNamespace:
@@ -260,7 +260,7 @@ def test_threads_of_one_task_reach_the_same_error(ratings, table, monkeypatch):
 @pytest.mark.parametrize("engine", ["ring", "stages"])
 def test_hardly_any_ratings_work(spark, rows, engine):
     frame = spark.createDataFrame(rows, ["user", "item", "rating"])
-    sgd = SGD(rank=2, maxIter=30, stepSize=0.05, regParam=0.01, engine=engine)
+    sgd = SGD(rank=2, maxIter=30, stepSize=0.05, initStd=0.1, regParam=0.01, engine=engine)
     if len(rows) == 3:
         sgd.setNumUserBlocks(2).setNumItemBlocks(3)
     model = sgd.fit(frame)

@@ -14,7 +14,7 @@ def ratings(spark):
 
 
 def sgd(**params) -> SGD:
-    return SGD(**{"rank": 3, "maxIter": 4, "seed": 5, "stepSize": 0.02} | params)
+    return SGD(**{"rank": 3, "maxIter": 4, "seed": 5, "stepSize": 0.02, "initStd": 0.1} | params)
 
 
 def als(**params) -> ALS:
