@@ -1,19 +1,25 @@
 """A gang: the tasks of one barrier stage, which keep their records in memory and talk to each other on a ring."""
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from secrets import token_bytes, token_hex
 from typing import Any, TypeVar
 
-from py4j.protocol import Py4JJavaError
-from pyspark import RDD
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import RDD, SparkContext
 
+from spark_mf.engine.choice import task_slots
 from spark_mf.engine.jobs import described
 from spark_mf.engine.ring.barrier import RingSettings, enter_ring
 from spark_mf.engine.ring.connection import RingError
 from spark_mf.engine.ring.ring import Ring
 from spark_mf.engine.stage_failure import member_failure
 from spark_mf.engine.worker import settle
+
+logger = logging.getLogger("spark_mf")
 
 T = TypeVar("T")
 
@@ -68,7 +74,8 @@ class Gang:
         entered = self._records.barrier().mapPartitions(enter)
         # Spark does not run a barrier stage again whose results go to the driver, but it does one before a shuffle.
         results = entered.partitionBy(entered.getNumPartitions(), _identity)
-        with described(self._records.context, description):
+        context, members = self._records.context, entered.getNumPartitions()
+        with described(context, description), _room_watched(context, description, members, settings.timeout):
             try:
                 return results.values().collect()
             except Py4JJavaError as error:
@@ -76,6 +83,33 @@ class Gang:
                 if cause is None:
                     raise
                 raise RuntimeError(f"{description} failed in every attempt that Spark makes: {cause}") from None
+
+
+@contextmanager
+def _room_watched(context: SparkContext, description: str, members: int, seconds: float) -> Iterator[None]:
+    """Warn, every so many seconds, while the session has no room for all members: Spark waits without a word."""
+    over = threading.Event()
+
+    def watch() -> None:
+        with suppress(Py4JError):  # Spark has ended
+            while not over.wait(seconds):
+                slots = task_slots(context)
+                if slots < members:
+                    logger.warning(
+                        "%s waits for room: its %d tasks run at the same time, and the session has cores for %d only; "
+                        "where a lost executor does not come back, end it and use fewer blocks, or ordinary stages",
+                        description,
+                        members,
+                        slots,
+                    )
+
+    watching = threading.Thread(target=watch, name="gang-room", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def _identity(position: int) -> int:

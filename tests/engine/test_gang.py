@@ -1,9 +1,12 @@
 """A gang's members get their records, meet on the ring, and their failure is told in a sentence."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from spark_mf.engine.gang import Gang
@@ -33,6 +36,23 @@ def test_a_stage_that_fails_again_and_again_is_told_in_a_sentence(spark: SparkSe
         "they cannot reach each other"
     )
     assert raised.value.__suppress_context__  # no page of Java follows it
+
+
+def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
+    spark: SparkSession, caplog: pytest.LogCaptureFixture
+):
+    gang = Gang(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.2, largest=8)
+    with ThreadPoolExecutor(1) as pool:
+        fit = pool.submit(gang.run, "SGD 1–10/20", lambda ring, record: None)
+        until = time.monotonic() + 20
+        while not caplog.messages and time.monotonic() < until:
+            time.sleep(0.05)
+        spark.sparkContext.cancelAllJobs()
+    with pytest.raises(Py4JJavaError, match="cancelled"):  # no failure of a member, and told as Spark tells it
+        fit.result()
+    assert caplog.messages[0].startswith(
+        "SGD 1–10/20 waits for room: its 3 tasks run at the same time, and the session has cores for 2 only; "
+    )
 
 
 def test_an_error_in_the_making_of_the_records_is_told_as_well(spark: SparkSession):

@@ -1,19 +1,13 @@
-"""Small fits that are disturbed on the way, and what tells that they were."""
+"""Ratings for small fits that are disturbed on the way."""
 
-import os
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.ring.connection import RingError
-from spark_mf.engine.ring.ring import Ring
+from tests.recovery.losses import Losses
 
 
 @pytest.fixture(scope="session")
@@ -30,71 +24,6 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def ratings(spark: SparkSession, table: pd.DataFrame) -> DataFrame:
     return spark.createDataFrame(table).cache()
-
-
-def is_gone(pid: int, patience: float = 5.0) -> bool:
-    """Whether a process has ended, or does so soon."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-class Losses:
-    """Makes the member at position 1 fail in the midst of a stage, and keeps what the members leave in a folder.
-
-    The folder has a file `entered…` for each member of each attempt, `lost` with the process id of the member that was
-    lost, and `noticed` with the error of a member that noticed it.
-    """
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder, self._monkeypatch = folder, monkeypatch
-
-    def inflict(self, lose: Callable[[], None], exchange: int) -> None:
-        """Call `lose` in the worker before its `exchange`-th receipt, once in all fits."""
-        folder, undisturbed = self._folder, Gang.run
-
-        def run(gang: Gang, description: str, work: Callable[[Ring, Any], Any]) -> list[Any]:
-            def disturbed(ring: Ring, record: Any) -> Any:
-                (folder / f"entered-{ring.position}-{os.getpid()}-{time.monotonic_ns()}").touch()
-                receive, received = ring.receive, 0
-
-                def receive_or_be_lost(dtype: Any = np.float32) -> tuple[int, Any]:
-                    nonlocal received
-                    received += 1
-                    if ring.position == 1 and received == exchange and not (folder / "lost").exists():
-                        (folder / "lost").write_text(str(os.getpid()))
-                        lose()
-                    return receive(dtype)
-
-                ring.receive = receive_or_be_lost  # type: ignore[method-assign]
-                try:
-                    return work(ring, record)
-                except RingError as error:
-                    (folder / "noticed").write_text(str(error))
-                    raise
-
-            return undisturbed(gang, description, disturbed)
-
-        self._monkeypatch.setattr(Gang, "run", run)
-
-    @property
-    def pid(self) -> int:
-        """The process that was lost."""
-        return int((self._folder / "lost").read_text())
-
-    def entered(self, position: int) -> int:
-        """How often a member began with the work of a stage."""
-        return len(list(self._folder.glob(f"entered-{position}-*")))
-
-    @property
-    def noticed(self) -> str:
-        """What a member that was left said."""
-        return (self._folder / "noticed").read_text()
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from spark_mf import ALS, SGD
 from spark_mf.checkpoint import CHECKPOINT
 from tests.same_model import assert_same_model
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parent / "fit.py"
 #: Many short stages, so that there is time to kill between two.
 SHARED: dict[str, Any] = {
@@ -34,7 +36,7 @@ SHARED: dict[str, Any] = {
     "estimator",
     [
         pytest.param(SGD(numItemBlocks=5, optimizer="momentum", schedule="boldDriver", **SHARED), id="SGD"),
-        pytest.param(ALS(numItemBlocks=2, **SHARED), id="ALS", marks=pytest.mark.slow),
+        pytest.param(ALS(numItemBlocks=2, **SHARED), id="ALS"),
     ],
 )
 def test_another_driver_goes_on(estimator: Any, ratings: DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture):

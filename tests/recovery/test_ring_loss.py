@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from spark_mf import ALS, SGD
-from tests.recovery.conftest import Losses, is_gone
+from tests.recovery.losses import Losses, is_gone
 from tests.same_model import assert_same_model
 
 SHARED: dict[str, Any] = {"rank": 3, "maxIter": 3, "seed": 7, "numUserBlocks": 2, "engine": "ring", "ringTimeout": 2.0}
