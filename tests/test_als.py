@@ -45,9 +45,9 @@ def ratings(spark, table):
 
 
 def small(**params) -> ALS:
-    return ALS(
-        **{"rank": 3, "maxIter": 5, "regParam": 0.05, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 2} | params
-    )
+    # Joining a ring takes a second; its results are compared with these in tests/test_sgd.py and below.
+    given = {"rank": 3, "maxIter": 5, "regParam": 0.05, "seed": 7, "engine": "broadcast"}
+    return ALS(**given | {"numUserBlocks": 2, "numItemBlocks": 2} | params)
 
 
 def predictions(model, frame) -> np.ndarray:
@@ -77,9 +77,12 @@ def one_process_als(table: pd.DataFrame, als: ALS) -> tuple[np.ndarray, np.ndarr
     return u, v
 
 
-@pytest.mark.parametrize("regularization", ["weighted", "plain", "mean"])
-def test_equals_the_same_algorithm_in_one_process(ratings, table, regularization):
-    als = small(regularization=regularization, regParam=0.001 if regularization == "mean" else 0.05)
+@pytest.mark.parametrize(
+    ("regularization", "engine"), [("weighted", "ring"), ("weighted", "broadcast"), ("plain", "ring"), ("mean", "ring")]
+)
+def test_equals_the_same_algorithm_in_one_process(ratings, table, regularization, engine):
+    regParam = 0.001 if regularization == "mean" else 0.05
+    als = small(regularization=regularization, engine=engine, regParam=regParam)
     model = als.fit(ratings)
     u, v = one_process_als(table, als)
     expected = np.einsum("ij,ij->i", u[table.user], v[table.item])
@@ -145,8 +148,8 @@ def test_blocks_and_partitions_change_predictions_by_rounding_only(ratings):
 
 
 def test_same_seed_and_layout_give_the_identical_model(ratings):
-    for solver in ("cholesky", "cg"):
-        first, second = (small(solver=solver).fit(ratings) for _ in range(2))
+    for solver, engine in (("cholesky", "ring"), ("cg", "ring"), ("cg", "broadcast")):
+        first, second = (small(solver=solver, engine=engine).fit(ratings) for _ in range(2))
         for side in ("userFactors", "itemFactors"):
             (ids, factors), (other_ids, other) = (factors_arrays(getattr(m, side)) for m in (first, second))
             np.testing.assert_array_equal(ids, other_ids)
@@ -286,11 +289,12 @@ def test_all_rows_for_validation_is_refused(spark, ratings):
         small(validationIndicatorCol="held_out").fit(ratings.selectExpr("*", "true AS held_out"))
 
 
-def test_overflow_stops_the_fit_with_the_iteration_and_the_way_out(spark):
+@pytest.mark.parametrize("engine", ["ring", "broadcast"])
+def test_overflow_stops_the_fit_with_the_iteration_and_the_way_out(spark, engine):
     rows = [(user, item, 3e38) for user in range(12) for item in range(6)]
     frame = spark.createDataFrame(rows, ["user", "item", "rating"])
     with pytest.raises(ArithmeticError, match=r"iteration 1 .* larger regParam"):
-        small(rank=1).fit(frame)
+        small(rank=1, engine=engine).fit(frame)
 
 
 def test_more_blocks_than_rows_are_said_and_work(spark, caplog):

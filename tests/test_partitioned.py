@@ -48,14 +48,15 @@ def copied(folder, tmp_path):
 
 
 def als(**params) -> ALS:
-    return ALS(**{"rank": 4, "maxIter": 3, "seed": 5, **params})
+    # Joining a ring takes a second.
+    return ALS(**{"rank": 4, "maxIter": 3, "seed": 5, "engine": "broadcast", **params})
 
 
-def same_fit(spark, marked, path: str) -> None:
+def same_fit(spark, marked, path: str, engine: str = "broadcast") -> None:
     """Assert that fits from the data and from the folder agree, whatever was counted and computed."""
     kept = marked.where("split != 'test'").withColumn("held", F.col("split") == "validation")
-    from_data = als(validationIndicatorCol="held", **BLOCKS).fit(kept)
-    from_folder = als().fit(PartitionedRatings(spark, path))
+    from_data = als(validationIndicatorCol="held", engine=engine, **BLOCKS).fit(kept)
+    from_folder = als(engine=engine).fit(PartitionedRatings(spark, path))
     one, other = from_data.summary, from_folder.summary
     for name in ("users", "items", "ratings", "validationRatings", "coldValidationRatings", "duplicates"):
         assert getattr(one, name) == getattr(other, name), name
@@ -70,8 +71,9 @@ def same_fit(spark, marked, path: str) -> None:
         np.testing.assert_array_equal(factors, others)
 
 
-def test_a_fit_from_the_folder_is_the_fit_from_the_data(spark, marked, folder):
-    same_fit(spark, marked, folder)
+@pytest.mark.parametrize("engine", ["broadcast", "ring"])
+def test_a_fit_from_the_folder_is_the_fit_from_the_data(spark, marked, folder, engine):
+    same_fit(spark, marked, folder, engine)
 
 
 def test_string_ids_come_back_from_the_folder(spark, marked, tmp_path):
