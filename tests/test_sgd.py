@@ -222,7 +222,7 @@ def test_a_diverging_step_stops_at_once_with_epoch_and_advice(ratings):
             small(stepSize=50.0, engine=engine, maxIter=50).fit(ratings)
 
 
-def test_threads_of_one_task_reach_the_same_error(ratings, table, monkeypatch):
+def test_threads_of_one_task_reach_the_same_error(table, monkeypatch):
     """Hogwild: threads take turns at tiles without locks; the order of updates is all that differs."""
     many = pd.concat([table.assign(user=table.user + 80 * copy) for copy in range(20)])
     sgd = small(numUserBlocks=1, numItemBlocks=1, maxIter=1)
@@ -243,11 +243,15 @@ def test_threads_of_one_task_reach_the_same_error(ratings, table, monkeypatch):
     monkeypatch.setattr(module.TaskContext, "get", lambda: SimpleNamespace(cpus=lambda: 2))
     users = lanes.user_rows(normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1), None)
     item_rows = lanes.item_rows(normal_rows(7, Purpose.ITEM_FACTORS, 50, 3, 0.1), None)
-    block = module.UserBlock(GridRow(0, {0: PackedCell.pack(cell)}, {}), users, described)
+    block = module.UserBlock(GridRow(0, {0: PackedCell.pack(cell)}, PackedCell.pack(cell)), users, described)
     assert cell.starts.size > 3
     error = block.train(0, item_rows, 0, 1.0)
     assert np.sqrt(error / len(many)) == pytest.approx(one.train_rmse[0], rel=0.02)
     assert not np.array_equal(lanes.factors(users), normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1))
+    user, item = many.user.to_numpy(), many.item.to_numpy()
+    predicted = described.mean + (users[user, : lanes.width] * item_rows[item, : lanes.width]).sum(axis=1)
+    expected = ((many.rating.to_numpy() - predicted) ** 2).sum()
+    assert block.validation_error(item_rows[:, : lanes.width].copy()) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(

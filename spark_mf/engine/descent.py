@@ -76,7 +76,6 @@ class UserBlock:
         self._row, self._descent = row, descent
         self._shares = descent.shares("user", row.number)
         self._training: dict[int, Cell] = {}
-        self._validation: dict[int, Cell] = {}
         self._item_shares: dict[int, NDArray[np.float32]] = {}
         context = TaskContext.get()
         self._n_threads = context.cpus() if context else 1
@@ -102,16 +101,25 @@ class UserBlock:
             return visit(order)
         return sum(self._threads.map(visit, [order[i :: self._n_threads].copy() for i in range(self._n_threads)]))
 
-    def validation_error(self, item_block: int, items: Rows) -> float:
-        """Σ e² over a cell's validation ratings."""
-        if item_block not in self._validation:
-            self._validation[item_block] = self._row.validation[item_block].unpack()
-        cell = self._validation[item_block]
-        return squared_error(cell, self.rows, items, self._descent.mean, self._descent.update.lanes)
+    def validation_error(self, items: Rows) -> float:
+        """Σ e² over the block's validation ratings; `items` are those of all blocks, one behind the other."""
+        lanes, mean = self._descent.update.lanes, self._descent.mean
+
+        def measure(cell: Cell) -> float:
+            return squared_error(cell, self.rows, items, mean, lanes)
+
+        if self._n_threads == 1:
+            return measure(self._validation)
+        return sum(self._threads.map(measure, self._validation.parts(self._n_threads)))
 
     def penalties(self) -> float:
         """What the block's rows add to the objective besides the errors."""
         return self._descent.penalties("user", self.number, self.rows)
+
+    @cached_property
+    def _validation(self) -> Cell:
+        assert self._row.validation is not None
+        return self._row.validation.unpack()
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

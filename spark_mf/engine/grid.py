@@ -44,16 +44,23 @@ class PackedCell(NamedTuple):
 
 
 class GridRow(NamedTuple):
-    """A user block's cells, some or all of its row of the grid, by the item blocks that they belong to."""
+    """A user block: some or all cells of its row of the grid, and with the first of them its validation ratings.
+
+    Attributes
+    ----------
+    number : int
+    training : cells by the item blocks that they belong to
+    validation : a cell with the items of all blocks, whose columns are `places` in them; None elsewhere
+    """
 
     number: int
     training: dict[int, PackedCell]
-    validation: dict[int, PackedCell]
+    validation: PackedCell | None
 
     def split(self) -> Iterator["GridRow"]:
         """Yield each cell alone."""
-        for block in self.training:
-            yield GridRow(self.number, {block: self.training[block]}, {block: self.validation[block]})
+        for block, cell in self.training.items():
+            yield GridRow(self.number, {block: cell}, None if block else self.validation)
 
 
 class Grid:
@@ -96,9 +103,9 @@ class Grid:
             users, items = sent.value
             number = blocks[0].number * p // blocks_of
             members = users.members(number)
-            parts = [unpack(block.training) for block in blocks], [unpack(block.validation) for block in blocks]
-            cells = (_cells(join_blocks(members, users.row, part), items, seed) for part in parts)
-            return GridRow(number, *cells)
+            training = join_blocks(members, users.row, [unpack(block.training) for block in blocks])
+            validation = join_blocks(members, users.row, [unpack(block.validation) for block in blocks])
+            return GridRow(number, training_cells(training, items, seed), validation_cell(validation, items, seed))
 
         rows = by_user.members.map(cut)
         if by_cell:
@@ -114,8 +121,27 @@ class Grid:
         self._sides.destroy()
 
 
-def _cells(block: RatingBlock, items: Partition, seed: int) -> dict[int, PackedCell]:
-    cells = make_cells(
-        block.indptr, block.rows, block.indices, block.values, items.block, items.row, items.n_blocks, seed
-    )
-    return {number: PackedCell.pack(cell) for number, cell in enumerate(cells)}
+def training_cells(block: RatingBlock, items: Partition, seed: int) -> dict[int, PackedCell]:
+    """Cut a user block into cells by the blocks of its items."""
+    return _cut(block, items.block, items.row, items.n_blocks, seed)
+
+
+def validation_cell(block: RatingBlock, items: Partition, seed: int) -> PackedCell:
+    """Make one cell of a user block's validation ratings.
+
+    They are too few to bring a user's row into the cache once for each item block.
+    """
+    return _cut(block, np.zeros(len(items), np.int32), places(items), 1, seed)[0]
+
+
+def places(items: Partition) -> NDArray[np.int32]:
+    """The place of each item when all blocks' items stand one behind the other, int32[n_items]."""
+    starts = np.cumsum(items.sizes) - items.sizes
+    return (starts[items.block] + items.row).astype(np.int32)
+
+
+def _cut(
+    block: RatingBlock, column_block: NDArray[np.int32], column_row: NDArray[np.int32], n_blocks: int, seed: int
+) -> dict[int, PackedCell]:
+    csr = (block.indptr, block.rows, block.indices, block.values)
+    return dict(enumerate(map(PackedCell.pack, make_cells(*csr, column_block, column_row, n_blocks, seed))))

@@ -42,7 +42,11 @@ class RingDescent:
 
     def __init__(self, context: SparkContext, grid: Grid, descent: Descent, timeout: float) -> None:
         self._context, self._grid, self._descent = context, grid, descent
-        largest = int(descent.items.sizes.max()) * descent.update.lanes.stride * _FLOAT32_BYTES
+        p = descent.strata.user_blocks
+        # What travels is a block's rows, or those of all that a member owns.
+        sizes = descent.items.sizes
+        most = max(sum(int(sizes[block]) for block in descent.strata.owned(member)) for member in range(p))
+        largest = most * descent.update.lanes.stride * _FLOAT32_BYTES
         self._gang = Gang(grid.rows, timeout, largest)
 
     def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
@@ -122,9 +126,15 @@ class _Member:
             penalties += self._descent.penalties("item", block, self._own[block])
         validation = 0.0
         if self._descent.rules.n_validation:
-            validation = self._rotate(epoch, self._users.validation_error)
+            validation = self._users.validation_error(self._all_items())
         own = np.array([error, penalties, validation])
         return EpochSums(*(float(sum(parts)) for parts in zip(*self._ring.all_gather(own), strict=True)))
+
+    def _all_items(self) -> Rows:
+        """The items' rows without the optimizer's state, block after block."""
+        width = self._descent.update.lanes.width
+        own = np.concatenate([self._own[block][:, :width] for block in sorted(self._own)])
+        return np.concatenate(self._ring.all_gather(own.reshape(-1))).reshape(-1, width)
 
     def _rotate(self, epoch: int, visit: Callable[[int, Rows], float]) -> float:
         """Visit every item block once, handing each on; return the sum of what `visit` returns."""

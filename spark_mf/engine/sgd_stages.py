@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 from pyspark import SparkContext
 
 from spark_mf.engine.course import DIVERGED, Course, EpochSums
@@ -62,7 +63,7 @@ class StagesDescent:
                 state.users[descent.users.members(visited.user_block)] = visited.users
                 state.items[descent.items.members(stratum[visited.user_block])] = visited.items
                 errors[visited.user_block] += visited.squared_error
-        validation = self._validate(state, course.epoch, strata) if descent.rules.n_validation else 0.0
+        validation = self._validate(state, course.epoch) if descent.rules.n_validation else 0.0
         return EpochSums(float(sum(errors)), self._penalties(state), validation)
 
     def _visit(self, label: str, stratum: list[int], state: DescentState, course: Course) -> list[_Visited]:
@@ -92,26 +93,26 @@ class StagesDescent:
             for each in sent:
                 each.destroy()
 
-    def _validate(self, state: DescentState, epoch: int, strata: list[list[int]]) -> float:
-        """Σ e² over the validation ratings."""
-        sent, shared = self._context.broadcast((state.users, state.items)), self._sent
+    def _validate(self, state: DescentState, epoch: int) -> float:
+        """Σ e² over the validation ratings, which are with the first cell of each user block."""
+        descent, shared = self._descent, self._sent
+        width, q = descent.update.lanes.width, descent.strata.item_blocks
+        items = np.concatenate([state.items[descent.items.members(block)] for block in range(q)])
+        sent = self._context.broadcast((state.users, items[:, :width].copy()))
 
-        def validate(row: GridRow) -> float:
+        def validate(rows: Iterable[GridRow]) -> Iterator[float]:
             settle()
-            descent = shared.value
+            (row,) = rows
             users, items = sent.value
-            block = UserBlock(row, users[descent.users.members(row.number)], descent)
-            (item_block,) = row.validation
-            return block.validation_error(item_block, items[descent.items.members(item_block)])
+            block = UserBlock(row, users[shared.value.users.members(row.number)], shared.value)
+            yield block.validation_error(items)
 
+        cells = [user_block * q for user_block in range(descent.strata.user_blocks)]
         try:
-            with described(self._context, f"SGD {epoch + 1}/{self._descent.rules.epochs} validation"):
-                errors = self._grid.rows.map(validate).collect()
+            with described(self._context, f"SGD {epoch + 1}/{descent.rules.epochs} validation"):
+                return float(sum(self._context.runJob(self._grid.rows, validate, cells)))
         finally:
             sent.destroy()
-        q = self._descent.strata.item_blocks
-        p = self._descent.strata.user_blocks
-        return float(sum(sum(errors[block * q + stratum[block]] for stratum in strata) for block in range(p)))
 
     def _penalties(self, state: DescentState) -> float:
         descent = self._descent

@@ -19,7 +19,7 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
 from spark_mf.engine.course import Rules
 from spark_mf.engine.descent import Descent, Rows, UserBlock
-from spark_mf.engine.grid import GridRow, PackedCell
+from spark_mf.engine.grid import GridRow, training_cells, validation_cell
 from spark_mf.experiments.bench_data import DATA, counts_of, read_arrays
 from spark_mf.experiments.bench_settings import ONE_PROCESS, BenchSettings, point_methods
 from spark_mf.experiments.environment import PACKAGE, PeakMemory, Provenance, git_commit, software_versions
@@ -28,7 +28,7 @@ from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.stages import stage
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
-from spark_mf.kernels.sgd import Lanes, Update, make_cells
+from spark_mf.kernels.sgd import Lanes, Update
 from spark_mf.summary import IterationRecord
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class OneProcessDescent:
         began = time.perf_counter()
         error = self._visit(number, lambda block, item, rows: block.train(item, rows, number, step))
         trained = time.perf_counter()
-        test_error = self._visit(number, lambda block, item, rows: block.validation_error(item, rows))
+        test_error = self._test_error()
         evaluated = time.perf_counter()
         record = IterationRecord(
             iteration=number + 1,
@@ -122,6 +122,11 @@ class OneProcessDescent:
             step_size=self._descent.update.stepSize * step,
         )
         return record, evaluated - trained
+
+    def _test_error(self) -> float:
+        width = self._descent.update.lanes.width
+        items = np.concatenate([rows[:, :width] for rows in self._items])
+        return float(sum(self._threads.map(lambda block: block.validation_error(items), self._blocks)))
 
     def _visit(self, epoch: int, visit: Callable[[UserBlock, int, Rows], float]) -> float:
         """Visit all cells, those of a stratum at the same time; return the sum of what `visit` returns."""
@@ -134,9 +139,10 @@ class OneProcessDescent:
 
     def _user_block(self, number: int, train: Triples, test: Triples, user_rows: Rows) -> UserBlock:
         descent = self._descent
-        cells = (_cells(part, number, descent) for part in (train, test))
-        rows = _rows_of(descent.users, number, user_rows, descent.update.lanes)
-        return UserBlock(GridRow(number, *cells), rows, descent)
+        seed, items = descent.strata.seed, descent.items
+        training, validation = (_block_of(part, number, descent.users) for part in (train, test))
+        row = GridRow(number, training_cells(training, items, seed), validation_cell(validation, items, seed))
+        return UserBlock(row, _rows_of(descent.users, number, user_rows, descent.update.lanes), descent)
 
 
 def _describe(settings: BenchSettings, train: Triples, n_test: int) -> Descent:
@@ -173,22 +179,11 @@ def _dense(ratings: Triples, users: NDArray[np.int32], items: NDArray[np.int32])
     return rows, columns, ratings[2][known]
 
 
-def _cells(ratings: Triples, user_block: int, descent: Descent) -> dict[int, PackedCell]:
-    users, items = descent.users, descent.items
-    mine = users.block[ratings[0]] == user_block
-    local_rows = users.row[ratings[0][mine]]
-    block = RatingBlock.from_triples(users.members(user_block), local_rows, ratings[1][mine], ratings[2][mine])
-    cells = make_cells(
-        block.indptr,
-        block.rows,
-        block.indices,
-        block.values,
-        items.block,
-        items.row,
-        items.n_blocks,
-        descent.strata.seed,
+def _block_of(ratings: Triples, number: int, users: Partition) -> RatingBlock:
+    mine = users.block[ratings[0]] == number
+    return RatingBlock.from_triples(
+        users.members(number), users.row[ratings[0][mine]], ratings[1][mine], ratings[2][mine]
     )
-    return {number: PackedCell.pack(cell) for number, cell in enumerate(cells)}
 
 
 def _rows_of(side: Partition, block: int, rows: Rows, lanes: Lanes) -> Rows:

@@ -1,12 +1,13 @@
 """Cells: every rating once, tiles in order, an order inside them that only the seed and the ids decide."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_mf.kernels import sgd as fast
 from spark_mf.kernels.reference import sgd as plain
-from spark_mf.kernels.sgd import TILE_ROWS
+from spark_mf.kernels.sgd import TILE_ROWS, Cell
 
 SHAPES = st.tuples(
     st.integers(0, 2**32 - 1),  # of the ratings
@@ -94,3 +95,15 @@ def test_order_inside_a_tile_is_random():
     assert abs(ascending - 0.5) < 0.01
     # Correlated with the order it came in, ratings would still be visited user by user.
     assert abs(np.corrcoef(values, np.arange(values.size))[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_parts_have_every_rating_once_in_order(n):
+    rng = np.random.default_rng(0)
+    rows, columns = (rng.integers(0, 9, 50).astype(np.int32) for _ in range(2))
+    cell = Cell(rows, columns, rng.normal(size=50).astype(np.float32), np.array([0, 20, 50]))
+    parts = cell.parts(n)
+    assert len(parts) == n
+    for name in ("rows", "columns", "values"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(cell, name))
+    assert all(part.starts.tolist() == [0, part.values.size] for part in parts)
