@@ -1,6 +1,7 @@
 """The ALS estimator on Spark: right against pyspark's ALS, against one process, and by construction."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def ratings(spark, table):
 
 def small(**params) -> ALS:
     # Joining a ring takes a second; its results are compared with these in tests/test_sgd.py and below.
-    given = {"rank": 3, "maxIter": 5, "regParam": 0.05, "seed": 7, "engine": "broadcast"}
+    given: dict[str, Any] = {"rank": 3, "maxIter": 5, "regParam": 0.05, "seed": 7, "engine": "broadcast"}
     return ALS(**given | {"numUserBlocks": 2, "numItemBlocks": 2} | params)
 
 

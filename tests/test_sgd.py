@@ -46,7 +46,7 @@ def ratings(spark, table):
 
 
 def small(**params) -> SGD:
-    given = {"rank": 3, "maxIter": 6, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 5}
+    given: dict[str, Any] = {"rank": 3, "maxIter": 6, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 5}
     given |= {"checkpointInterval": -1}  # each stage of the ring takes a second to join
     return SGD(**given | {"stepSize": 0.02, "schedule": "constant", "initStd": 0.1} | params)
 
