@@ -86,6 +86,7 @@ class _Member:
         self._ring, self._problem, self._users, self._items = ring, problem, users, items
 
     def work(self, state: State, n_iterations: int) -> _Solved:
+        """Run iterations, all in step with the other members; fewer when factors are not finite any more."""
         iterations: list[Iteration] = []
         self._ring.joined()
         while len(iterations) < n_iterations and (not iterations or np.isfinite(iterations[-1].penalties)):

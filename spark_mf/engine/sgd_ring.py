@@ -98,6 +98,7 @@ class _Member:
             self._own[block][:] = items[members]
 
     def work(self, course: Course, n_epochs: int) -> _Worked:
+        """Run epochs, all in step with the other members; fewer when the course ends."""
         epochs: list[Epoch] = []
         best = None
         self._ring.joined()
