@@ -298,6 +298,7 @@ def test_works_as_an_estimator_of_spark(ratings, tmp_path):
     assert SGD.load(str(tmp_path / "sgd")).getBiasRegParam() == 0.5
 
 
+@pytest.mark.slow
 def test_works_in_a_cross_validator_with_threads(ratings):
     sgd = small(coldStartStrategy="drop", maxIter=15)
     grid = ParamGridBuilder().addGrid(sgd.regParam, [0.01, 100.0]).addGrid(sgd.stepSize, [0.004]).build()

@@ -30,8 +30,10 @@ def undisturbed(estimator: Any, ratings: DataFrame) -> Any:
 
 @pytest.mark.parametrize(
     ("sent", "notice"),
-    [(signal.SIGKILL, "broke: it was closed at the other end"), (signal.SIGSTOP, "was silent for 2 s")],
-    ids=["killed", "stopped"],
+    [
+        pytest.param(signal.SIGKILL, "broke: it was closed at the other end", id="killed"),
+        pytest.param(signal.SIGSTOP, "was silent for 2 s", id="stopped", marks=pytest.mark.slow),
+    ],
 )
 def test_a_lost_worker_changes_nothing(
     estimator: Any, undisturbed: Any, ratings: DataFrame, losses: Losses, sent: int, notice: str
