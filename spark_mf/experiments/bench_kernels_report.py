@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from spark_mf.experiments.bench_kernels import EVALUATE, IN_CACHE, REAL_CELL, SHAPES, TRAIN, UNBLOCKED, KernelRow
-from spark_mf.experiments.plots import COLORS, MARKERS
+from spark_mf.experiments.drawing import COLORS, MARKERS
 from spark_mf.experiments.report import aligned, shown
 
 KERNELS_PLOT = "updates_by_rank.png"

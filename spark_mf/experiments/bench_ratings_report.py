@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from spark_mf.experiments.bench_ratings import CHECK, GENERATE, PARTITION, STEPS, StepRow
-from spark_mf.experiments.plots import COLORS, MARKERS
+from spark_mf.experiments.drawing import COLORS, MARKERS
 from spark_mf.experiments.report import aligned, shown
 
 GROWTH_PLOT = "growth.png"

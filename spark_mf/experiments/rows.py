@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import TypeVar, overload
 
 from spark_mf.summary import IterationRecord
 from spark_mf.typed_json import from_json_object
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class StepParams:
     decay: float
     updateOrder: str
     initStd: float
+    batchSize: int = 1
+    earlyStoppingPatience: int = 0
 
     def without_biases(self) -> "StepParams":
         """The same for a model without biases."""
@@ -156,8 +161,12 @@ def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
     return min(timed, key=lambda row: row.fit_seconds or 0.0, default=None)
 
 
-def read_rows(path: Path) -> list[ResultRow]:
-    """Read the rows of a ``results.jsonl``; keys that `ResultRow` does not have are ignored.
+@overload
+def read_rows(path: Path) -> list[ResultRow]: ...
+@overload
+def read_rows(path: Path, row_type: type[T]) -> list[T]: ...
+def read_rows(path: Path, row_type: type = ResultRow) -> list:
+    """Read the rows of a ``results.jsonl``, dataclasses of ``row_type``; keys that it does not have are ignored.
 
     Raises
     ------
@@ -173,7 +182,7 @@ def read_rows(path: Path) -> list[ResultRow]:
         if not line.strip():
             continue
         try:
-            rows.append(from_json_object(ResultRow, json.loads(line)))
+            rows.append(from_json_object(row_type, json.loads(line)))
         except json.JSONDecodeError as fault:
             raise ValueError(f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno}).") from None
         except ValueError as fault:
