@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _WARM_UP_RATINGS = 100_000
 _WARM_UP_ITERATIONS = 2
-_HELD_OUT = "held_out"
+HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,11 @@ class SplitRatings(RatingCounts):
 
     train: DataFrame
     test: DataFrame
+
+    def marked(self) -> DataFrame:
+        """All rows, with the column `HELD_OUT` that is true for test rows: what a ``validationIndicatorCol`` names."""
+        train = self.train.withColumn(HELD_OUT, F.lit(False))
+        return train.unionByName(self.test.withColumn(HELD_OUT, F.lit(True)))
 
 
 def split_and_count(name: str, marked: DataFrame, how: str | None = None) -> SplitRatings:
@@ -179,11 +184,8 @@ class Bench:
         The timed fit is not asked for it, as pyspark's is not.  A second fit, with the same seed and the test
         rows as validation rows, is; seconds, objective and training RMSE stay those of the timed fit.
         """
-        marked = self._data.train.withColumn(_HELD_OUT, F.lit(False)).unionByName(
-            self._data.test.withColumn(_HELD_OUT, F.lit(True))
-        )
         with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
-            model = self._estimator(method).setValidationIndicatorCol(_HELD_OUT).fit(marked)
+            model = self._estimator(method).setValidationIndicatorCol(HELD_OUT).fit(self._data.marked())
             release(model)
         history = tuple(
             replace(timed, validation_rmse=validated.validation_rmse)

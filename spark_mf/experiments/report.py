@@ -1,6 +1,7 @@
 """What a comparison found, in words and tables, from its result rows alone; nothing here needs Spark."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from spark_mf.experiments.rows import ResultRow, fastest
 
@@ -119,10 +120,10 @@ def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -
         f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
         "## What was compared\n\n" + _subject(rows),
         "## Results\n\n" + results,
-        "\n\n".join(f"![{_alt(name)}]({name})" for name in plots),
-        _failures(rows),
+        pictures(plots),
+        failures(rows),
         "## How it was measured\n\n" + _measured(rows),
-        "## Where\n\n" + _where(first),
+        "## Where\n\n" + whereabouts(first),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -188,7 +189,8 @@ def standings(rows: Sequence[ResultRow]) -> str:
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def _failures(rows: Sequence[ResultRow]) -> str:
+def failures(rows: Sequence[ResultRow]) -> str:
+    """What failed and why, as a section in Markdown; "" when nothing did."""
     failed = [f"- {row.label}: {row.error}" for row in rows if row.error]
     return "## What failed\n\n" + "\n".join(failed) if failed else ""
 
@@ -222,7 +224,23 @@ def _measured(rows: Sequence[ResultRow]) -> str:
     return "\n".join(lines)
 
 
-def _where(row: ResultRow) -> str:
+class _Placed(Protocol):
+    """A row that says where its run happened, in the fields of `ResultRow`."""
+
+    @property
+    def master(self) -> str: ...
+    @property
+    def cores(self) -> int: ...
+    @property
+    def versions(self) -> dict[str, str]: ...
+    @property
+    def git(self) -> str | None: ...
+    @property
+    def started_at(self) -> str: ...
+
+
+def whereabouts(row: _Placed) -> str:
+    """Where a run happened, as a Markdown list."""
     versions = ", ".join(f"{name} {value}" for name, value in row.versions.items())
     return "\n".join(
         [
@@ -234,8 +252,9 @@ def _where(row: ResultRow) -> str:
     )
 
 
-def _alt(name: str) -> str:
-    return name.rpartition(".")[0].replace("_", " ")
+def pictures(names: Sequence[str]) -> str:
+    """Pictures beside a report, in Markdown."""
+    return "\n\n".join(f"![{name.rpartition('.')[0].replace('_', ' ')}]({name})" for name in names)
 
 
 def _shortest(seconds: Sequence[float | None]) -> float | None:
