@@ -1,0 +1,106 @@
+"""Alternating least squares."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_mf.textbook.als_gd import descend_rows
+from spark_mf.textbook.checks import require_at_least_zero, require_choice, require_count
+from spark_mf.textbook.estimator import Estimator
+from spark_mf.textbook.loss import row_penalties
+from spark_mf.textbook.model import Parameters
+from spark_mf.textbook.ratings import Mask, Matrix, Ratings, Vector
+
+SOLVERS = ("cholesky", "gd")
+ORDERS = ("items", "users")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ALS(Estimator):
+    """ALS: each iteration solves all rows of one side for the other side's fixed rows, then the other side.
+
+        (Vᵀ_u V_u + w_u I) u = Vᵀ_u r_u        V_u the rows of the items that u rated, r_u the ratings
+
+    with the weight w_u = λ, λ·n_u or λ·|Ω| of `spark_mf.textbook.loss` (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
+    Koren, Bell and Volinsky 2009). As spark_mf.ALS. It refuses repeated pairs.
+
+    Parameters
+    ----------
+    solver : "cholesky" exactly; "gd" by gradient descent from the row of the iteration before, which is ALS+GD
+    innerSteps : steps of "gd" for each row and half-step
+    innerTol : a row's steps end once its gradient's norm is no more than innerTol times that of the first
+    order : the side that is solved first, "items" as spark_mf.ALS or "users"
+    """
+
+    solver: str = "cholesky"
+    innerSteps: int = 3
+    innerTol: float = 0.0
+    order: str = "items"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("solver", self.solver, SOLVERS)
+        require_choice("order", self.order, ORDERS)
+        require_count("innerSteps", self.innerSteps, 1)
+        require_at_least_zero("innerTol", self.innerTol)
+
+    def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
+        """Yield the parameters after each two half-steps."""
+        R, observed = ratings.matrix, ratings.observed
+        w_U = row_penalties(ratings.user_counts, self.regParam, self.regularization)
+        w_V = row_penalties(ratings.item_counts, self.regParam, self.regularization)
+        U, V = start.U, start.V
+        while True:
+            if self.order == "users":
+                U = self.half_step(R, observed, V, w_U, U)
+            V = self.half_step(R.T, observed.T, U, w_V, V)
+            if self.order == "items":
+                U = self.half_step(R, observed, V, w_U, U)
+            yield Parameters.without_biases(U, V)
+
+    def half_step(self, R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector, old: Matrix) -> Matrix:
+        """Return one side's new rows, float64[rows, k], for the other side's `fixed` ones; `old` is not changed."""
+        if self.solver == "gd":
+            return descend_rows(R, observed, fixed, penalties, old, self.innerSteps, self.innerTol)
+        if observed.all():
+            return solve_fully_observed(R, fixed, penalties[0])
+        return solve_rows(R, observed, fixed, penalties)
+
+
+def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
+    """Return the x that minimises ‖F x − r‖² + penalty·‖x‖².
+
+    It solves the normal equations (FᵀF + penalty·I) x = Fᵀr. Without a penalty they may be singular, and x is the
+    least-squares solution of the smallest norm (Golub and Van Loan, "Matrix computations", 4th ed., §5.5).
+
+    Parameters
+    ----------
+    F : float64[ratings, k], the other side's rows of the row's ratings r : float64[ratings]
+    """
+    if penalty == 0:
+        return np.linalg.lstsq(F, r, rcond=None)[0]
+    return np.linalg.solve(F.T @ F + penalty * np.eye(F.shape[1]), F.T @ r)
+
+
+def solve_rows(R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector) -> Matrix:
+    """Return the solution of each row by itself, float64[rows, k].
+
+    Parameters
+    ----------
+    R, observed : float64 and bool[rows, columns]
+    fixed : float64[columns, k]
+    penalties : float64[rows]
+    """
+    rows = [solve_row(fixed[seen], r[seen], w) for r, seen, w in zip(R, observed, penalties, strict=True)]
+    return np.array(rows)
+
+
+def solve_fully_observed(R: Matrix, fixed: Matrix, penalty: float) -> Matrix:
+    """Return the solution of all rows where every pair is observed: R F (FᵀF + penalty·I)⁻¹, one k × k system.
+
+    Without a penalty it is R (F⁺)ᵀ, with the pseudoinverse F⁺.
+    """
+    if penalty == 0:
+        return R @ np.linalg.pinv(fixed).T
+    return np.linalg.solve(fixed.T @ fixed + penalty * np.eye(fixed.shape[1]), fixed.T @ R.T).T

@@ -1,0 +1,157 @@
+"""What every method shares: its settings, its first factors, and the loop round its iterations."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spark_mf.textbook.checks import require, require_at_least_zero, require_choice, require_count
+from spark_mf.textbook.loss import REGULARIZATIONS, objective
+from spark_mf.textbook.model import Model, Parameters, Record, Summary, rmse
+from spark_mf.textbook.ratings import Matrix, Ratings
+from spark_mf.textbook.stopping import EarlyStopping, ProductChange, product_change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator:
+    """Settings of all methods; names and meanings are those of the estimators on Spark.
+
+    Parameters
+    ----------
+    rank : k, the factors of each user and item
+    maxIter : the most iterations
+    regParam : λ
+    regularization : "weighted", "plain" or "mean", see `spark_mf.textbook.loss`
+    initStd : standard deviation of the first factors
+    tol : ALS and GD end after the iteration with ‖U Vᵀ − U₀ V₀ᵀ‖_F < tol; 0 for never
+    seed : of the random numbers where `fit` gets no generator; None for 0
+    userCol, itemCol, ratingCol, validationIndicatorCol : columns of a table that `fit` is given
+    clipPredictions : keep predictions within the range of the training ratings
+    clipTo : keep them within this range instead
+
+    Raises
+    ------
+    ValueError
+        For a value outside its range or choices; the sentence names the setting, the value and what is allowed.
+    """
+
+    rank: int = 10
+    maxIter: int = 10
+    regParam: float = 0.1
+    regularization: str = "weighted"
+    initStd: float = 0.1
+    tol: float = 0.0
+    seed: int | None = None
+    userCol: str = "user"
+    itemCol: str = "item"
+    ratingCol: str = "rating"
+    validationIndicatorCol: str | None = None
+    clipPredictions: bool = False
+    clipTo: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        require_count("rank", self.rank, 1)
+        require_count("maxIter", self.maxIter, 0)
+        require_choice("regularization", self.regularization, REGULARIZATIONS)
+        for name in ("regParam", "initStd", "tol"):
+            require_at_least_zero(name, getattr(self, name))
+        is_range = self.clipTo is None or (len(self.clipTo) == 2 and self.clipTo[0] <= self.clipTo[1])
+        require(is_range, "clipTo", self.clipTo, "(lowest, highest) or None")
+
+    def fit(
+        self, ratings: Any, rng: np.random.Generator | None = None, initial: tuple[Matrix, Matrix] | None = None
+    ) -> Model:
+        """Fit the training ratings.
+
+        Parameters
+        ----------
+        ratings : Ratings, or what `Ratings.from_columns` takes
+        rng : what U, then V, then each epoch's order are drawn from; one of `seed` where it is not given
+        initial : (U, V) to start from in place of the draw; they are not changed
+
+        Raises
+        ------
+        ValueError, TypeError
+            When the ratings cannot be used, or `initial` has other shapes than they ask for.
+        ArithmeticError
+            When the parameters become infinite, as with too large a step.
+        """
+        if not isinstance(ratings, Ratings):
+            names = self.userCol, self.itemCol, self.ratingCol, self.validationIndicatorCol
+            ratings = Ratings.from_columns(ratings, *names)
+        rng = np.random.default_rng(self.seed or 0) if rng is None else rng
+        U, V = self.draw(rng, ratings.shape) if initial is None else self._given(initial, ratings.shape)
+        kept = parameters = self._start(ratings, U, V)
+        clip = self._clip(ratings)
+        stopping, ended = self._stopping(), False
+        history: list[Record] = []
+        iterates = self.iterates(ratings, parameters, rng)
+        while len(history) < self.maxIter and not ended:
+            old, began = parameters, time.perf_counter()
+            with np.errstate(over="ignore", invalid="ignore"):
+                parameters = next(iterates)
+                seconds = time.perf_counter() - began
+                history.append(self._record(len(history) + 1, seconds, ratings, old, parameters, clip))
+            self._require_finite(history[-1])
+            ended = stopping.ends_after(history[-1])
+            if stopping.bestIteration in (None, len(history)):
+                kept = parameters
+        summary = Summary(tuple(history), ended and len(history) < self.maxIter, stopping.bestIteration)
+        return Model(**vars(kept), summary=summary, clip=clip)
+
+    def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
+        """Yield the parameters after each iteration, without end."""
+        raise NotImplementedError
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """Draw the first U, then V, from N(0, initStd²)."""
+        n, m = shape
+        return rng.normal(0, self.initStd, (n, self.rank)), rng.normal(0, self.initStd, (m, self.rank))
+
+    def objective(self, ratings: Ratings, parameters: Parameters) -> float:
+        """Return what is minimised."""
+        return objective(ratings, parameters, self.regParam, self.regularization)
+
+    def _start(self, ratings: Ratings, U: Matrix, V: Matrix) -> Parameters:
+        return Parameters.without_biases(U, V)
+
+    def _stopping(self) -> ProductChange | EarlyStopping:
+        return ProductChange(self.tol)
+
+    def _given(self, initial: tuple[Matrix, Matrix], shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        U, V = (np.array(factors, np.float64) for factors in initial)
+        needed = (shape[0], self.rank), (shape[1], self.rank)
+        require((U.shape, V.shape) == needed, "initial", (U.shape, V.shape), f"factors of the shapes {needed}")
+        return U, V
+
+    def _clip(self, ratings: Ratings) -> tuple[float, float] | None:
+        if self.clipTo is None and self.clipPredictions:
+            return float(ratings.values.min()), float(ratings.values.max())
+        return self.clipTo
+
+    def _record(
+        self,
+        iteration: int,
+        seconds: float,
+        ratings: Ratings,
+        old: Parameters,
+        new: Parameters,
+        clip: tuple[float, float] | None,
+    ) -> Record:
+        return Record(
+            iteration=iteration,
+            seconds=seconds,
+            objective=self.objective(ratings, new),
+            train_rmse=rmse(new, ratings),
+            validation_rmse=None if ratings.validation is None else rmse(new, ratings.validation, clip),
+            product_change=product_change(new.U, new.V, old.U, old.V),
+        )
+
+    def _require_finite(self, record: Record) -> None:
+        if not np.isfinite(record.objective):
+            raise ArithmeticError(
+                f"the parameters are no longer finite after iteration {record.iteration}: "
+                "use a smaller stepSize or a larger regParam"
+            )

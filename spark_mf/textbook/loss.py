@@ -1,0 +1,206 @@
+"""The objective of a factorization, its gradient, and a check of the one by the other.
+
+The model is r̂ = μ + b_u + b_i + u·v, the error e = r − r̂ over the observed pairs Ω, n_u and n_i the ratings of a user
+and of an item. `regularization` names how λ weighs the penalty:
+
+=========== ========================================================== ============================================
+"plain"     Σ e² + λ(‖U‖² + ‖V‖²)                                      sum convention; Koren, Bell and Volinsky 2009,
+                                                                       "Matrix factorization techniques for
+                                                                       recommender systems", eq. 2
+"weighted"  Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²)                            Zhou, Wilkinson, Schreiber and Pan 2008,
+                                                                       "Large-scale parallel collaborative filtering
+                                                                       for the Netflix prize", eq. 3
+"mean"      (1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)                              mean convention
+=========== ========================================================== ============================================
+
+and, with biases, λ_b(Σ b_u² + Σ b_i²) in the same way (Koren, Bell and Volinsky 2009, eq. 4 and 5). All of them are
+Σ e² + Σ w_r‖row_r‖² with a weight for each row, "mean" divided by |Ω|. Shapes: R float64[n, m], observed bool[n, m],
+U float64[n, k], V float64[m, k], biases float64[n] and float64[m].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_mf.textbook.model import Parameters
+from spark_mf.textbook.ratings import Mask, Matrix, Positions, Ratings, Vector
+
+REGULARIZATIONS = ("weighted", "plain", "mean")
+
+
+def row_penalties(counts: Positions, regParam: float, regularization: str) -> Vector:
+    """Return the weights w of a side's squared norms in the sum form, float64[rows].
+
+    Parameters
+    ----------
+    counts : int64[rows], the ratings of each row
+    regParam : λ
+    regularization : "plain": w = λ; "weighted": w = λ·n_row; "mean": w = λ·|Ω|
+    """
+    if regularization == "weighted":
+        return regParam * counts
+    if regularization == "mean":
+        return np.full(len(counts), regParam * counts.sum())
+    return np.full(len(counts), regParam)
+
+
+def loss(
+    R: Matrix,
+    observed: Mask,
+    U: Matrix,
+    V: Matrix,
+    regParam: float,
+    regularization: str = "plain",
+    userBias: Vector | None = None,
+    itemBias: Vector | None = None,
+    globalMean: float = 0.0,
+    biasRegParam: float | None = None,
+) -> float:
+    """Return the objective of the module's table.
+
+    Parameters
+    ----------
+    userBias, itemBias : both or neither
+    biasRegParam : λ_b; λ where it is not given
+    """
+    E = errors(R, observed, U, V, userBias, itemBias, globalMean)
+    n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
+    b_u = np.zeros(len(U)) if userBias is None else userBias
+    b_i = np.zeros(len(V)) if itemBias is None else itemBias
+    parameters = Parameters(U, V, b_u, b_i, globalMean)
+    return _total(float((E**2).sum()), n_u, n_i, parameters, regParam, regularization, biasRegParam)
+
+
+def objective(
+    ratings: Ratings, parameters: Parameters, regParam: float, regularization: str, biasRegParam: float | None = None
+) -> float:
+    """Return the same for ratings as pairs, in which a pair may come several times."""
+    e = ratings.values - parameters.predict(ratings.users, ratings.items)
+    return _total(
+        float(e @ e), ratings.user_counts, ratings.item_counts, parameters, regParam, regularization, biasRegParam
+    )
+
+
+def _total(
+    squared_error: float,
+    n_u: Positions,
+    n_i: Positions,
+    parameters: Parameters,
+    regParam: float,
+    regularization: str,
+    biasRegParam: float | None,
+) -> float:
+    lam_b = regParam if biasRegParam is None else biasRegParam
+    total = squared_error
+    for counts, factors, biases in (
+        (n_u, parameters.U, parameters.userBias),
+        (n_i, parameters.V, parameters.itemBias),
+    ):
+        total += row_penalties(counts, regParam, regularization) @ (factors**2).sum(axis=1)
+        total += row_penalties(counts, lam_b, regularization) @ biases**2
+    return float(total / n_u.sum() if regularization == "mean" else total)
+
+
+def errors(
+    R: Matrix,
+    observed: Mask,
+    U: Matrix,
+    V: Matrix,
+    userBias: Vector | None = None,
+    itemBias: Vector | None = None,
+    globalMean: float = 0.0,
+) -> Matrix:
+    """Return E, float64[n, m]: r − r̂ where observed and 0 elsewhere."""
+    predictions = globalMean + U @ V.T
+    if userBias is not None and itemBias is not None:
+        predictions = predictions + userBias[:, None] + itemBias[None, :]
+    return np.where(observed, R - predictions, 0.0)
+
+
+def gradient(
+    R: Matrix,
+    observed: Mask,
+    U: Matrix,
+    V: Matrix,
+    regParam: float,
+    regularization: str = "plain",
+    userBias: Vector | None = None,
+    itemBias: Vector | None = None,
+    globalMean: float = 0.0,
+    biasRegParam: float | None = None,
+) -> tuple[Matrix, ...]:
+    """Return (∂U, ∂V) of `loss`, and with biases (∂U, ∂V, ∂b_u, ∂b_i), each of its parameter's shape.
+
+    In the sum form ∂U = −2 E V + 2 w_U U, ∂V = −2 Eᵀ U + 2 w_V V, ∂b_u = −2 Σ_i e + 2 w_b b_u.
+    """
+    E = errors(R, observed, U, V, userBias, itemBias, globalMean)
+    n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
+    w_U, w_V = row_penalties(n_u, regParam, regularization), row_penalties(n_i, regParam, regularization)
+    gradients = [
+        -2 * E @ V + 2 * w_U[:, None] * U,
+        -2 * E.T @ U + 2 * w_V[:, None] * V,
+    ]
+    if userBias is not None and itemBias is not None:
+        lam_b = regParam if biasRegParam is None else biasRegParam
+        gradients += [
+            -2 * E.sum(axis=1) + 2 * row_penalties(n_u, lam_b, regularization) * userBias,
+            -2 * E.sum(axis=0) + 2 * row_penalties(n_i, lam_b, regularization) * itemBias,
+        ]
+    scale = observed.sum() if regularization == "mean" else 1
+    return tuple(g / scale for g in gradients)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCheck:
+    """A gradient beside its central differences; each a tuple with an array for each parameter.
+
+    Attributes
+    ----------
+    analytic, numeric : the gradient as given, and (L(x + h) − L(x − h)) / 2h entry by entry
+    relative_error : |analytic − numeric| / (|analytic| + |numeric|); 0 where both are 0
+    max_relative_error : float
+    """
+
+    analytic: tuple[Matrix, ...]
+    numeric: tuple[Matrix, ...]
+
+    @property
+    def relative_error(self) -> tuple[Matrix, ...]:
+        tiny = np.finfo(float).tiny
+        return tuple(
+            abs(a - b) / np.maximum(abs(a) + abs(b), tiny) for a, b in zip(self.analytic, self.numeric, strict=True)
+        )
+
+    @property
+    def max_relative_error(self) -> float:
+        return max(float(error.max(initial=0)) for error in self.relative_error)
+
+
+def gradient_check(
+    loss: Callable[..., float],
+    gradient: Callable[..., Sequence[Matrix]],
+    parameters: Sequence[Matrix],
+    step: float = 1e-5,
+) -> GradientCheck:
+    """Compare a gradient with central differences, whose error is of the order step².
+
+    Parameters
+    ----------
+    loss : called as loss(*parameters)
+    gradient : called as gradient(*parameters), returns an array for each parameter
+    parameters : float64 arrays; they are not changed
+    step : h, what an entry is moved by
+    """
+    numeric = []
+    for position, parameter in enumerate(parameters):
+        differences = np.zeros_like(parameter)
+        for entry in np.ndindex(parameter.shape):
+            moved = [other.copy() for other in parameters]
+            moved[position][entry] = parameter[entry] + step
+            above = loss(*moved)
+            moved[position][entry] = parameter[entry] - step
+            below = loss(*moved)
+            differences[entry] = (above - below) / (2 * step)
+        numeric.append(differences)
+    return GradientCheck(tuple(gradient(*parameters)), tuple(numeric))

@@ -1,0 +1,90 @@
+"""How gradients change parameters, and how the step shrinks.
+
+An optimizer keeps what it knows of each entry of one array of parameters. `change` takes the gradient g of some rows
+and returns what is to be added to them; the state of other rows stays as it is.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from spark_mf.textbook.ratings import Matrix, Positions
+
+OPTIMIZERS = ("sgd", "momentum", "adam")
+SCHEDULES = ("constant", "exponential", "inverse")
+
+
+class Optimizer(Protocol):
+    """What the three optimizers have in common."""
+
+    def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
+        """Return what to add to the rows.
+
+        Parameters
+        ----------
+        g : float64[rows, k], their gradient
+        step : of this epoch
+        rows : which rows, none twice; all where it is not given
+        """
+        ...
+
+
+class Plain:
+    """Stochastic gradient descent itself: −step·g."""
+
+    def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
+        """Return −step·g."""
+        return -step * g
+
+
+class Momentum:
+    """Momentum, the heavy ball: velocity ← momentum·velocity − step·g, and the velocity is added.
+
+    Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9.
+    """
+
+    def __init__(self, shape: tuple[int, ...], momentum: float = 0.9) -> None:
+        self.momentum = momentum
+        self.velocity = np.zeros(shape)
+
+    def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
+        """Return the new velocity."""
+        self.velocity[rows] = self.momentum * self.velocity[rows] - step * g
+        return self.velocity[rows]
+
+
+class Adam:
+    """Adam: a step of about the same length for each entry, whatever the size of its gradients.
+
+        mean ← β₁·mean + (1 − β₁)·g,  square ← β₂·square + (1 − β₂)·g²,  t ← t + 1
+        −step · (mean/(1 − β₁ᵗ)) / (√(square/(1 − β₂ᵗ)) + ε)
+
+    Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; t counts a row's own updates.
+    """
+
+    def __init__(self, shape: tuple[int, ...], beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.mean, self.square, self.t = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+
+    def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
+        """Return the step of algorithm 1."""
+        self.t[rows] += 1
+        self.mean[rows] = self.beta1 * self.mean[rows] + (1 - self.beta1) * g
+        self.square[rows] = self.beta2 * self.square[rows] + (1 - self.beta2) * g**2
+        mean = self.mean[rows] / (1 - self.beta1 ** self.t[rows])
+        square = self.square[rows] / (1 - self.beta2 ** self.t[rows])
+        return -step * mean / (np.sqrt(square) + self.epsilon)
+
+
+def step_factor(schedule: str, decay: float, epoch: int) -> float:
+    """Return what the step is multiplied by in epoch t = 0, 1, … (learning-rate decay).
+
+    Parameters
+    ----------
+    schedule : "constant" 1; "exponential" decayᵗ; "inverse" 1/(1 + decay·t)
+    """
+    if schedule == "exponential":
+        return decay**epoch
+    if schedule == "inverse":
+        return 1 / (1 + decay * epoch)
+    return 1.0

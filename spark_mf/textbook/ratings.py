@@ -1,0 +1,229 @@
+"""Ratings on one machine: as pairs, and as a dense matrix with a mask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.floating]
+Matrix = NDArray[np.floating]
+Positions = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+#: The most that the textbook takes: its matrices are dense, and its loops are Python's.
+MAX_CELLS, MAX_RATINGS = 5_000_000, 1_000_000
+_WAY_OUT = "use the estimator of the same name from spark_mf"
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Some ratings, each with the positions of its user and its item.
+
+    Attributes
+    ----------
+    users, items : int64[N]
+    values : float64[N]
+    """
+
+    users: Positions
+    items: Positions
+    values: Vector
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings(Pairs):
+    """The training ratings Ω and those held out, of n users and m items.
+
+    Attributes
+    ----------
+    users, items : int64[N]
+        Positions of each training rating's user in 0 … n − 1 and item in 0 … m − 1, in row-major order of the pairs.
+    values : float64[N]
+    shape : (n, m)
+    validation : Pairs or None
+        Ratings held out; their users and items are among the n and m.
+    user_ids, item_ids : arrays of n and m, or None
+        What the positions stand for, in ascending order.
+
+    Raises
+    ------
+    ValueError
+        For more than 5 million cells n·m or 1 million ratings, and without training ratings.
+    """
+
+    shape: tuple[int, int]
+    validation: Pairs | None = None
+    user_ids: NDArray[Any] | None = None
+    item_ids: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        n, m = self.shape
+        total = len(self) + (0 if self.validation is None else len(self.validation))
+        if total > MAX_RATINGS:
+            raise ValueError(f"more than the {MAX_RATINGS:,} ratings that the textbook takes: {_WAY_OUT}")
+        if n * m > MAX_CELLS:
+            raise ValueError(
+                f"{n:,} users by {m:,} items are more than the {MAX_CELLS:,} cells that the textbook takes: {_WAY_OUT}"
+            )
+        if len(self) == 0:
+            raise ValueError("there are no training ratings: pass at least one that is not held out")
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """R, float64[n, m]; 0 where nothing is observed.
+
+        Raises
+        ------
+        ValueError
+            When a pair has several ratings.
+        """
+        R = np.zeros(self.shape)
+        R[self.users, self.items] = self.values
+        n_repeated = len(self) - int(self.observed.sum())
+        if n_repeated:
+            raise ValueError(
+                f"{n_repeated} ratings repeat the pair of another, and a matrix has one cell for each pair: "
+                "average them first, or use SGD, which takes ratings one by one"
+            )
+        return R
+
+    @cached_property
+    def observed(self) -> Mask:
+        """bool[n, m], whether a pair is in Ω."""
+        observed = np.zeros(self.shape, bool)
+        observed[self.users, self.items] = True
+        return observed
+
+    @cached_property
+    def user_counts(self) -> Positions:
+        """n_u, int64[n]: the training ratings of each user."""
+        return np.bincount(self.users, minlength=self.shape[0])
+
+    @cached_property
+    def item_counts(self) -> Positions:
+        """n_i, int64[m]: the training ratings of each item."""
+        return np.bincount(self.items, minlength=self.shape[1])
+
+    @classmethod
+    def from_matrix(cls, R: Matrix, observed: Mask, held_out: Mask | None = None) -> Self:
+        """Return the ratings of a dense matrix.
+
+        Parameters
+        ----------
+        R : float64[n, m]
+        observed : bool[n, m], the training ratings
+        held_out : bool[n, m], the validation ratings
+        """
+        users, items = np.nonzero(observed)
+        validation = None
+        if held_out is not None:
+            held_users, held_items = np.nonzero(held_out)
+            validation = Pairs(held_users, held_items, R[held_out])
+        return cls(
+            users, items, R[observed], (len(R), R.shape[1]), validation, np.arange(R.shape[0]), np.arange(R.shape[1])
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        table: Any,
+        userCol: str = "user",
+        itemCol: str = "item",
+        ratingCol: str = "rating",
+        validationIndicatorCol: str | None = None,
+    ) -> Self:
+        """Return the ratings of a table, ids sorted and each pair's ratings in the table's order.
+
+        Parameters
+        ----------
+        table : mapping of columns, pandas frame, or anything with `toPandas()` such as a Spark DataFrame
+            Ids are whole numbers or strings, ratings finite numbers, the indicator is boolean.
+        validationIndicatorCol : str, optional
+            Rows where it is true are held out. Those of users or items without training ratings are left out.
+
+        Raises
+        ------
+        TypeError
+            When `table` has no columns, or an id is neither a whole number nor a string.
+        ValueError
+            For a column that is missing, shorter than the others or not of such values; for too many ratings.
+        """
+        names = [userCol, itemCol, ratingCol] + ([validationIndicatorCol] if validationIndicatorCol else [])
+        columns = _columns(table, names)
+        users, items = _ids(userCol, columns[userCol]), _ids(itemCol, columns[itemCol])
+        values = _values(ratingCol, columns[ratingCol])
+        held_out = np.zeros(len(values), bool)
+        if validationIndicatorCol:
+            held_out = columns[validationIndicatorCol]
+            if held_out.dtype != bool:
+                raise ValueError(f"{validationIndicatorCol!r} holds {held_out.dtype}, not true or false: cast it")
+        user_ids, user_rows = np.unique(users[~held_out], return_inverse=True)
+        item_ids, item_rows = np.unique(items[~held_out], return_inverse=True)
+        order = np.lexsort((item_rows, user_rows))
+        known = held_out & np.isin(users, user_ids) & np.isin(items, item_ids)
+        validation = Pairs(
+            np.searchsorted(user_ids, users[known]), np.searchsorted(item_ids, items[known]), values[known]
+        )
+        return cls(
+            user_rows[order],
+            item_rows[order],
+            values[~held_out][order],
+            (len(user_ids), len(item_ids)),
+            validation if len(validation) else None,
+            user_ids,
+            item_ids,
+        )
+
+    def to_columns(self) -> dict[str, NDArray[Any]]:
+        """Return training and validation rows as columns user, item, rating and held_out (bool), by position."""
+        held = Pairs(self.users[:0], self.items[:0], self.values[:0]) if self.validation is None else self.validation
+        return {
+            "user": np.concatenate([self.users, held.users]),
+            "item": np.concatenate([self.items, held.items]),
+            "rating": np.concatenate([self.values, held.values]),
+            "held_out": np.repeat([False, True], [len(self), len(held)]),
+        }
+
+
+def _columns(table: Any, names: list[str]) -> dict[str, NDArray[Any]]:
+    if hasattr(table, "toPandas"):
+        # One more than is allowed tells that there are too many, without fetching them all.
+        table = (table.limit(MAX_RATINGS + 1) if hasattr(table, "limit") else table).toPandas()
+    if not (isinstance(table, Mapping) or hasattr(table, "columns")):
+        raise TypeError(
+            f"ratings are a {type(table).__name__}: pass a Ratings, a mapping of columns, a pandas or a Spark DataFrame"
+        )
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise ValueError(f"there is no column {missing[0]!r} among {', '.join(map(repr, table.keys()))}: name one")
+    columns = {name: np.asarray(table[name]) for name in names}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"the columns have different lengths, {lengths}: pass one value of each for each rating")
+    if lengths[names[0]] > MAX_RATINGS:
+        raise ValueError(f"more than the {MAX_RATINGS:,} ratings that the textbook takes: {_WAY_OUT}")
+    return columns
+
+
+def _ids(name: str, column: NDArray[Any]) -> NDArray[Any]:
+    is_text = column.dtype.kind == "O" and all(isinstance(value, str) for value in column)
+    if column.dtype.kind not in "iuU" and not is_text:
+        raise TypeError(f"column {name!r} holds {column.dtype}: ids are whole numbers or strings, and none is missing")
+    return column
+
+
+def _values(name: str, column: NDArray[Any]) -> Vector:
+    try:
+        values = column.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} holds what is no number ({error}): ratings are finite numbers") from error
+    if not np.isfinite(values).all():
+        bad = values[~np.isfinite(values)][0]
+        raise ValueError(f"column {name!r} holds {bad}: ratings are finite numbers, so leave such rows out")
+    return values
