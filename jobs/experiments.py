@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Run one of the studies of how factorization behaves, with the textbook's estimators or with those on Spark.
+
+Leaves results.jsonl, report.md and pictures in the output folder. --list describes the studies.
+
+examples:
+  python jobs/experiments.py convergence --output out/experiments/convergence
+  python jobs/experiments.py regularization --output out/lambda --lambdas 0.01,0.1,1 --epochs 100
+  python jobs/experiments.py rank ratings.csv --output out/rank --ranks 1,2,4,8,16,32
+  python jobs/experiments.py update-paths --output out/paths
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from spark_mf.experiments.environment import provenance
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.experiments.studies.data import load_data
+from spark_mf.experiments.studies.fits import Fits, numpy_provenance
+from spark_mf.experiments.studies.registry import find_study, listing
+from spark_mf.experiments.studies.settings import SPARK, ExperimentSettings
+from spark_mf.experiments.studies.study import run_study
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when at least one fit of the study succeeded, 1 when none; SystemExit(2) for bad input."""
+    given = job_arguments(ExperimentSettings, __file__, __doc__, argv, listing=listing())
+    settings, spark = given.settings, None
+    with ExitStack() as stack:
+        with one_sentence_faults(given.program):
+            study = find_study(settings)
+            folder = OutputFolder(Path(given.output), study.files, overwrite=given.overwrite)
+            # A line for each fit is enough: sweeps have hundreds of epochs.
+            show_progress().addFilter(lambda record: not hasattr(record, "progress"))
+            if study.needs_spark or settings.runner == SPARK or settings.ratings is not None:
+                session = job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
+                spark = stack.enter_context(session)
+            data = load_data(settings, spark)
+        where = provenance(spark) if spark is not None and settings.runner == SPARK else numpy_provenance()
+        rows = run_study(study, Fits(settings=settings, data=data, where=where), folder)
+    print(f"\n{study.findings(rows)}\n\nwritten to {folder.path}")
+    errors = [row.error for row in rows if row.error]
+    if len(errors) == len(rows):
+        print(f"{given.program}: every fit failed, the first with: {errors[0]}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Fits of a study, each made into a result row: the textbook's estimators and Spark's run the same lines."""
+
+import logging
+import time
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from spark_mf.experiments.environment import PACKAGE, Provenance, git_commit, software_versions, utc_now
+from spark_mf.experiments.measuring import HELD_OUT, first_sentence
+from spark_mf.experiments.rows import ResultRow, StepParams
+from spark_mf.experiments.studies.data import StudyData
+from spark_mf.experiments.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
+from spark_mf.summary import IterationRecord
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = {TEXTBOOK: "spark_mf.textbook", SPARK: "spark_mf"}
+_STEP_PARAMS = tuple(each.name for each in fields(StepParams))
+
+
+def numpy_provenance() -> Provenance:
+    """What rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
+    return Provenance("numpy", 1, software_versions(), git_commit(PACKAGE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fits:
+    """Fits estimators to the ratings of a study.
+
+    Attributes
+    ----------
+    settings : ExperimentSettings
+    data : StudyData
+    where : Provenance
+        What the rows say of where they come from.
+    """
+
+    settings: ExperimentSettings
+    data: StudyData
+    where: Provenance
+
+    def als(self, label: str, **changes: Any) -> ResultRow:
+        """Fit ALS with the study's tuning and the changes to it, in the names of the Params."""
+        tuning = self.settings.tuning
+        return self._run(label, "ALS", {"maxIter": tuning.iterations, **changes})
+
+    def sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD likewise, to the last epoch unless a patience is given: without biases, one rating a step, the
+        step constant."""
+        tuning = self.settings.tuning
+        own = {
+            "maxIter": tuning.epochs,
+            "stepSize": tuning.step_size,
+            "fitBias": False,
+            "initStd": tuning.init_std,
+            "schedule": "constant",
+            "earlyStoppingPatience": 0,
+        }
+        return self._run(label, "SGD", {**own, **changes})
+
+    def _run(self, label: str, name: str, changes: dict[str, Any]) -> ResultRow:
+        tuning = self.settings.tuning
+        shared = {
+            "rank": tuning.rank,
+            "regParam": tuning.reg_param,
+            "regularization": tuning.regularization,
+            "seed": self.settings.seed,
+        }
+        params = shared | changes
+        package = _PACKAGES[self.settings.runner]
+        values: dict[str, Any] = self._known(package, label, name, params)
+        try:
+            estimator = getattr(import_module(package), name)(**params, validationIndicatorCol=HELD_OUT)
+            start = time.perf_counter()
+            model = estimator.fit(self.data.ratings)
+            values["fit_seconds"] = time.perf_counter() - start
+            values["history"] = tuple(map(_record, model.summary.history))
+            values["test_rmse"] = values["history"][-1].validation_rmse
+            values["setup_seconds"] = getattr(model.summary, "setupSeconds", None)
+            values["engine"] = getattr(model.summary, "engine", None)
+            row = ResultRow(**values)
+            row.to_json()  # A number that JSON does not have is a fit that diverged.
+        except Exception as fault:  # Also a fit that diverged is a finding, and the other fits are still wanted.
+            row = ResultRow(**self._known(package, label, name, params), error=first_sentence(fault))
+        logger.info("%s", _line(row))
+        return row
+
+    def _known(self, package: str, label: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The values of a row that are known before its fit, which starts now."""
+        counts = self.data.counts
+        return {
+            **{each.name: getattr(counts, each.name) for each in fields(counts) if each.name in _COUNTED},
+            **{name: getattr(self.where, name) for name in ("master", "cores", "versions", "git")},
+            **{name: params[name] for name in ("rank", "regParam", "regularization", "seed")},
+            "model": f"{package}.{name}",
+            "label": label,
+            "solver": params.get("optimizer", "sgd") if name == "SGD" else params.get("solver", "cholesky"),
+            "blocks": None,
+            "iterations": params["maxIter"],
+            "step": _step(params) if name == "SGD" else None,
+            "started_at": utc_now(),
+        }
+
+
+_COUNTED = ("dataset", "users", "items", "ratings", "test_ratings", "cold_test_ratings", "duplicates", "split")
+
+
+def _step(params: dict[str, Any]) -> StepParams:
+    defaults = {"optimizer": "sgd", "decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": None}
+    given = {name: params[name] for name in _STEP_PARAMS if name in params}
+    has_biases = params["fitBias"]
+    biases = {
+        "biasStepSize": params.get("biasStepSize", params["stepSize"]),
+        "biasRegParam": params.get("biasRegParam"),
+    }
+    return StepParams(**(defaults | given | (biases if has_biases else {"biasRegParam": None})))
+
+
+def _record(found: Any) -> IterationRecord:
+    """A record of either runner's history, as rows hold it."""
+    named = ("iteration", "seconds", "objective", "train_rmse", "validation_rmse")
+    return IterationRecord(*(getattr(found, name) for name in named), getattr(found, "step_size", None))
+
+
+def _line(row: ResultRow) -> str:
+    """What became of a fit, as one line of progress."""
+    if row.error:
+        return f"{row.label}: {row.error}"
+    passes = f"{len(row.history)} {'iterations' if row.step is None else 'epochs'}"
+    return f"{row.label}: test RMSE {row.test_rmse:.4f} after {passes}, {row.fit_seconds:.1f} s"

@@ -1,0 +1,126 @@
+"""What all studies read from the rows of their fits, and how they draw and tell it."""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+
+from spark_mf.experiments.drawing import Curve
+from spark_mf.experiments.report import BIAS_PENALTIES, OBJECTIVES, aligned, shown
+from spark_mf.experiments.rows import ResultRow
+from spark_mf.summary import IterationRecord
+
+EPOCH = "epoch, one pass over the training ratings"
+TEST_RMSE = "test RMSE, in units of the ratings"
+TRAIN_RMSE = "training RMSE, in units of the ratings"
+TITLE_POINTS = 11
+
+Value = Callable[[IterationRecord], float | None]
+
+
+def finished(rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """The rows whose fits came to their end."""
+    return [row for row in rows if row.error is None]
+
+
+def last(row: ResultRow) -> IterationRecord:
+    """The last iteration of a fit."""
+    return row.history[-1]
+
+
+def best(row: ResultRow) -> IterationRecord:
+    """The iteration of the lowest test RMSE, the first of equals."""
+    return min((each for each in row.history if each.validation_rmse is not None), key=test_rmse)
+
+
+def test_rmse(record: IterationRecord) -> float:
+    """The test RMSE of an iteration where it was measured, as all studies do."""
+    assert record.validation_rmse is not None
+    return record.validation_rmse
+
+
+def train_rmse(record: IterationRecord) -> float:
+    """The training RMSE of an iteration likewise."""
+    assert record.train_rmse is not None
+    return record.train_rmse
+
+
+def by_iteration(row: ResultRow, value: Value) -> Curve:
+    """A curve of the fit over its iterations, where the value was measured."""
+    points = [(float(record.iteration), value(record)) for record in row.history]
+    return [(place, found) for place, found in points if found is not None]
+
+
+def label_axes(axes: Axes, x: str, y: str, title: str = "") -> None:
+    """Name the axes, with units, and lay a light grid under the curves."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.3)
+    if title:
+        axes.set_title(title, fontsize=TITLE_POINTS)
+
+
+def subject(row: ResultRow) -> str:
+    """The data set and who fitted it, as the second line of titles."""
+    return f"{row.dataset}: {row.ratings:,} ratings, rank {row.rank}, {row.model.rpartition('.')[0]}"
+
+
+def without_curve(rows: Sequence[ResultRow]) -> str:
+    """A line for titles that names the fits that failed; "" when none did."""
+    failed = [row.label for row in rows if row.error]
+    return f"\ndiverged or failed, and not drawn: {', '.join(failed)}" if failed else ""
+
+
+def error_table(rows: Sequence[ResultRow]) -> str:
+    """Test errors of each fit at its best and its last iteration, and the training error at the last, as Markdown."""
+    headers = ("fit", "λ", "best at", "best test RMSE", "last", "last test RMSE", "last training RMSE")
+    return aligned(headers, [(row.label, f"{row.regParam:g}", *_errors(row)) for row in rows])
+
+
+def _errors(row: ResultRow) -> tuple[str, ...]:
+    if row.error:
+        return ("failed", "–", "–", "–", "–")
+    at_best, at_last = best(row), last(row)
+    return (
+        f"{at_best.iteration}",
+        shown(at_best.validation_rmse, ".4f"),
+        f"{at_last.iteration}",
+        shown(at_last.validation_rmse, ".4f"),
+        shown(at_last.train_rmse, ".4f"),
+    )
+
+
+def lowest(rows: Sequence[ResultRow]) -> ResultRow | None:
+    """The fit of the lowest test RMSE at its best iteration; None when all failed."""
+    return min(finished(rows), key=lambda row: test_rmse(best(row)), default=None)
+
+
+def given_to_fits(rows: Sequence[ResultRow]) -> str:
+    """Data, objective and hyperparameters of a study of fits, as a Markdown list."""
+    row = rows[0]
+    lines = [
+        f"- Data: {row.dataset}, {row.ratings - row.test_ratings:,} training and {row.test_ratings:,} test ratings "
+        f"({row.split}) of {row.items:,} items by {row.users:,} users; {row.cold_test_ratings:,} test ratings are of "
+        "users or items without training ratings, and no error counts them.",
+        "- The test ratings are watched during the fits, so an error called best was chosen by them and flatters. "
+        "Predictions are not clipped to the scale.",
+        f"- Seed {row.seed}.",
+    ]
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        told.setdefault(_hyperparameters(row), []).append(row.label)
+    lines += [f"- {'; '.join(labels)}: {given}." for given, labels in told.items()]
+    return "\n".join(lines)
+
+
+def _hyperparameters(row: ResultRow) -> str:
+    objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
+    if row.step is None:
+        return f"{row.model}, rank {row.rank}, λ = {row.regParam:g}, {objective}"
+    step, biases = row.step, ""
+    if step.biasRegParam is not None:
+        biases = f", biases with λ_b = {step.biasRegParam:g}"
+        objective += f" + {BIAS_PENALTIES[row.regularization]}"
+    return (
+        f"{row.model}, rank {row.rank}, λ = {row.regParam:g}{biases}, {step.optimizer}, step {step.stepSize:g} for the "
+        f"summed gradient of {step.batchSize} ratings, initial deviation {step.initStd:g}, {objective}"
+    )
