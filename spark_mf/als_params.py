@@ -5,45 +5,51 @@ from typing import Any, Self
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
-from spark_mf.params import (
-    _FactorizationParams,
-    require_choice,
-    require_positive,
-    validate_factorization_params,
-)
+from spark_mf.blocked_params import _BlockedParams, validate_blocked_params
+from spark_mf.params import require_below_one, require_choice, require_positive
 
-SOLVERS = ("cholesky", "cg")
-ENGINES = ("auto", "broadcast", "ring")
+SOLVERS = ("cholesky", "cg", "gd")
 
 
-class _ALSParams(_FactorizationParams, _SparkALSParams):
+class _ALSParams(_BlockedParams, _SparkALSParams):
     """All Params of pyspark's ALS, and those that only spark_mf has."""
 
     solver: Param[str] = Param(
         Params._dummy(),
         "solver",
-        "how a row's normal equations are solved. 'cholesky': exactly; "
-        "'cg': by innerSteps steps of conjugate gradients from the row's previous factors.",
+        "how a row's normal equations are solved. 'cholesky': exactly; 'cg' and 'gd': by innerSteps steps of conjugate "
+        "gradients, or of gradient descent with exact line search, from the row's previous factors.",
         typeConverter=TypeConverters.toString,
     )
     innerSteps: Param[int] = Param(
         Params._dummy(),
         "innerSteps",
-        "steps of an iterative solver per row and half-step (> 0); the exact solver 'cholesky' takes none.",
+        "the most steps of an iterative solver per row and half-step (> 0); the exact solver 'cholesky' takes none.",
         typeConverter=TypeConverters.toInt,
+    )
+    innerTol: Param[float] = Param(
+        Params._dummy(),
+        "innerTol",
+        "an iterative solver ends with a row once its gradient is at most this times as long as at the start of the "
+        "half-step (in [0, 1)); 0 for never, so that every row takes innerSteps steps.",
+        typeConverter=TypeConverters.toFloat,
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._setDefault(solver="cholesky", innerSteps=3)
+        self._setDefault(solver="cholesky", innerSteps=3, innerTol=0.0)
 
     def getSolver(self) -> str:
         """Return the name of the solver of a row's normal equations."""
         return self.getOrDefault(self.solver)
 
     def getInnerSteps(self) -> int:
-        """Return the number of steps of an iterative solver."""
+        """Return the most steps of an iterative solver."""
         return self.getOrDefault(self.innerSteps)
+
+    def getInnerTol(self) -> float:
+        """Return the part of its first gradient's length at which an iterative solver ends with a row."""
+        return self.getOrDefault(self.innerTol)
 
     def setImplicitPrefs(self, value: bool) -> Self:
         """Set whether ratings are implicit preferences (not built yet)."""
@@ -58,12 +64,16 @@ class _ALSParams(_FactorizationParams, _SparkALSParams):
         return self._set(nonnegative=value)
 
     def setSolver(self, value: str) -> Self:
-        """Set the solver of a row: "cholesky" or "cg"."""
+        """Set the solver of a row: "cholesky", "cg" or "gd"."""
         return self._set(solver=value)
 
     def setInnerSteps(self, value: int) -> Self:
-        """Set the steps of an iterative solver."""
+        """Set the most steps of an iterative solver."""
         return self._set(innerSteps=value)
+
+    def setInnerTol(self, value: float) -> Self:
+        """Set the part of its first gradient's length at which an iterative solver ends with a row; 0 for never."""
+        return self._set(innerTol=value)
 
 
 def validate_als_params(instance: _ALSParams) -> None:
@@ -76,8 +86,9 @@ def validate_als_params(instance: _ALSParams) -> None:
     NotImplementedError
         For what pyspark's ALS does and this estimator does not do yet.
     """
-    validate_factorization_params(instance, ENGINES)
+    validate_blocked_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())
+    require_below_one("innerTol", instance.getInnerTol())
     require_choice("solver", instance.getSolver(), SOLVERS)
     unbuilt = {
         "implicitPrefs=True": instance.getImplicitPrefs(),

@@ -314,6 +314,10 @@ class ALSModel(FactorModel):
         return model._copyValues(cls(model.userFactors, model.itemFactors, model.rank))
 
 
+class GDModel(FactorModel):
+    """What `spark_mf.GD` fits: a plain `FactorModel`, R ≈ U Vᵀ."""
+
+
 class SGDModel(FactorModel):
     """What `spark_mf.SGD` fits: a `FactorModel` with biases and a global mean unless they were not wanted."""
 

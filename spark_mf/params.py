@@ -266,6 +266,25 @@ class _FactorizationParams(
         return self._set(initialModel=value)
 
 
+class _HasInitStd(Params):
+    """The Param of estimators whose initial factors are normal numbers."""
+
+    initStd: Param[float] = Param(
+        Params._dummy(),
+        "initStd",
+        "standard deviation of the initial factors (≥ 0). With 0, factors that are all alike never part.",
+        typeConverter=TypeConverters.toFloat,
+    )
+
+    def getInitStd(self) -> float:
+        """Return the standard deviation of the initial factors."""
+        return self.getOrDefault(self.initStd)
+
+    def setInitStd(self, value: float) -> Self:
+        """Set the standard deviation of the initial factors."""
+        return self._set(initStd=value)
+
+
 def storage_level(name: str) -> StorageLevel:
     """Return the storage level of a JVM name such as "MEMORY_AND_DISK_SER".
 
@@ -328,6 +347,18 @@ def require_positive(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a whole number above zero (a bool is none)."""
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ValueError(f"{name}={value!r} is not possible: use a whole number of 1 or more")
+
+
+def require_above_zero(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is a finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name}={value} is not possible: use a finite number above 0")
+
+
+def require_below_one(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is a number from 0 to below 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}={value} is not possible: use a number from 0 to below 1")
 
 
 def require_at_least_zero(name: str, value: float, what: str) -> None:

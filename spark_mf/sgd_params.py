@@ -1,6 +1,5 @@
 """The Params that only the SGD estimator has, and the checks of its values."""
 
-import math
 from typing import Any, Self
 
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -10,7 +9,10 @@ from spark_mf.engine.course import SCHEDULES
 from spark_mf.kernels.sgd import OPTIMIZERS
 from spark_mf.params import (
     _FactorizationParams,
+    _HasInitStd,
+    require_above_zero,
     require_at_least_zero,
+    require_below_one,
     require_choice,
     require_positive,
     validate_factorization_params,
@@ -20,7 +22,7 @@ ENGINES = ("auto", "ring", "stages")
 SIMULTANEOUS, SEQUENTIAL = "simultaneous", "sequential"
 
 
-class _SGDParams(_FactorizationParams, HasStepSize, HasTol):
+class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
     """All Params of the SGD estimator."""
 
     fitBias: Param[bool] = Param(
@@ -74,12 +76,6 @@ class _SGDParams(_FactorizationParams, HasStepSize, HasTol):
         Params._dummy(),
         "biasStepSize",
         "step of the biases (> 0); stepSize where it is not set.",
-        typeConverter=TypeConverters.toFloat,
-    )
-    initStd: Param[float] = Param(
-        Params._dummy(),
-        "initStd",
-        "standard deviation of the initial factors (≥ 0). With 0, factors that are all alike never part.",
         typeConverter=TypeConverters.toFloat,
     )
     momentum: Param[float] = Param(
@@ -201,14 +197,6 @@ class _SGDParams(_FactorizationParams, HasStepSize, HasTol):
         """Set the step of the biases."""
         return self._set(biasStepSize=value)
 
-    def getInitStd(self) -> float:
-        """Return the standard deviation of the initial factors."""
-        return self.getOrDefault(self.initStd)
-
-    def setInitStd(self, value: float) -> Self:
-        """Set the standard deviation of the initial factors."""
-        return self._set(initStd=value)
-
     def getMomentum(self) -> float:
         """Return part of the velocity that stays."""
         return self.getOrDefault(self.momentum)
@@ -272,23 +260,16 @@ def validate_sgd_params(instance: _SGDParams) -> None:
     require_choice("updateOrder", instance.getUpdateOrder(), (SIMULTANEOUS, SEQUENTIAL))
     require_positive("batchSize", instance.getBatchSize())
     for name, step in (("stepSize", instance.getStepSize()), ("biasStepSize", instance.getBiasStepSize())):
-        _require_above_zero(name, step)
+        require_above_zero(name, step)
     require_at_least_zero("biasRegParam", instance.getBiasRegParam(), "weight of a penalty")
     require_at_least_zero("initStd", instance.getInitStd(), "standard deviation")
     require_at_least_zero("tol", instance.getTol(), "difference of errors")
-    _require_above_zero("epsilon", instance.getEpsilon())
+    require_above_zero("epsilon", instance.getEpsilon())
     for name in ("momentum", "beta1", "beta2"):
-        value = instance.getOrDefault(name)
-        if not 0 <= value < 1:
-            raise ValueError(f"{name}={value} is not possible: use a number from 0 to below 1")
+        require_below_one(name, instance.getOrDefault(name))
     patience = instance.getEarlyStoppingPatience()
     if patience < 0:
         raise ValueError(f"earlyStoppingPatience={patience} is negative: use 0 for never, or the epochs to wait")
     require_at_least_zero("decay", instance.getDecay(), "rate of decay")
     if instance.getSchedule() == "exponential" and not 0 < instance.getDecay() <= 1:
         raise ValueError(f"decay={instance.getDecay()} is no factor of schedule 'exponential': use one in (0, 1]")
-
-
-def _require_above_zero(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value} is not possible: use a finite number above 0")

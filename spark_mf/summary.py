@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class IterationRecord:
-    """One iteration (ALS: both half-steps) or epoch (SGD: one pass over the ratings)."""
+    """One iteration (ALS: both half-steps), step (GD) or epoch (SGD: one pass over the ratings)."""
 
     iteration: int
     """Counted from 1."""
@@ -16,17 +16,20 @@ class IterationRecord:
     objective: float | None
     """The minimised objective of the stated `regularization`; None where not computed.
 
-    ALS: after the iteration. SGD: the squared errors as each rating was visited in the epoch, just before its
+    ALS and GD: after the iteration. SGD: the squared errors as each rating was visited in the epoch, just before its
     update, and the penalty of the factors at its end.
     """
     train_rmse: float | None
-    """Root mean squared error over the training ratings, ALS's after the iteration and SGD's running, as the
+    """Root mean squared error over the training ratings, SGD's running and the others' after the iteration, as the
     objective; None where not computed."""
     validation_rmse: float | None
     """The same after the iteration over the validation rows whose user and item were trained; None without such
     rows."""
     step_size: float | None = None
-    """SGD's step of the factors in this epoch; None for ALS."""
+    """SGD's step of the factors in this epoch; None for ALS and GD."""
+    product_change: float | None = None
+    """‖U Vᵀ − U₀ V₀ᵀ‖_F of the factors after and before the iteration, in the ratings' unit; None where the fit had no
+    tol to compare it with, and for SGD."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,13 @@ class TrainingSummary:
     regParam: float
     regularization: str
     solver: str
-    """ALS's solver of a row, "cholesky" or "cg"; for SGD the name of its optimizer."""
+    """ALS's solver of a row, "cholesky", "cg" or "gd"; "gd" for GD, and for SGD the name of its optimizer."""
     engine: str = "broadcast"
     """How blocks and factors met: "broadcast", "ring" or "stages"."""
     bestIteration: int | None = None
     """The iteration whose factors the model holds, counted from 1; None for the last."""
     stoppedEarly: bool = False
-    """Whether the fit ended before maxIter because it no longer improved."""
+    """Whether the fit ended because it no longer improved (SGD) or changed (ALS, GD), as patience and tol say."""
     biasRegParam: float | None = None
     """λ of the biases; None for a model without biases."""
 
@@ -84,8 +87,13 @@ class TrainingSummary:
 
     @property
     def stepSizeHistory(self) -> list[float | None]:
-        """Step size of each epoch, in order; all None for ALS."""
+        """Step size of each epoch, in order; all None but for SGD."""
         return [record.step_size for record in self.history]
+
+    @property
+    def productChangeHistory(self) -> list[float | None]:
+        """Change of U Vᵀ by each iteration, in order; all None without tol."""
+        return [record.product_change for record in self.history]
 
     def to_json(self) -> str:
         """Return the summary as one line of JSON; absent values are null. `from_json` is its inverse."""

@@ -12,9 +12,12 @@ from spark_mf.blocks.ids import UNKNOWN
 from spark_mf.data.ids import IdMap
 from spark_mf.engine.factors import collect_factors
 from spark_mf.engine.layout import Side
-from spark_mf.model import ALSModel, FactorModel, SGDModel
+from spark_mf.model import ALSModel, FactorModel, GDModel, SGDModel
 from spark_mf.persistence import saved_class
 from spark_mf.preparation import PreparedRatings
+
+# An instance of another class is refused as no ALSModel.
+_KINDS: dict[str, type[FactorModel]] = {kind.__name__: kind for kind in (ALSModel, GDModel, SGDModel)}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class InitialModel:
 
 
 def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: PreparedRatings) -> InitialModel:
-    """Load a saved ALSModel or SGDModel and look its users and items up among a fit's.
+    """Load a saved ALSModel, GDModel or SGDModel and look its users and items up among a fit's.
 
     The driver holds the model's factors meanwhile.
 
@@ -63,8 +66,7 @@ def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: Prepa
     FileNotFoundError, ValueError
         When there is no model at the path, or it has another rank or ids of another type.
     """
-    kind: type[FactorModel] = SGDModel if saved_class(spark, path) == "SGDModel" else ALSModel
-    model = kind.load(path)
+    model = _KINDS.get(saved_class(spark, path), ALSModel).load(path)
     if model.rank != rank:
         raise ValueError(
             f"initialModel={path!r} has rank {model.rank} and the fit has rank={rank}: use the model's rank, or "

@@ -16,7 +16,7 @@ from spark_mf import ALS, ALSModel
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.data.checking import CheckRules, clean_ratings
 from spark_mf.engine.factors import factors_arrays
-from spark_mf.engine.half_step import Subproblem, solve_block
+from spark_mf.engine.half_step import ExactSolver, Subproblem, solve_block
 from spark_mf.engine.layout import LaidOutBlock
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
@@ -111,8 +111,8 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     )
     empty = np.empty(0, np.int32)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
-    problem = Subproblem(5, 0.05, "weighted", len(table), "cholesky", 3)
-    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, problem, with_errors=False)
+    problem = Subproblem("ALS", 5, 0.05, "weighted", len(table), ExactSolver())
+    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, problem, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 

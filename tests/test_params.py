@@ -73,7 +73,7 @@ def test_usable_values_pass(values):
         ({"checkpointInterval": 0}, "checkpointInterval=0 .*-1 for never"),
         ({"checkpointInterval": -2}, "checkpointInterval=-2"),
         ({"regularization": "l1"}, "regularization='l1' is unknown: use one of weighted, plain, mean"),
-        ({"solver": "qr"}, "solver='qr' is unknown: use one of cholesky, cg"),
+        ({"solver": "qr"}, "solver='qr' is unknown: use one of cholesky, cg, gd"),
         ({"coldStartStrategy": "zero"}, "coldStartStrategy='zero' is unknown: use one of nan, drop"),
         (
             {"intermediateStorageLevel": "NONE"},

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spark_mf.als_params import ENGINES as ALS_ENGINES
+from spark_mf.blocked_params import ENGINES as ALS_ENGINES
 from spark_mf.engine.course import SCHEDULES
 from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
 from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters

@@ -101,12 +101,26 @@ def inner(left, right):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def solve_cg(indptr, indices, values, fixed, penalty, solved, steps, begin, end):  # type: ignore[no-untyped-def]
-    """Improve rows by `steps` conjugate-gradient steps on the normal equations, from what `solved` holds.
+def set_errors(indices, values, fixed, start, count, u, rows, errors):  # type: ignore[no-untyped-def]
+    """Gather X of `count` ratings from `start` into `rows` and set `errors` to r − X u, padded with 0."""
+    width = rows.shape[1]
+    gather(fixed, indices, start, count, rows)
+    for p in range(0, count, LANES):
+        row_dots(rows, p * width, width, u, 0, width, errors, p)
+    for p in range(count):
+        errors[p] = values[start + p] - errors[p]
+    for p in range(count, padded(count, LANES)):
+        errors[p] = 0.0
 
-    For most rows XᵀX is never formed: a step costs two passes over the gathered ratings (Takács, Pilászy and
-    Tikk 2011, "Applications of the conjugate gradient method for implicit feedback collaborative filtering", §3).
-    Rows with more ratings than a cache holds would be fetched anew at each step; there XᵀX is cheaper.
+
+@kernel()
+def descend(indptr, indices, values, fixed, penalty, solved, steps, tolerance, conjugate, begin, end):  # type: ignore[no-untyped-def]
+    """Improve rows by steps with exact line search on the normal equations, from what `solved` holds.
+
+    Directions are conjugate or, without `conjugate`, the residuals. For most rows XᵀX is never formed: a step costs
+    two passes over the gathered ratings (Takács, Pilászy and Tikk 2011, "Applications of the conjugate gradient
+    method for implicit feedback collaborative filtering", §3). Rows with more ratings than a cache holds would be
+    fetched anew at each step; there XᵀX is cheaper.
     """
     rank = fixed.shape[1]
     width = padded(rank, TILE_COLUMNS)
@@ -131,20 +145,17 @@ def solve_cg(indptr, indices, values, fixed, penalty, solved, steps, begin, end)
                 dots[a] = -u[a]
             add_weighted_rows(residual, gram, dots, width, width)
         else:
-            gather(fixed, indices, start, count, rows)
-            for p in range(0, count, LANES):
-                row_dots(rows, p * width, width, u, 0, width, dots, p)
-            for p in range(count):
-                dots[p] = values[start + p] - dots[p]
-            for p in range(count, padded(count, LANES)):
-                dots[p] = 0.0
+            set_errors(indices, values, fixed, start, count, u, rows, dots)
             residual[:] = 0.0
             add_weighted_rows(residual, rows, dots, count, width)
         for a in range(width):
             residual[a] -= ridge * u[a]
             direction[a] = residual[a]
         squared = inner(residual, residual)
+        enough = tolerance * tolerance * squared
         for _ in range(steps):
+            if squared <= enough:
+                break
             if formed:
                 product[:] = 0.0
                 add_weighted_rows(product, gram, direction, width, width)
@@ -158,7 +169,7 @@ def solve_cg(indptr, indices, values, fixed, penalty, solved, steps, begin, end)
                 u[a] += length * direction[a]
                 residual[a] -= length * (product[a] + ridge * direction[a])
             following = inner(residual, residual)
-            ratio = following / squared
+            ratio = following / squared if conjugate else np.float32(0.0)
             squared = following
             for a in range(width):
                 direction[a] = residual[a] + ratio * direction[a]
@@ -167,12 +178,50 @@ def solve_cg(indptr, indices, values, fixed, penalty, solved, steps, begin, end)
 
 
 @kernel()
+def solve_cg(indptr, indices, values, fixed, penalty, solved, steps, tolerance, begin, end):  # type: ignore[no-untyped-def]
+    """Improve rows by `steps` conjugate-gradient steps, from what `solved` holds.
+
+    A row takes fewer once its residual Xᵀ(r − X u) − penalty·u, which is minus half the gradient, is no longer than
+    `tolerance` (float64 ≥ 0) times what it was before the first step; with 0 only where nothing is left of it.
+    """
+    descend(indptr, indices, values, fixed, penalty, solved, steps, tolerance, True, begin, end)
+
+
+@kernel()
+def solve_gd(indptr, indices, values, fixed, penalty, solved, steps, tolerance, begin, end):  # type: ignore[no-untyped-def]
+    """Improve rows by `steps` steps of steepest descent with exact line search, as `solve_cg` otherwise."""
+    descend(indptr, indices, values, fixed, penalty, solved, steps, tolerance, False, begin, end)
+
+
+@kernel()
+def gradient_step(indptr, indices, values, fixed, penalty, solved, length, begin, end):  # type: ignore[no-untyped-def]
+    """Move rows from what `solved` holds by −`length` times their gradient: u += 2·length·(Xᵀ(r − X u) − penalty·u)."""
+    rank = fixed.shape[1]
+    width = padded(rank, TILE_COLUMNS)
+    rows = np.zeros((CHUNK, width), np.float32)
+    errors = np.zeros(CHUNK, np.float32)
+    u = np.zeros(width, np.float32)
+    residual = np.empty(width, np.float32)
+    factor = np.float32(2.0 * length)
+    for row in range(begin, end):
+        for a in range(rank):
+            u[a] = solved[row, a]
+        residual[:] = 0.0
+        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
+            count = min(CHUNK, indptr[row + 1] - chunk)
+            set_errors(indices, values, fixed, chunk, count, u, rows, errors)
+            add_weighted_rows(residual, rows, errors, count, width)
+        for a in range(rank):
+            solved[row, a] = u[a] + factor * (residual[a] - penalty[row] * u[a])
+
+
+@kernel()
 def squared_error(indptr, indices, values, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
     """Return Σ (values[p] − fixed[indices[p]]·solved[row])² over the ratings of rows begin ≤ row < end (float64)."""
     rank = fixed.shape[1]
     width = padded(rank, LANES)
     rows = np.zeros((CHUNK, width), np.float32)
-    dots = np.zeros(CHUNK, np.float32)
+    errors = np.zeros(CHUNK, np.float32)
     u = np.zeros(width, np.float32)
     total = 0.0
     for row in range(begin, end):
@@ -180,10 +229,8 @@ def squared_error(indptr, indices, values, fixed, solved, begin, end):  # type: 
             u[a] = solved[row, a]
         for chunk in range(indptr[row], indptr[row + 1], CHUNK):
             count = min(CHUNK, indptr[row + 1] - chunk)
-            gather(fixed, indices, chunk, count, rows)
-            for p in range(0, count, LANES):
-                row_dots(rows, p * width, width, u, 0, width, dots, p)
+            set_errors(indices, values, fixed, chunk, count, u, rows, errors)
             for p in range(count):
-                error = np.float64(values[chunk + p] - dots[p])
+                error = np.float64(errors[p])
                 total += error * error
     return total

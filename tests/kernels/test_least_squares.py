@@ -64,17 +64,32 @@ def test_cholesky_equals_its_twin(shape):
     np.testing.assert_allclose(solved_by(fast, problem), solved_by(plain, problem), rtol=2e-4, atol=2e-5)
 
 
+def inner_steps(module, name: str, problem: Problem, steps: int, tolerance: float = 0.0) -> np.ndarray:
+    solved = problem.start.copy()
+    solve = getattr(module, name)
+    solve(*problem.csr, problem.fixed, problem.penalty, solved, steps, tolerance, 0, problem.n_rows)
+    return solved
+
+
+@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
 @given(SHAPES, st.integers(1, 5))
 @example((0, 1, [1], 1), 3)
 @example((3, 100, [2000, 5], 40), 3)  # more ratings than the cache holds at this width: XᵀX is formed
-def test_conjugate_gradients_equal_their_twin(shape, steps):
+def test_inner_steps_equal_their_twin(name, shape, steps):
     problem = Problem(shape)
-    results = []
-    for module in (fast, plain):
-        solved = problem.start.copy()
-        module.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, steps, 0, problem.n_rows)
-        results.append(solved)
+    results = [inner_steps(module, name, problem, steps) for module in (fast, plain)]
     np.testing.assert_allclose(results[0], results[1], rtol=5e-3, atol=5e-4)
+
+
+@given(SHAPES, st.floats(1e-6, 1e-3))
+@example((0, 1, [1], 1), 1e-3)
+@example((3, 100, [2000, 5, 0], 40), 1e-4)
+def test_a_gradient_step_equals_its_twin(shape, length):
+    problem = Problem(shape)
+    results = [problem.start.copy(), problem.start.copy()]
+    for module, solved in zip((fast, plain), results, strict=True):
+        module.gradient_step(*problem.csr, problem.fixed, problem.penalty, solved, length, 0, problem.n_rows)
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-5)
 
 
 @given(SHAPES)
@@ -95,22 +110,81 @@ def test_rows_do_not_depend_on_how_threads_share_the_block(shape, data):
     np.testing.assert_array_equal(parts, solved_by(fast, problem))
 
 
-def test_enough_conjugate_gradient_steps_give_the_exact_solution():
+@pytest.mark.parametrize(("name", "steps"), [("solve_cg", 40), ("solve_gd", 400)])
+def test_enough_steps_give_the_exact_solution(name, steps):
     problem = Problem((5, 12, [80, 40, 200], 30))
-    solved = problem.start.copy()
-    fast.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, 40, 0, problem.n_rows)
-    np.testing.assert_allclose(solved, solved_by(plain, problem), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(inner_steps(fast, name, problem, steps), solved_by(plain, problem), rtol=1e-4, atol=1e-5)
 
 
-def test_long_rows_take_the_formed_matrix_to_the_same_result():
+@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+def test_long_rows_take_the_formed_matrix_to_the_same_result(name):
     """A row just below and one just above the cache's capacity are solved in two ways."""
     rank = 64
     capacity = fast.CACHED_VALUES // rank
     problem = Problem((6, rank, [capacity, capacity + 1], 500))
-    results = [problem.start.copy(), problem.start.copy()]
-    for module, solved in zip((fast, plain), results, strict=True):
-        module.solve_cg(*problem.csr, problem.fixed, problem.penalty, solved, 3, 0, 2)
+    results = [inner_steps(module, name, problem, 3) for module in (fast, plain)]
     np.testing.assert_allclose(results[0], results[1], rtol=5e-3, atol=5e-4)
+
+
+def residual_norms(problem: Problem, solved: np.ndarray) -> np.ndarray:
+    """‖Xᵀ(r − X u) − penalty·u‖ of each row in float64."""
+    norms = []
+    for row, u in enumerate(solved.astype(np.float64)):
+        ratings = slice(problem.indptr[row], problem.indptr[row + 1])
+        x, r = problem.fixed[problem.indices[ratings]].astype(np.float64), problem.values[ratings]
+        norms.append(np.linalg.norm(x.T @ (r - x @ u) - problem.penalty[row] * u))
+    return np.array(norms)
+
+
+@pytest.mark.parametrize("module", [fast, plain], ids=["kernel", "twin"])
+@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+def test_a_row_ends_with_the_first_step_that_is_near_enough(module, name):
+    problem = Problem((8, 6, [30, 90, 10, 200], 40))
+    steps = [inner_steps(module, name, problem, count) for count in range(60)]
+    norms = np.array([residual_norms(problem, each) for each in steps])
+    ended = inner_steps(module, name, problem, 59, 0.03)
+    needed = (norms <= 0.03 * norms[0]).argmax(axis=0)
+    assert (needed > 0).all()
+    assert len(set(needed)) > 1
+    np.testing.assert_array_equal(ended, [steps[count][row] for row, count in enumerate(needed)])
+
+
+def test_a_line_search_worked_out_by_hand():
+    """One film with the features (1, 2), rated 10, λ = 1, from u = (0, 0): the residual is (10, 20), its squared length
+    500; A = [[2, 2], [2, 5]] makes gᵀA g = 3000, so the step has length 1/6 and ends at (5/3, 10/3), the minimum
+    (the second residual is 0). From (1, 0) instead: g = (9·1 − 1, 9·2) = (8, 18), gᵀg = 388, gᵀA g = 2324."""
+    csr = np.array([0, 1]), np.array([0], np.int32), np.array([10], np.float32)
+    film, penalty = np.array([[1, 2]], np.float32), np.ones(1, np.float32)
+    for start, expected in (([0, 0], [5 / 3, 10 / 3]), ([1, 0], [1 + 388 / 2324 * 8, 388 / 2324 * 18])):
+        for module in (fast, plain):
+            solved = np.array([start], np.float32)
+            module.solve_gd(*csr, film, penalty, solved, 1, 0.0, 0, 1)
+            np.testing.assert_allclose(solved[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+def test_a_row_that_is_solved_already_stays(name):
+    """Its residual is 0, which no step may divide by."""
+    csr = np.array([0, 1]), np.array([0], np.int32), np.array([4], np.float32)
+    solved = np.array([[2, 0]], np.float32)
+    fixed, penalty = np.array([[2, 0]], np.float32), np.zeros(1, np.float32)
+    getattr(fast, name)(*csr, fixed, penalty, solved, 3, 0.0, 0, 1)
+    np.testing.assert_array_equal(solved, [[2, 0]])
+
+
+def test_a_gradient_step_goes_down_the_numeric_gradient():
+    """The step is −length times the central differences of ‖r − X u‖² + penalty·‖u‖²."""
+    problem = Problem((9, 4, [7], 10))
+    x, r = problem.fixed[problem.indices].astype(np.float64), problem.values.astype(np.float64)
+    start, length, h = problem.start[0].astype(np.float64), 1e-2, 1e-5
+
+    def loss(u: np.ndarray) -> float:
+        return float(((r - x @ u) ** 2).sum() + problem.penalty[0] * (u @ u))
+
+    gradient = np.array([(loss(start + h * e) - loss(start - h * e)) / (2 * h) for e in np.eye(4)])
+    solved = problem.start.copy()
+    fast.gradient_step(*problem.csr, problem.fixed, problem.penalty, solved, length, 0, 1)
+    np.testing.assert_allclose(solved[0], start - length * gradient, rtol=1e-5, atol=1e-6)
 
 
 def test_alice_gets_the_least_squares_solution():

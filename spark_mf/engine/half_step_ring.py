@@ -1,7 +1,7 @@
-"""ALS on a ring: blocks stay in the workers' memory, and new factors go from worker to worker.
+"""Half-steps on a ring: blocks stay in the workers' memory, and new factors go from worker to worker.
 
-The same half-steps as those of `broadcast`, and the same limit: both factor matrices, n·rank·4 bytes each, must
-fit in the driver and once per running task in the executors. They pass the driver only between stages.
+The same half-steps as those of `half_step_broadcast`, and the same limit: both factor matrices, n·rank·4 bytes each,
+must fit in the driver and once per running task in the executors. They pass the driver only between stages.
 """
 
 import time
@@ -14,8 +14,8 @@ from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
 from spark_mf.engine.gang import Gang
-from spark_mf.engine.half_step import SolvedBlock, Subproblem, solve_block
-from spark_mf.engine.iteration import Factors, Iteration, State
+from spark_mf.engine.half_step import Factors, SolvedBlock, Subproblem, solve_block
+from spark_mf.engine.iteration import Iteration, State, block_sums, block_sums_bytes, summed
 from spark_mf.engine.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
 from spark_mf.engine.ring.ring import Ring
 
@@ -41,16 +41,10 @@ class RingEngine:
     ) -> None:
         self._context, self._users, self._items, self._problem = context, users, items, problem
         largest = max(len(users.side), len(items.side)) * problem.rank * _FLOAT32_BYTES
-        self._gang = Gang(users.members.zip(items.members), timeout, largest)
+        self._gang = Gang(users.members.zip(items.members), timeout, max(largest, block_sums_bytes(problem)))
 
     def iterate(self, state: State, numbers: range, total: int) -> Iterator[Iteration]:
-        """Improve `state` as `BroadcastEngine.iterate` does; it has the factors of the last of `numbers`.
-
-        Raises
-        ------
-        ArithmeticError
-            When a factor is not finite any more.
-        """
+        """Improve `state` as `BroadcastEngine.iterate` does; it has the factors of the last of the iterations."""
         partitions = self._users.side.partition, self._items.side.partition
         sent = self._context.broadcast((partitions, state))
         problem = self._problem
@@ -58,14 +52,12 @@ class RingEngine:
         def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
             sides, start = sent.value
             member = _Member(ring, problem, _Part(ring, sides[0], record[0]), _Part(ring, sides[1], record[1]))
-            return member.work(State(start.users.copy(), start.items.copy()), len(numbers))
+            return member.work(State(start.users.copy(), start.items.copy()), numbers)
 
         try:
-            solved = self._gang.run(f"ALS {numbers[0]}–{numbers[-1]}/{total}", work)
+            solved = self._gang.run(f"{problem.estimator} {numbers[0]}–{numbers[-1]}/{total}", work)
         finally:
             sent.destroy()
-        for number, iteration in zip(numbers, solved[0].iterations, strict=False):
-            iteration.require_finite(number, problem)
         state.users = _whole([part.users for part in solved], partitions[0])
         state.items = _whole([part.items for part in solved], partitions[1])
         yield from solved[0].iterations
@@ -85,37 +77,43 @@ class _Member:
     def __init__(self, ring: Ring, problem: Subproblem, users: _Part, items: _Part) -> None:
         self._ring, self._problem, self._users, self._items = ring, problem, users, items
 
-    def work(self, state: State, n_iterations: int) -> _Solved:
-        """Run iterations, all in step with the other members; fewer when factors are not finite any more."""
+    def work(self, state: State, numbers: range) -> _Solved:
+        """Run iterations, all in step with the other members; all come to the same last one."""
         iterations: list[Iteration] = []
         self._ring.joined()
-        while len(iterations) < n_iterations and (not iterations or np.isfinite(iterations[-1].penalties)):
-            began = time.perf_counter()
-            items = self._half_step(self._items, state.users, state.items, with_errors=False)
-            users = self._half_step(self._users, state.items, state.users, with_errors=True)
-            iterations.append(self._summed(began, users, items))
+        for number in numbers:
+            iterations.append(self._iterate_once(state, number))
+            if iterations[-1].is_last(self._problem):
+                break
         own = self._ring.position
         return _Solved(state.users[self._users.rows[own]], state.items[self._items.rows[own]], iterations)
 
-    def _half_step(self, part: _Part, fixed: Factors, factors: Factors, with_errors: bool) -> list[SolvedBlock]:
-        """Solve the member's rows of one side, and write those of all members to `factors`."""
-        previous = factors if self._problem.needs_previous else None
+    def _iterate_once(self, state: State, number: int) -> Iteration:
+        """Run both half-steps and replace the factors in `state`."""
+        began = time.perf_counter()
+        old_items = state.items
+        if not self._problem.method.alternates:
+            # The users' half-step needs them once more.
+            state.items = np.empty_like(old_items)
+        items = self._half_step(self._items, state.users, old_items, state.items, measured=None)
+        fixed = state.items if self._problem.method.alternates else old_items
+        users = self._half_step(self._users, fixed, state.users, state.users, measured=state.items)
+        parts = self._ring.all_gather(block_sums(users, items, self._problem))
+        return summed(number, time.perf_counter() - began, parts, self._problem)
+
+    def _half_step(
+        self, part: _Part, fixed: Factors, previous: Factors, new: Factors, measured: Factors | None
+    ) -> list[SolvedBlock]:
+        """Improve the member's rows of one side, and write those of all members to `new`."""
+        start = previous if self._problem.needs_previous else None
         solved = []
         for block in part.blocks:
-            solved.append(solve_block(block, fixed, previous, self._problem, with_errors))
+            solved.append(solve_block(block, fixed, start, self._problem, measured))
             self._ring.alive()
         own = np.concatenate([block.factors for block in solved])
         for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):
-            factors[rows] = gathered.reshape(-1, self._problem.rank)
+            new[rows] = gathered.reshape(-1, self._problem.rank)
         return solved
-
-    def _summed(self, began: float, users: list[SolvedBlock], items: list[SolvedBlock]) -> Iteration:
-        own = np.zeros(3)
-        for block in users:
-            own += block.squared_error, block.validation_squared_error, block.penalties
-        own[2] += sum(block.penalties for block in items)
-        total = np.sum(self._ring.all_gather(own), axis=0)
-        return Iteration(time.perf_counter() - began, *total.tolist())
 
 
 def _rows_of(partition: Partition, position: int, n_members: int) -> NDArray[np.int32]:

@@ -1,0 +1,94 @@
+"""The GD estimator: gradient descent on all parameters at once."""
+
+from pyspark import keyword_only
+
+from spark_mf.blocked import _BlockedFactorizer
+from spark_mf.engine.half_step import Factors, GradientStep
+from spark_mf.gd_params import _GDParams, validate_gd_params
+from spark_mf.kernels.initial import normal_rows
+from spark_mf.kernels.random import Purpose
+from spark_mf.model import GDModel
+
+
+class GD(_BlockedFactorizer[GDModel], _GDParams):
+    """Matrix factorization of explicit ratings by gradient descent on all parameters, R ≈ U Vᵀ.
+
+    The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step down
+    the full gradient, all users and items at once from their old values,
+
+        u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
+
+    with e = r − u·v over the row's ratings, and a penalty of λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). It is
+    the plainest method and slow: each step costs about as many passes over the ratings as one of ALS with conjugate
+    gradients, and hundreds are needed where ALS takes ten. It is here to compare with, and to start from.
+
+    The step is in units of 1/|Ω| and has to suit the ratings: it may be about as large as their number divided by
+    twice the largest singular value of the matrix of ratings. That is some tens for a hundred thousand ratings from 1
+    to 5 and more for more of them. Double it until a fit stops with an ArithmeticError, which names a step to try.
+
+    A row's ratings all lie in one block, so its gradient is complete there: no gradients are added up between tasks,
+    and no rating moves. With tol, the fit ends after the first step that changed U Vᵀ by less. As everywhere the
+    same seed gives the same model to rounding, whatever the blocks are.
+
+    Examples
+    --------
+    >>> ratings = spark.createDataFrame(
+    ...     [(0, 0, 4.0), (0, 1, 2.0), (1, 1, 3.0), (1, 2, 4.0), (2, 1, 1.0), (2, 2, 5.0)],
+    ...     ["user", "item", "rating"])
+    >>> model = GD(rank=2, stepSize=0.2, maxIter=200, tol=0.01, seed=0).fit(ratings)
+    >>> model.summary.stoppedEarly
+    True
+    """
+
+    _model = GDModel
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        rank: int = 10,
+        maxIter: int = 100,
+        regParam: float = 0.05,
+        stepSize: float = 10.0,
+        regularization: str = "weighted",
+        initStd: float = 0.1,
+        tol: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        numUserBlocks: int | None = None,
+        numItemBlocks: int | None = None,
+        userCol: str = "user",
+        itemCol: str = "item",
+        ratingCol: str = "rating",
+        seed: int | None = None,
+        checkpointInterval: int = 10,
+        intermediateStorageLevel: str = "MEMORY_AND_DISK",
+        finalStorageLevel: str = "MEMORY_AND_DISK",
+        coldStartStrategy: str = "nan",
+        blockSize: int = 4096,
+        clipPredictions: bool = False,
+        engine: str = "auto",
+        ringTimeout: float = 60.0,
+        checkpointDir: str | None = None,
+        initialModel: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.setParams(**self._input_kwargs)
+
+    def _validate(self) -> None:
+        validate_gd_params(self)
+
+    def _method(self, n_ratings: int) -> GradientStep:
+        return GradientStep(self.getStepSize() / n_ratings)
+
+    def _solver_name(self) -> str:
+        return "gd"
+
+    def _initial_rows(self, purpose: Purpose, n_rows: int) -> Factors:
+        return normal_rows(self.getSeed(), purpose, n_rows, self.getRank(), self.getInitStd())
+
+    def _no_longer_finite(self, number: int) -> str:
+        step = self.getStepSize()
+        return (
+            f"step {number} diverged with stepSize={step:g}: its factors are not finite any more; use a smaller "
+            f"stepSize, such as {step / 4:g}, or scale very large ratings down"
+        )
