@@ -99,8 +99,8 @@ def solve_rows(R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector) -> M
 def solve_fully_observed(R: Matrix, fixed: Matrix, penalty: float) -> Matrix:
     """Return the solution of all rows where every pair is observed: R F (FᵀF + penalty·I)⁻¹, one k × k system.
 
-    Without a penalty it is R (F⁺)ᵀ, with the pseudoinverse F⁺.
+    Without a penalty it is R (F⁺)ᵀ, with the pseudoinverse F⁺: the solutions of the smallest norm.
     """
     if penalty == 0:
-        return R @ np.linalg.pinv(fixed).T
+        return np.linalg.lstsq(fixed, R.T, rcond=None)[0].T
     return np.linalg.solve(fixed.T @ fixed + penalty * np.eye(fixed.shape[1]), fixed.T @ R.T).T

@@ -98,7 +98,7 @@ class Estimator:
             ended = stopping.ends_after(history[-1])
             if stopping.bestIteration in (None, len(history)):
                 kept = parameters
-        summary = Summary(tuple(history), ended and len(history) < self.maxIter, stopping.bestIteration)
+        summary = Summary(tuple(history), ended, stopping.bestIteration)
         return Model(**vars(kept), summary=summary, clip=clip)
 
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:

@@ -60,7 +60,7 @@ class Summary:
 
     history: tuple[Record, ...]
     stoppedEarly: bool
-    """Whether the fit ended before maxIter by its rule of stopping."""
+    """Whether the rule of stopping ended the fit, not maxIter."""
     bestIteration: int | None
     """The iteration whose parameters the model has, counted from 1; None for the last."""
 

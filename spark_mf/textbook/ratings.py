@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 #: The most that the textbook takes: its matrices are dense, and its loops are Python's.
 MAX_CELLS, MAX_RATINGS = 5_000_000, 1_000_000
-_WAY_OUT = "use the estimator of the same name from spark_mf"
+_WAY_OUT = "use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark"
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,9 @@ class Ratings(Pairs):
         if validationIndicatorCol:
             held_out = columns[validationIndicatorCol]
             if held_out.dtype != bool:
-                raise ValueError(f"{validationIndicatorCol!r} holds {held_out.dtype}, not true or false: cast it")
+                raise ValueError(
+                    f"column {validationIndicatorCol!r} holds {held_out.dtype}, not true or false: cast it to boolean"
+                )
         user_ids, user_rows = np.unique(users[~held_out], return_inverse=True)
         item_ids, item_rows = np.unique(items[~held_out], return_inverse=True)
         order = np.lexsort((item_rows, user_rows))
@@ -205,15 +207,15 @@ def _columns(table: Any, names: list[str]) -> dict[str, NDArray[Any]]:
     columns = {name: np.asarray(table[name]) for name in names}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"the columns have different lengths, {lengths}: pass one value of each for each rating")
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"the columns have different lengths, {told}: pass one value of each for each rating")
     if lengths[names[0]] > MAX_RATINGS:
         raise ValueError(f"more than the {MAX_RATINGS:,} ratings that the textbook takes: {_WAY_OUT}")
     return columns
 
 
 def _ids(name: str, column: NDArray[Any]) -> NDArray[Any]:
-    is_text = column.dtype.kind == "O" and all(isinstance(value, str) for value in column)
-    if column.dtype.kind not in "iuU" and not is_text:
+    if column.dtype.kind not in "iuU" and not all(isinstance(value, str) for value in column):
         raise TypeError(f"column {name!r} holds {column.dtype}: ids are whole numbers or strings, and none is missing")
     return column
 
@@ -222,7 +224,7 @@ def _values(name: str, column: NDArray[Any]) -> Vector:
     try:
         values = column.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name!r} holds what is no number ({error}): ratings are finite numbers") from error
+        raise ValueError(f"column {name!r} holds {column.dtype}, not numbers: cast it to double") from error
     if not np.isfinite(values).all():
         bad = values[~np.isfinite(values)][0]
         raise ValueError(f"column {name!r} holds {bad}: ratings are finite numbers, so leave such rows out")

@@ -165,7 +165,9 @@ class _Block:
 
     def __init__(self, x: Matrix, optimizer: Optimizer, penalties: Vector, counts: Positions) -> None:
         self.x, self.optimizer = x, optimizer
-        self.w, self.counts, self.n_ratings = penalties[:, None], counts[:, None], counts.sum()
+        # What each rating of a row carries of its penalty, and the penalty in the mean form.
+        self.share = (penalties / np.maximum(counts, 1))[:, None]
+        self.of_mean = (penalties / counts.sum())[:, None]
 
     def descend(self, i: Positions, e: Matrix, slope: Matrix, step: float) -> None:
         """Go down the gradient of a batch.
@@ -184,12 +186,12 @@ class _TouchedRows(_Block):
         rows, position = np.unique(i, return_inverse=True)
         g = np.zeros((len(rows), self.x.shape[1]))
         # A row may come several times in a batch, and g[position] += … would count it once.
-        np.add.at(g, position, -2 * (e * slope - self.w[i] / self.counts[i] * self.x[i]))
+        np.add.at(g, position, -2 * (e * slope - self.share[i] * self.x[i]))
         self.x[rows] += self.optimizer.change(g, step, rows)
 
 
 class _AllRows(_Block):
     def descend(self, i: Positions, e: Matrix, slope: Matrix, step: float) -> None:
-        g = 2 * self.w / self.n_ratings * self.x
+        g = 2 * (self.of_mean * self.x)
         np.add.at(g, i, -2 * e * slope / len(i))
         self.x += self.optimizer.change(g, step)
