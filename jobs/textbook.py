@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Run the textbook: obtain every published number again, fit the same on Spark, and time each method.
+
+Leaves results.jsonl and report.md in the output folder, and prints the tables of the report.
+
+examples:
+  python jobs/textbook.py --output out/textbook
+  python jobs/textbook.py --output out/textbook --on textbook
+  python jobs/textbook.py --output out/textbook --engine ordinary --cost-ratings 5000000
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.experiments.textbook import run_textbook
+from spark_mf.experiments.textbook_report import REPORT, textbook_fault, textbook_report, textbook_tables
+from spark_mf.experiments.textbook_settings import TextbookSettings
+from spark_mf.progress import show_progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when every number is as it should be, 1 when not; SystemExit(2) for bad input."""
+    given = job_arguments(TextbookSettings, __file__, __doc__, argv)
+    settings = given.settings
+    show_progress()
+    with ExitStack() as stack:
+        spark = None
+        with one_sentence_faults(given.program):
+            folder = OutputFolder(Path(given.output), (REPORT,), overwrite=given.overwrite)
+            if settings.uses_spark:
+                spark = stack.enter_context(
+                    job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
+                )
+        folder.start()
+        rows = []
+        for row in run_textbook(settings, spark):
+            rows.append(row)
+            folder.add(row)
+    (folder.path / REPORT).write_text(textbook_report(rows), encoding="utf-8")
+    folder.finish(rows)
+    print(f"\n{textbook_tables(rows)}\n\nwritten to {folder.path}")
+    fault = textbook_fault(rows)
+    if fault:
+        print(f"{given.program}: {fault}", file=sys.stderr)
+    return 1 if fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
