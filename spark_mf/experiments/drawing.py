@@ -60,12 +60,13 @@ def crop_beginnings(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
         axes.set_ylabel(f"{axes.get_ylabel()}\n(beginnings lie above, at up to {max(first):.2f})")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG, with one legend of all that its axes name."""
-    # Below the axes, where no curve or bar can run into it; a row that is in any of the axes is in it once.
-    legend: dict[Any, Any] = {}
-    for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        legend.update(zip(labels, handles, strict=True))
-    figure.legend(list(legend.values()), list(legend), loc="outside lower center", ncols=2, frameon=False)
+def save_figure(figure: Figure, path: Path, *, legend: bool = True) -> None:
+    """Write the figure as PNG, with one legend of all that its axes name unless they have their own."""
+    if legend:
+        # Below the axes, where no curve or bar can run into it; a row that is in any of the axes is in it once.
+        named: dict[Any, Any] = {}
+        for axes in figure.axes:
+            handles, labels = axes.get_legend_handles_labels()
+            named.update(zip(labels, handles, strict=True))
+        figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, format="png")

@@ -26,6 +26,8 @@ PLOTS = (CONVERGENCE_BY_ITERATION, CONVERGENCE_BY_TIME, FIT_TIME)
 
 # Curves whose times differ by more are drawn over a logarithmic axis.
 _LINEAR_RANGE = 20.0
+# Beside more epochs than these, the few iterations of ALS would be a wall at the left.
+_LINEAR_ITERATIONS = 50
 
 Value = Callable[[IterationRecord], float | None]
 
@@ -51,7 +53,11 @@ def draw_convergence_by_iteration(rows: Sequence[ResultRow], path: Path) -> None
     figure = _convergence(rows, lambda row: [float(record.iteration) for record in row.history])
     figure.axes[0].set_title(f"RMSE by iteration (ALS) or epoch (SGD)\n{_subject(rows[0])}", fontsize=11)
     figure.axes[1].set_xlabel("iteration or epoch")
-    figure.axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    if max((len(row.history) for row in rows), default=0) > _LINEAR_ITERATIONS:
+        figure.axes[1].set_xscale("log")
+        figure.axes[1].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    else:
+        figure.axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     save_figure(figure, path)
 
 
@@ -80,7 +86,7 @@ def _convergence(rows: Sequence[ResultRow], places: Callable[[ResultRow], list[f
     figure = new_figure(8.4)
     above, below = figure.subplots(2, sharex=True)
     _draw_errors(above, rows, places, _test_rmse, "test RMSE, in units of the ratings")
-    _draw_errors(below, rows, places, _train_rmse, "training RMSE (of SGD: running)")
+    _draw_errors(below, rows, places, _train_rmse, "training RMSE (of spark_mf.SGD: running)")
     return figure
 
 

@@ -125,12 +125,19 @@ def test_a_beginning_far_off_does_not_flatten_the_others(tmp_path, make_row, sav
     assert "beginnings lie above, at up to 2.70" in axes.get_ylabel()
 
 
+@pytest.mark.parametrize(("epochs", "scale"), [(50, "linear"), (51, "log")])
+def test_many_epochs_are_drawn_over_a_logarithmic_axis(tmp_path, comparison, make_row, saved, epochs, scale):
+    history = tuple(IterationRecord(k, 0.5, None, None, 1 / k) for k in range(1, epochs + 1))
+    plots.draw_convergence_by_iteration([comparison[0], make_row(label="SGD", history=history)], tmp_path / "plot.png")
+    assert saved[0].axes[1].get_xscale() == scale
+
+
 def test_axes_have_names_and_units(tmp_path, comparison, saved):
     plots.draw_all(comparison[3:], tmp_path)
     by_iteration, by_time, fits = (figure.axes for figure in saved)
     for above, below in (by_iteration, by_time):
         assert above.get_ylabel() == "test RMSE, in units of the ratings"
-        assert below.get_ylabel() == "training RMSE (of SGD: running)"
+        assert below.get_ylabel() == "training RMSE (of spark_mf.SGD: running)"
     assert by_iteration[1].get_xlabel() == "iteration or epoch"
     assert by_time[1].get_xlabel().startswith("seconds since the fit began; all that is not an iteration")
     assert fits[0].get_xlabel() == "seconds"

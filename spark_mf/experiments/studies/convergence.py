@@ -34,11 +34,10 @@ _MOST_PYSPARK_ITERATIONS = 10
 def run(fits: Fits) -> Iterator[ResultRow]:
     """Fit each method from its own random start, all for one objective and λ."""
     tuning = fits.settings.tuning
-    batch = {"batchSize": tuning.batch_size, "stepSize": tuning.batch_step_size}
     yield fits.sgd("SGD")
-    yield fits.sgd("mini-batch SGD", **batch)
-    yield fits.sgd("momentum", **batch, optimizer="momentum")
-    yield fits.sgd("Adam", **batch | {"stepSize": tuning.adam_step_size}, optimizer="adam")
+    yield fits.batch_sgd("mini-batch SGD")
+    yield fits.batch_sgd("momentum", optimizer="momentum")
+    yield fits.batch_sgd("Adam", optimizer="adam", stepSize=tuning.adam_step_size)
     yield fits.als("ALS")
     yield _pyspark(fits)
 

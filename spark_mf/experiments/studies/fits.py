@@ -54,10 +54,23 @@ class Fits:
             "stepSize": tuning.step_size,
             "fitBias": False,
             "initStd": tuning.init_std,
+            "optimizer": "sgd",
             "schedule": "constant",
+            "batchSize": 1,
             "earlyStoppingPatience": 0,
         }
-        return self._run(label, "SGD", {**own, **changes})
+        return self._run(label, "SGD", own | changes)
+
+    def batch_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches."""
+        tuning = self.settings.tuning
+        return self.sgd(label, **{"batchSize": tuning.batch_size, "stepSize": tuning.batch_step_size, **changes})
+
+    def biased_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches, with biases."""
+        tuning = self.settings.tuning
+        own = {"fitBias": True, "biasRegParam": tuning.bias_reg_param, "stepSize": tuning.biased_step_size}
+        return self.batch_sgd(label, **own | changes)
 
     def _run(self, label: str, name: str, changes: dict[str, Any]) -> ResultRow:
         tuning = self.settings.tuning
@@ -95,7 +108,7 @@ class Fits:
             **{name: params[name] for name in ("rank", "regParam", "regularization", "seed")},
             "model": f"{package}.{name}",
             "label": label,
-            "solver": params.get("optimizer", "sgd") if name == "SGD" else params.get("solver", "cholesky"),
+            "solver": params.get("optimizer", "cholesky"),
             "blocks": None,
             "iterations": params["maxIter"],
             "step": _step(params) if name == "SGD" else None,
@@ -107,14 +120,14 @@ _COUNTED = ("dataset", "users", "items", "ratings", "test_ratings", "cold_test_r
 
 
 def _step(params: dict[str, Any]) -> StepParams:
-    defaults = {"optimizer": "sgd", "decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": None}
-    given = {name: params[name] for name in _STEP_PARAMS if name in params}
-    has_biases = params["fitBias"]
-    biases = {
-        "biasStepSize": params.get("biasStepSize", params["stepSize"]),
-        "biasRegParam": params.get("biasRegParam"),
-    }
-    return StepParams(**(defaults | given | (biases if has_biases else {"biasRegParam": None})))
+    step = StepParams(
+        **{name: params[name] for name in _STEP_PARAMS if name in params},
+        decay=1.0,
+        updateOrder="simultaneous",
+        biasStepSize=params["stepSize"],
+        **({} if "biasRegParam" in params else {"biasRegParam": None}),
+    )
+    return step if params["fitBias"] else step.without_biases()
 
 
 def _record(found: Any) -> IterationRecord:

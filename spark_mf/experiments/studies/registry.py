@@ -2,11 +2,27 @@
 
 import textwrap
 
+from spark_mf.experiments.studies.adam_vs_momentum import ADAM_VS_MOMENTUM
 from spark_mf.experiments.studies.convergence import CONVERGENCE
+from spark_mf.experiments.studies.early_stopping import EARLY_STOPPING
+from spark_mf.experiments.studies.generalization_gap import GENERALIZATION_GAP
+from spark_mf.experiments.studies.landscape import LANDSCAPE
+from spark_mf.experiments.studies.rank import RANK
+from spark_mf.experiments.studies.regularization import REGULARIZATION
 from spark_mf.experiments.studies.settings import SPARK, ExperimentSettings
 from spark_mf.experiments.studies.study import Study
+from spark_mf.experiments.studies.update_paths import UPDATE_PATHS
 
-STUDIES = (CONVERGENCE,)
+STUDIES: tuple[Study, ...] = (
+    CONVERGENCE,
+    REGULARIZATION,
+    RANK,
+    EARLY_STOPPING,
+    LANDSCAPE,
+    GENERALIZATION_GAP,
+    UPDATE_PATHS,
+    ADAM_VS_MOMENTUM,
+)
 
 
 def find_study(settings: ExperimentSettings) -> Study:

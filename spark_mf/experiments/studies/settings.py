@@ -56,16 +56,17 @@ class ExperimentSettings(ReadSettings):
     iterations: int | None = _tuned("iterations", whole(1), "iterations of ALS", _MODEL)
     reg_param: float | None = _tuned("reg_param", AT_LEAST_ZERO, "λ of factors", _MODEL)
     bias_reg_param: float | None = _tuned("bias_reg_param", AT_LEAST_ZERO, "λ of biases", _MODEL)
-    als_reg_param: float | None = _tuned(
-        "als_reg_param", AT_LEAST_ZERO, "λ of ALS where λ stays and ranks vary", _MODEL
-    )
+    rank_reg_param: float | None = _tuned("rank_reg_param", AT_LEAST_ZERO, "λ where it stays and ranks vary", _MODEL)
     init_std: float | None = _tuned("init_std", AT_LEAST_ZERO, "standard deviation of SGD's initial factors", _MODEL)
     step_size: float | None = _tuned("step_size", _ABOVE_ZERO, "step of single ratings", _MODEL)
     batch_size: int | None = _tuned("batch_size", whole(1), "ratings of a batch", _MODEL)
     batch_step_size: float | None = _tuned("batch_step_size", _ABOVE_ZERO, "step of a batch's summed gradient", _MODEL)
     adam_step_size: float | None = _tuned("adam_step_size", _ABOVE_ZERO, "step of Adam", _MODEL)
-    lambdas: tuple[float, ...] | None = _tuned("lambdas", _AT_LEAST_ZERO_EACH, "λ of SGD", _SWEEPS)
-    als_lambdas: tuple[float, ...] | None = _tuned("als_lambdas", _AT_LEAST_ZERO_EACH, "λ of ALS", _SWEEPS)
+    biased_step_size: float | None = _tuned("biased_step_size", _ABOVE_ZERO, "the same of a model with biases", _MODEL)
+    lambdas: tuple[float, ...] | None = _tuned("lambdas", _AT_LEAST_ZERO_EACH, "λ of models without biases", _SWEEPS)
+    biased_lambdas: tuple[float, ...] | None = _tuned(
+        "biased_lambdas", _AT_LEAST_ZERO_EACH, "λ of models with biases", _SWEEPS
+    )
     ranks: tuple[int, ...] | None = _tuned(
         "ranks", several(whole(1), "a list of different whole numbers of at least 1"), "ranks of ALS", _SWEEPS
     )
@@ -79,7 +80,8 @@ class ExperimentSettings(ReadSettings):
     pyspark_history: tuple[int, ...] = setting(
         (1, 2, 3, 5, 7),
         several(whole(1), "a list of different whole numbers of at least 1"),
-        "iterations after which convergence measures pyspark's RMSE besides the last one, which is at most the 10th; each costs a fit",
+        "iterations after which convergence measures pyspark's RMSE besides the last one, which is at most the 10th; "
+        "each costs a fit",
         group=_SWEEPS,
     )
     master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
@@ -87,7 +89,7 @@ class ExperimentSettings(ReadSettings):
 
     def __post_init__(self) -> None:
         """Raise ValueError for a sweep over nothing."""
-        for name in ("lambdas", "als_lambdas", "ranks", "step_factors"):
+        for name in ("lambdas", "biased_lambdas", "ranks", "step_factors"):
             if getattr(self, name) == ():
                 raise ValueError(f"--{name.replace('_', '-')} is empty; give at least one value, such as 1.")
 

@@ -26,16 +26,23 @@ class Tuning:
     batch_step_size: float
     """Of batches, with momentum and without."""
     adam_step_size: float
+    biased_step_size: float
+    """Of batches, in a model with biases."""
     lambdas: tuple[float, ...]
-    """That `regularization` and `generalization-gap` give SGD with biases."""
-    als_lambdas: tuple[float, ...]
-    """That `regularization` and `rank` give ALS."""
+    """Of models without biases."""
+    biased_lambdas: tuple[float, ...]
+    """Of models with biases."""
     ranks: tuple[int, ...]
-    """That `rank` gives ALS; its λ is the least of als_lambdas that all ranks bear, als_reg_param."""
-    als_reg_param: float
+    rank_reg_param: float
+    """λ where it stays and ranks vary; small enough to overfit."""
     patience: int
     step_factors: tuple[float, ...]
     """Times the step of each optimizer."""
+
+    @property
+    def middle_lambda(self) -> float:
+        """The middle one of lambdas, which is meant to be a good one."""
+        return sorted(self.lambdas)[len(self.lambdas) // 2]
 
 
 # The source's steps are those of averaged gradients, .005 and .02, and its λ is that of the mean objective.
@@ -51,12 +58,13 @@ PUBLISHED = Tuning(
     batch_size=32,
     batch_step_size=0.02 / 32,
     adam_step_size=0.01,
-    lambdas=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
-    als_lambdas=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01),
+    biased_step_size=0.01 / 32,
+    biased_lambdas=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
+    lambdas=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01),
     ranks=(1, 2, 4, 8, 16),
-    als_reg_param=0.0002,
+    rank_reg_param=0.0002,
     patience=10,
-    step_factors=(0.1, 0.3, 1.0, 3.0, 10.0),
+    step_factors=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
 )
 
 RATINGS = Tuning(
@@ -71,10 +79,11 @@ RATINGS = Tuning(
     batch_size=32,
     batch_step_size=0.01,
     adam_step_size=0.005,
-    lambdas=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
-    als_lambdas=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3),
+    biased_step_size=0.01,
+    biased_lambdas=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+    lambdas=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3),
     ranks=(1, 2, 4, 8, 16),
-    als_reg_param=0.05,
+    rank_reg_param=0.05,
     patience=10,
-    step_factors=(0.1, 0.3, 1.0, 3.0, 10.0),
+    step_factors=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
 )

@@ -1,0 +1,109 @@
+"""What stopping early saves, and what it costs."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spark_mf.experiments.drawing import COLORS, crop_beginnings, draw_curve, new_figure, save_figure
+from spark_mf.experiments.report import aligned
+from spark_mf.experiments.rows import ResultRow
+from spark_mf.experiments.studies.fits import Fits
+from spark_mf.experiments.studies.readings import (
+    EPOCH,
+    TEST_RMSE,
+    TRAIN_RMSE,
+    best,
+    by_iteration,
+    finished,
+    given_to_fits,
+    label_axes,
+    last,
+    subject,
+    test_rmse,
+    train_rmse,
+    without_curve,
+)
+from spark_mf.experiments.studies.study import Study
+
+PICTURE = "early_stopping.png"
+
+
+def run(fits: Fits) -> Iterator[ResultRow]:
+    """Fit momentum from the same start twice: for all epochs, and until patience ends."""
+    tuning = fits.settings.tuning
+    given = {"optimizer": "momentum", "regParam": min(tuning.lambdas)}
+    yield fits.batch_sgd("all epochs", **given)
+    yield fits.batch_sgd(f"patience {tuning.patience}", **given, earlyStoppingPatience=tuning.patience)
+
+
+def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
+    """Test and training RMSE over epochs, with the epochs that are best and where patience ended."""
+    fitted = finished(rows)
+    if not fitted:
+        return []
+    figure = new_figure(7.6)
+    above, below = figure.subplots(2, sharex=True)
+    for axes, value, name in ((above, test_rmse, TEST_RMSE), (below, train_rmse, TRAIN_RMSE)):
+        for place, row in enumerate(fitted):
+            draw_curve(axes, place, row.label, by_iteration(row, value))
+        label_axes(axes, "", name)
+        crop_beginnings(axes, [[error for _, error in by_iteration(row, value)] for row in fitted])
+        for place, row in enumerate(fitted):
+            axes.axvline(
+                best(row).iteration,
+                color=COLORS[place],
+                linestyle=(0, (1, 2 + 2 * place)),
+                label=f"{row.label}: best epoch, {best(row).iteration}",
+            )
+        for row in fitted:
+            if len(row.history) < row.iterations:
+                stopped = len(row.history)
+                axes.axvline(stopped, color="black", linewidth=2.0, label=f"{row.label}: stopped, {stopped}")
+    below.set_xlabel(EPOCH)
+    above.set_title(f"Stopping early\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
+    save_figure(figure, folder / PICTURE)
+    return [PICTURE]
+
+
+def findings(rows: Sequence[ResultRow]) -> str:
+    """Where the patient fit stopped, the epochs saved, and both fits' errors."""
+    fitted = finished(rows)
+    headers = ("fit", "epochs", "best epoch", "test RMSE at it", "last test RMSE", "last training RMSE", "seconds")
+    cells = [
+        (
+            row.label,
+            f"{len(row.history)}",
+            f"{best(row).iteration}",
+            f"{test_rmse(best(row)):.4f}",
+            f"{test_rmse(last(row)):.4f}",
+            f"{train_rmse(last(row)):.4f}",
+            f"{sum(record.seconds for record in row.history):.2f}",
+        )
+        for row in fitted
+    ]
+    table = aligned(headers, cells)
+    if len(fitted) < 2:
+        return f"{table}\n\nA fit failed, so there is nothing to compare."
+    fixed, patient = fitted
+    saved = patient.iterations - len(patient.history)
+    if saved == 0:
+        return f"{table}\n\nThe error went down until the last epoch or shortly before, so nothing was saved."
+    kept = test_rmse(best(patient))
+    return (
+        f"{table}\n\nThe patient fit stopped after epoch {len(patient.history)} and saved {saved} of "
+        f"{fixed.iterations} epochs ({saved / fixed.iterations:.0%}). Its model is that of epoch "
+        f"{best(patient).iteration}, whose test RMSE is {test_rmse(last(fixed)) - kept:.4f} below that of the last of "
+        f"all epochs, and {kept - test_rmse(best(fixed)):.4f} above the best of all epochs."
+    )
+
+
+EARLY_STOPPING = Study(
+    name="early-stopping",
+    asks="Momentum with hardly a penalty, which overfits: what does stopping after some epochs without "
+    "improvement save, and does it miss a better epoch?",
+    row_type=ResultRow,
+    pictures=(PICTURE,),
+    run=run,
+    draw=draw,
+    findings=findings,
+    given=given_to_fits,
+)
