@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_mf.textbook.checks import require, require_above_zero, require_choice, require_count, require_part
-from spark_mf.textbook.checks import require_at_least_zero as at_least_zero
+from spark_mf.textbook.checks import (
+    require,
+    require_above_zero,
+    require_at_least_zero,
+    require_choice,
+    require_count,
+    require_part,
+)
 from spark_mf.textbook.estimator import Estimator
 from spark_mf.textbook.loss import objective, row_penalties
 from spark_mf.textbook.model import Parameters
@@ -33,9 +39,11 @@ class SGD(Estimator):
       ``regularization="mean"``. Errors are averaged, and every row is shrunk, and its state moves, at every batch.
 
     Both are unbiased: over a batch drawn at random "touched" is in expectation B/|Ω| times, "all" 1/|Ω| times the
-    gradient of the sum form. So "all" with stepSize s is in expectation "touched" with stepSize s/B and the same
-    λ and regularization, and with one batch for all ratings it is the same to rounding (but Adam, whose steps do not
-    grow with the gradient, then keeps s).
+    gradient of the sum form. So a step s of "all" is in expectation a step s/B of "touched" with the same λ and
+    regularization, and where one batch has all ratings and each row one of them, it is the same to rounding. That
+    holds for the plain optimizer; momentum and Adam differ with smaller batches, as "touched" lets the state of a row
+    rest between its ratings, and Adam, whose steps do not grow with the gradient, keeps the step s. The last batch of
+    an epoch may be smaller: averaged, its ratings count for more.
 
     ``updateOrder="sequential"`` updates the items of a batch first and the users from the new items, by the errors
     before both; with ``batchSize=1`` that is ALS+SGD. "simultaneous" updates both from the old ones. Koren, Bell and
@@ -89,8 +97,8 @@ class SGD(Estimator):
         require_above_zero("epsilon", self.epsilon)
         require_above_zero("stepSize", self.stepSize)
         require_above_zero("biasStepSize", self._bias_step)
-        at_least_zero("biasRegParam", self._bias_lambda)
-        at_least_zero("decay", self.decay)
+        require_at_least_zero("biasRegParam", self._bias_lambda)
+        require_at_least_zero("decay", self.decay)
         is_factor = self.schedule != "exponential" or 0 < self.decay <= 1
         require(is_factor, "decay", self.decay, "a factor in (0, 1] with schedule 'exponential'")
         for name in ("momentum", "beta1", "beta2"):

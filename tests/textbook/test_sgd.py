@@ -58,6 +58,8 @@ def test_biases_by_hand():
     np.testing.assert_allclose(once.itemBias, [0], atol=1e-15)
     twice = replace(sgd, maxIter=2).fit(ratings, initial=zeros)
     np.testing.assert_allclose(twice.userBias, [-0.2 - 0.1 * (1.8 - 0.04), 0.2 + 0.1 * (1.8 - 0.04)])
+    slower = replace(sgd, maxIter=2, schedule="exponential", decay=0.5).fit(ratings, initial=zeros)
+    np.testing.assert_allclose(slower.userBias, [-0.2 - 0.05 * (1.8 - 0.04), 0.2 + 0.05 * (1.8 - 0.04)])
 
 
 def test_a_row_twice_in_a_batch_gets_both_gradients():
