@@ -19,16 +19,19 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
         u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
 
     with e = r − u·v over the row's ratings, and a penalty of λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). It is
-    the plainest method and slow: each step costs about as many passes over the ratings as one of ALS with conjugate
-    gradients, and hundreds are needed where ALS takes ten. It is here to compare with, and to start from.
+    the plainest method and slow: a step takes a fraction of the time of an ALS iteration, but hundreds are needed where
+    ALS needs ten. It is here to compare with.
 
-    The step is in units of 1/|Ω| and has to suit the ratings: it may be about as large as their number divided by
-    twice the largest singular value of the matrix of ratings. That is some tens for a hundred thousand ratings from 1
-    to 5 and more for more of them. Double it until a fit stops with an ArithmeticError, which names a step to try.
+    The step is in units of 1/|Ω| and has to suit the ratings: about |Ω|/(8σ), with σ the largest singular value of the
+    matrix of ratings (0 where there is none), is safe. That is 3 for a thousand ratings from 1 to 5, 20 for a hundred
+    thousand, and more for more of them; twice as much may still do. One that is too large ends the fit with an
+    ArithmeticError that names a smaller one to try.
+
+    With `tol` the fit ends after the first step that changed U Vᵀ by less. The first factors are nearly 0 and so is
+    the gradient there: the first steps change little, too, and a tol above that ends the fit at once.
 
     A row's ratings all lie in one block, so its gradient is complete there: no gradients are added up between tasks,
-    and no rating moves. With tol, the fit ends after the first step that changed U Vᵀ by less. As everywhere the
-    same seed gives the same model to rounding, whatever the blocks are.
+    and no rating moves. The same seed gives the same model to rounding, whatever the blocks are.
 
     Examples
     --------

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf import ALS, SGD, checkpoint
+from spark_mf import ALS, GD, SGD, checkpoint
 from spark_mf.checkpoint import CHECKPOINT, Checkpoint, SavedFit
 from spark_mf.summary import IterationRecord
 from tests.same_model import assert_same_model
@@ -57,6 +57,11 @@ def sgd(**params: Any) -> SGD:
     return SGD(**given | params)
 
 
+def gd(**params: Any) -> GD:
+    given: dict[str, Any] = {"rank": 3, "maxIter": 5, "seed": 7, "engine": "broadcast", "checkpointInterval": 2}
+    return GD(**given | params)
+
+
 class CutShortError(Exception):
     """Takes the place of a SIGKILL, after which nothing of the fit is left but its folder."""
 
@@ -92,6 +97,7 @@ def cut_short(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 FITS = [
     pytest.param(als, id="ALS"),
     pytest.param(lambda **params: als(solver="cg", engine="ring", **params), id="ALS cg on the ring"),
+    pytest.param(lambda **params: gd(tol=1e-9, **params), id="GD", marks=pytest.mark.slow),
     pytest.param(sgd, id="SGD on the ring"),
     pytest.param(lambda **params: sgd(engine="stages", optimizer="adam", **params), id="SGD adam in stages"),
 ]

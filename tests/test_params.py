@@ -28,6 +28,7 @@ def test_everything_of_pyspark_is_there_with_its_default():
 def test_own_params():
     ours = params()
     assert (ours.getRegularization(), ours.getSolver(), ours.getInnerSteps()) == ("weighted", "cholesky", 3)
+    assert (ours.getInnerTol(), ours.getTol()) == (0.0, 0.0)
     assert not ours.isDefined("validationIndicatorCol")
     assert "ALS-WR" in ours.explainParam("regularization")
 
@@ -46,6 +47,7 @@ def test_shared_setters_return_the_instance():
         {},
         {"maxIter": 0, "regParam": 0.0, "checkpointInterval": -1, "rank": 1},
         {"regularization": "mean", "solver": "cg", "innerSteps": 1},
+        {"solver": "gd", "innerTol": 0.5, "tol": 0.1},
         {
             "coldStartStrategy": "Drop",
             "intermediateStorageLevel": "MEMORY_ONLY_SER",
@@ -66,6 +68,10 @@ def test_usable_values_pass(values):
         ({"numItemBlocks": -1}, "numItemBlocks=-1"),
         ({"blockSize": 0}, "blockSize=0"),
         ({"innerSteps": 0}, "innerSteps=0"),
+        ({"innerTol": 1.0}, "innerTol=1.0 is not possible: use a number from 0 to below 1"),
+        ({"innerTol": -0.1}, "innerTol=-0.1"),
+        ({"tol": -1.0}, "tol=-1.0 is no change of the factors' product: use a finite number of 0 or more"),
+        ({"tol": math.inf}, "tol=inf"),
         ({"maxIter": -1}, "maxIter=-1 is negative"),
         ({"regParam": -0.1}, "regParam=-0.1 .*finite number of 0 or more"),
         ({"regParam": math.nan}, "regParam=nan"),

@@ -11,7 +11,7 @@ from pyspark.ml.feature import SQLTransformer
 from pyspark.sql.types import IntegerType
 
 from spark_mf.engine.factors import collect_factors, factors_arrays, factors_frame
-from spark_mf.model import ALSModel, SGDModel
+from spark_mf.model import ALSModel, GDModel, SGDModel
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 SUMMARY = TrainingSummary(
@@ -80,7 +80,7 @@ def test_model_without_summary(model, tmp_path):
     assert not ALSModel.load(path).hasSummary
 
 
-@pytest.mark.parametrize("cls", [ALSModel, SGDModel])
+@pytest.mark.parametrize("cls", [ALSModel, GDModel, SGDModel])
 def test_biases_mean_and_range_are_saved(spark, tmp_path, cls):
     users = factors_frame(spark, np.array([2, 1]), np.array([[3], [1]], np.float32), np.array([0.5, -2], np.float32))
     items = factors_frame(spark, np.array([5]), np.array([[2]], np.float32), np.array([-0.25], np.float32))

@@ -8,7 +8,7 @@ import pytest
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 SUMMARY = TrainingSummary(
-    history=(IterationRecord(1, 0.5, 10.25, 0.9, None), IterationRecord(2, 0.25, None, 0.8, 0.95, 0.0625)),
+    history=(IterationRecord(1, 0.5, 10.25, 0.9, None), IterationRecord(2, 0.25, None, 0.8, 0.95, 0.0625, 7.5)),
     setupSeconds=1.5,
     totalSeconds=2.25,
     users=3,
@@ -29,6 +29,7 @@ def test_histories_are_columns_of_the_records():
     assert SUMMARY.trainRmseHistory == [0.9, 0.8]
     assert SUMMARY.validationRmseHistory == [None, 0.95]
     assert SUMMARY.stepSizeHistory == [None, 0.0625]
+    assert SUMMARY.productChangeHistory == [None, 7.5]
 
 
 def test_text_holds_everything():
@@ -41,7 +42,8 @@ def test_text_of_a_fit_before_there_was_sgd():
     fields = json.loads(replace(SUMMARY, history=SUMMARY.history[:1]).to_json())
     for key in ("engine", "bestIteration", "stoppedEarly", "biasRegParam"):
         del fields[key]
-    del fields["history"][0]["step_size"]
+    for key in ("step_size", "product_change"):
+        del fields["history"][0][key]
     summary = TrainingSummary.from_json(json.dumps(fields))
     assert (summary.engine, summary.bestIteration, summary.stoppedEarly) == ("broadcast", None, False)
     assert (summary.biasRegParam, summary.stepSizeHistory) == (None, [None])

@@ -1,9 +1,11 @@
 """Fits that start from a saved model: what it knows, what is new, and what cannot be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from spark_mf import ALS, SGD, ALSModel, SGDModel
+from spark_mf import ALS, GD, SGD, ALSModel, GDModel, SGDModel
 from spark_mf.data.generating import generate_ratings
 from spark_mf.engine.factors import collect_factors
 
@@ -21,11 +23,17 @@ def als(**params) -> ALS:
     return ALS(**{"rank": 3, "maxIter": 4, "seed": 5} | params)
 
 
+def gd(**params: Any) -> GD:
+    given: dict[str, Any] = {"rank": 3, "maxIter": 2, "seed": 5, "engine": "broadcast"}
+    return GD(**given | params)
+
+
 @pytest.fixture(scope="module")
 def saved(ratings, tmp_path_factory):
     """Paths of saved models by name, and the models."""
     folder = tmp_path_factory.mktemp("models")
     models = {"sgd": sgd().fit(ratings), "plain": sgd(fitBias=False).fit(ratings), "als": als().fit(ratings)}
+    models["gd"] = gd().fit(ratings)
     for name, model in models.items():
         model.save(str(folder / name))
     return {name: (str(folder / name), model) for name, model in models.items()}
@@ -36,7 +44,8 @@ def predictions(model, frame):
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "kind"), [("sgd", sgd, SGDModel), ("plain", sgd, SGDModel), ("als", als, ALSModel)]
+    ("name", "make", "kind"),
+    [("sgd", sgd, SGDModel), ("plain", sgd, SGDModel), ("als", als, ALSModel), ("gd", gd, GDModel)],
 )
 def test_without_iterations_the_model_is_the_one_that_it_starts_from(ratings, saved, name, make, kind):
     path, model = saved[name]
