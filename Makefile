@@ -7,9 +7,10 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; \
 	done),python3)
 INPUTS := pyproject.toml constraints.txt
+EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench bench-kernels bench-ratings constraints clean preflight
+.PHONY: help demo test test-all lint bench bench-kernels bench-ratings experiments constraints clean preflight
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,11 @@ bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the 
 
 bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
+
+experiments: preflight $(VENV)/installed ## Run the eight studies into out/experiments/NAME; ARGS=… for more options
+	for name in $(EXPERIMENTS); do \
+		$(VENV)/bin/python jobs/experiments.py $$name --output out/experiments/$$name --overwrite $(ARGS) || exit 1; \
+	done
 
 constraints: ## Write constraints.txt anew with the newest releases that fit pyproject.toml
 	rm -rf $(VENV)-constraints

@@ -56,7 +56,8 @@ def crop_beginnings(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
         return
     margin = 0.1 * (max(later) - min(later))
     if margin > 0 and max(first) > max(later) + margin:
-        axes.set_ylim(min(later + first) - margin, max(later) + margin)
+        lowest = min(min(curve) for curve in curves)
+        axes.set_ylim(lowest - margin, max(later) + margin)
         axes.set_ylabel(f"{axes.get_ylabel()}\n(beginnings lie above, at up to {max(first):.2f})")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from spark_mf.summary import IterationRecord
 from spark_mf.typed_json import from_json_object
@@ -165,7 +165,7 @@ def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
 def read_rows(path: Path) -> list[ResultRow]: ...
 @overload
 def read_rows(path: Path, row_type: type[T]) -> list[T]: ...
-def read_rows(path: Path, row_type: type = ResultRow) -> list:
+def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
     """Read the rows of a ``results.jsonl``, dataclasses of ``row_type``; keys that it does not have are ignored.
 
     Raises
@@ -177,7 +177,7 @@ def read_rows(path: Path, row_type: type = ResultRow) -> list:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there are no result rows at {path}: give the path of a results.jsonl.")
-    rows = []
+    rows: list[Any] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue

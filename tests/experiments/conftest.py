@@ -1,9 +1,10 @@
-"""Result rows of a made-up comparison, for tests that need no Spark."""
+"""Result rows of a made-up comparison and a look at what is drawn, for tests that need no Spark."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from spark_mf.experiments.rows import ResultRow, StepParams
 from spark_mf.summary import IterationRecord
@@ -110,3 +111,17 @@ def comparison() -> list[ResultRow]:
             error="no memory left",
         ),
     ]
+
+
+@pytest.fixture
+def saved(monkeypatch):
+    """The figures that were saved, so that a test can look at what they hold."""
+    figures = []
+    save = Figure.savefig
+
+    def remember(figure, *given, **named):
+        figures.append(figure)
+        save(figure, *given, **named)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures

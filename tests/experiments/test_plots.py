@@ -3,25 +3,10 @@
 import dataclasses
 
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from spark_mf.experiments import plots
 from spark_mf.summary import IterationRecord
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved, so that a test can look at what they hold."""
-    figures = []
-    save = Figure.savefig
-
-    def remember(figure, *given, **named):
-        figures.append(figure)
-        save(figure, *given, **named)
-
-    monkeypatch.setattr(Figure, "savefig", remember)
-    return figures
 
 
 def lines_of(figure, panel=0):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from spark_mf.experiments.drawing import COLORS, MARKERS, crop_beginnings, draw_curve, new_figure, save_figure
+from spark_mf.experiments.drawing import COLORS, draw_curve, new_figure, save_figure
 from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.readings import (
@@ -22,19 +22,21 @@ from spark_mf.experiments.studies.readings import (
     test_rmse,
 )
 from spark_mf.experiments.studies.study import Study
-from spark_mf.experiments.studies.sweeps import draw_sweep
+from spark_mf.experiments.studies.sweeps import draw_sweep, spread_errors
 
 CURVES, SENSITIVITY = "adam_vs_momentum.png", "sensitivity_to_step.png"
 _NAMES = {"sgd": "plain", "momentum": "momentum", "adam": "Adam"}
 # A step is near the best of its optimizer when its error exceeds it by no more.
 _NEAR = 0.05
+_FAILED = "diverged or failed"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
     """Fit mini-batch SGD with each optimizer at each multiple of its step."""
     tuning = fits.settings.tuning
+    steps = {"sgd": tuning.batch_step_size, "momentum": tuning.momentum_step_size, "adam": tuning.adam_step_size}
     for optimizer, name in _NAMES.items():
-        step = tuning.adam_step_size if optimizer == "adam" else tuning.batch_step_size
+        step = steps[optimizer]
         for factor in tuning.step_factors:
             yield fits.batch_sgd(
                 f"{name}, step {factor * step:g}",
@@ -68,18 +70,15 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 def _draw_curves(found: dict[str, list[ResultRow]], path: Path) -> None:
     figure = new_figure(1.2 + 3.4 * len(found))
     all_axes = figure.subplots(len(found), sharex=True, sharey=True, squeeze=False)[:, 0]
-    curves = []
     for axes, (name, rows) in zip(all_axes, found.items(), strict=True):
         for place, row in enumerate(rows):
-            label = f"step {step_of(row):g}" + (" (diverged or failed)" if row.error else "")
-            curve = by_iteration(row, test_rmse)
+            label = f"{step_of(row):.4g}" + (f": {_FAILED}" if row.error else "")
             # An empty line gives a fit that diverged its place in the legend.
-            draw_curve(axes, place, label, curve or [(float("nan"), float("nan"))])
-            curves += [[error for _, error in curve]] if curve else []
+            draw_curve(axes, place, label, by_iteration(row, test_rmse) or [(float("nan"), float("nan"))])
         label_axes(axes, "", f"{name}: test RMSE")
+        spread_errors(axes)
         # Beside its panel, as each optimizer has steps of its own.
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    crop_beginnings(all_axes[0], curves)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title="step")
     all_axes[-1].set_xlabel(EPOCH)
     all_axes[0].set_title(f"Test RMSE by optimizer and step\n{subject(next(iter(found.values()))[0])}", fontsize=11)
     save_figure(figure, path, legend=False)
@@ -94,6 +93,7 @@ def _draw_sensitivity(found: dict[str, list[ResultRow]], path: Path) -> None:
             errors = [test_rmse(best(row)) for row in fitted]
             draw_sweep(axes, place, name, [step_of(row) for row in fitted], errors)
         _mark_failed(axes, place, name, rows)
+    spread_errors(axes)
     label_axes(axes, "step for the summed gradient of a batch", f"best {TEST_RMSE}")
     axes.set_title(f"Lowest test RMSE by step\n{subject(next(iter(found.values()))[0])}", fontsize=11)
     save_figure(figure, path)
@@ -112,7 +112,7 @@ def _mark_failed(axes: Axes, place: int, name: str, rows: Sequence[ResultRow]) -
             markersize=10,
             markeredgewidth=2.5,
             color=COLORS[place],
-            label=f"{name}: diverged or failed ({MARKERS[place]})",
+            label=f"{name}: {_FAILED}",
         )
 
 

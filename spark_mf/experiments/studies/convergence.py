@@ -36,7 +36,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
     tuning = fits.settings.tuning
     yield fits.sgd("SGD")
     yield fits.batch_sgd("mini-batch SGD")
-    yield fits.batch_sgd("momentum", optimizer="momentum")
+    yield fits.momentum_sgd("momentum")
     yield fits.batch_sgd("Adam", optimizer="adam", stepSize=tuning.adam_step_size)
     yield fits.als("ALS")
     yield _pyspark(fits)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from spark_mf.experiments.drawing import COLORS, crop_beginnings, draw_curve, new_figure, save_figure
+from matplotlib.axes import Axes
+
+from spark_mf.experiments.drawing import crop_beginnings, draw_curve, new_figure, save_figure
 from spark_mf.experiments.report import aligned
 from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.studies.fits import Fits
@@ -30,9 +32,9 @@ PICTURE = "early_stopping.png"
 def run(fits: Fits) -> Iterator[ResultRow]:
     """Fit momentum from the same start twice: for all epochs, and until patience ends."""
     tuning = fits.settings.tuning
-    given = {"optimizer": "momentum", "regParam": min(tuning.lambdas)}
-    yield fits.batch_sgd("all epochs", **given)
-    yield fits.batch_sgd(f"patience {tuning.patience}", **given, earlyStoppingPatience=tuning.patience)
+    lam = min(tuning.lambdas)
+    yield fits.momentum_sgd("all epochs", regParam=lam)
+    yield fits.momentum_sgd(f"patience {tuning.patience}", regParam=lam, earlyStoppingPatience=tuning.patience)
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
@@ -46,22 +48,26 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
         for place, row in enumerate(fitted):
             draw_curve(axes, place, row.label, by_iteration(row, value))
         label_axes(axes, "", name)
-        crop_beginnings(axes, [[error for _, error in by_iteration(row, value)] for row in fitted])
-        for place, row in enumerate(fitted):
-            axes.axvline(
-                best(row).iteration,
-                color=COLORS[place],
-                linestyle=(0, (1, 2 + 2 * place)),
-                label=f"{row.label}: best epoch, {best(row).iteration}",
-            )
-        for row in fitted:
-            if len(row.history) < row.iterations:
-                stopped = len(row.history)
-                axes.axvline(stopped, color="black", linewidth=2.0, label=f"{row.label}: stopped, {stopped}")
+        # A short fit has no beginning of its own: the longest one's is cropped.
+        longest = max(fitted, key=lambda row: len(row.history))
+        crop_beginnings(axes, [[error for _, error in by_iteration(longest, value)]])
+        _mark_epochs(axes, fitted)
     below.set_xlabel(EPOCH)
     above.set_title(f"Stopping early\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
     save_figure(figure, folder / PICTURE)
     return [PICTURE]
+
+
+def _mark_epochs(axes: Axes, fitted: Sequence[ResultRow]) -> None:
+    for place, epoch in enumerate(sorted({best(row).iteration for row in fitted})):
+        labels = [row.label for row in fitted if best(row).iteration == epoch]
+        # Dots and dashes, as both fits may have one.
+        style = (":", "-.")[place % 2]
+        axes.axvline(epoch, color="black", linestyle=style, label=f"best epoch of {' and '.join(labels)}: {epoch}")
+    for row in fitted:
+        if len(row.history) < row.iterations:
+            stopped = len(row.history)
+            axes.axvline(stopped, color="black", linewidth=2.0, label=f"{row.label}: stopped after {stopped}")
 
 
 def findings(rows: Sequence[ResultRow]) -> str:

@@ -66,6 +66,11 @@ class Fits:
         tuning = self.settings.tuning
         return self.sgd(label, **{"batchSize": tuning.batch_size, "stepSize": tuning.batch_step_size, **changes})
 
+    def momentum_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches, with momentum."""
+        step = self.settings.tuning.momentum_step_size
+        return self.batch_sgd(label, **{"optimizer": "momentum", "stepSize": step, **changes})
+
     def biased_sgd(self, label: str, **changes: Any) -> ResultRow:
         """Fit SGD in batches, with biases."""
         tuning = self.settings.tuning
@@ -120,20 +125,15 @@ _COUNTED = ("dataset", "users", "items", "ratings", "test_ratings", "cold_test_r
 
 
 def _step(params: dict[str, Any]) -> StepParams:
-    step = StepParams(
-        **{name: params[name] for name in _STEP_PARAMS if name in params},
-        decay=1.0,
-        updateOrder="simultaneous",
-        biasStepSize=params["stepSize"],
-        **({} if "biasRegParam" in params else {"biasRegParam": None}),
-    )
+    fixed = {"decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": params["stepSize"], "biasRegParam": None}
+    step = StepParams(**fixed | {name: params[name] for name in _STEP_PARAMS if name in params})
     return step if params["fitBias"] else step.without_biases()
 
 
 def _record(found: Any) -> IterationRecord:
     """A record of either runner's history, as rows hold it."""
-    named = ("iteration", "seconds", "objective", "train_rmse", "validation_rmse")
-    return IterationRecord(*(getattr(found, name) for name in named), getattr(found, "step_size", None))
+    values: dict[str, Any] = {each.name: getattr(found, each.name, None) for each in fields(IterationRecord)}
+    return IterationRecord(**values)
 
 
 def _line(row: ResultRow) -> str:

@@ -29,7 +29,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
     """Fit momentum at the smallest, the middle and the largest λ of the sweep."""
     tuning = fits.settings.tuning
     for lam in sorted({min(tuning.lambdas), tuning.middle_lambda, max(tuning.lambdas)}):
-        yield fits.batch_sgd(f"λ = {lam:g}", optimizer="momentum", regParam=lam)
+        yield fits.momentum_sgd(f"λ = {lam:g}", regParam=lam)
 
 
 def gap(record: IterationRecord) -> float:
@@ -52,7 +52,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     label_axes(above, "", "RMSE, in units of the ratings")
     drawn = [by_iteration(row, value) for row in fitted for value in (test_rmse, train_rmse)]
     crop_beginnings(above, [[error for _, error in curve] for curve in drawn])
-    label_axes(below, EPOCH, "gap, test less training RMSE")
+    label_axes(below, EPOCH, "gap: test less training RMSE")
     above.set_title(f"Generalization gap of momentum\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
     save_figure(figure, folder / PICTURE)
     return [PICTURE]
@@ -64,11 +64,9 @@ def findings(rows: Sequence[ResultRow]) -> str:
     headers = ("fit", "last training RMSE", "last test RMSE", "gap", "largest gap", "at epoch")
     cells = []
     for row in fitted:
-        widest = max(row.history, key=gap)
-        errors = (
-            f"{value:.4f}" for value in (train_rmse(last(row)), test_rmse(last(row)), gap(last(row)), gap(widest))
-        )
-        cells.append((row.label, *errors, f"{widest.iteration}"))
+        peak = max(row.history, key=gap)
+        errors = (f"{value:.4f}" for value in (train_rmse(last(row)), test_rmse(last(row)), gap(last(row)), gap(peak)))
+        cells.append((row.label, *errors, f"{peak.iteration}"))
     parts = [aligned(headers, cells)]
     if len(fitted) > 1:
         widest, narrowest = (choose(fitted, key=lambda row: gap(last(row))) for choose in (max, min))

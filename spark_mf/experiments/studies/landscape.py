@@ -90,7 +90,7 @@ def run(fits: Fits) -> Iterator[SurfaceRow]:
     """
     ratings, settings, tuning, counts = fits.data.ratings, fits.settings, fits.settings.tuning, fits.data.counts
     started_at = utc_now()
-    given = {"regParam": tuning.middle_lambda, "regularization": tuning.regularization}
+    given: dict[str, Any] = {"regParam": tuning.middle_lambda, "regularization": tuning.regularization}
     model = ALS(rank=tuning.rank, maxIter=_MAX_ITERATIONS, tol=_TOL, seed=settings.seed, **given).fit(ratings)
     solution = np.concatenate([model.U, model.V]).ravel()
     norm = float(np.linalg.norm(solution))
@@ -138,7 +138,7 @@ def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
     label_axes(axes, "along the 1st direction, in lengths of the solution", "along the 2nd, likewise")
     axes.set_aspect("equal")
     axes.set_title(
-        f"Objective round a solution, on a plane of {row.rank * (row.users + row.items):,} dimensions\n"
+        f"Objective round a solution, on a plane through {row.rank * (row.users + row.items):,} dimensions\n"
         f"{row.dataset}: rank {row.rank}, λ = {row.regParam:g}",
         fontsize=11,
     )

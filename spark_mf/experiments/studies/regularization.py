@@ -65,7 +65,7 @@ def _panel(axes: Axes, name: str, rows: Sequence[ResultRow]) -> None:
     tested = [test_rmse(best(row)) for row in rows]
     draw_sweep(axes, 0, "test RMSE", places, tested)
     draw_sweep(axes, 1, "training RMSE", places, [train_rmse(best(row)) for row in rows])
-    mark_lowest(axes, places, tested, "λ")
+    mark_lowest(axes, places, tested, name, "λ")
     label_axes(axes, f"λ of the {rows[0].regularization} objective", f"{name}: RMSE, in units of the ratings")
 
 

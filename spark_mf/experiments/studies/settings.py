@@ -61,6 +61,9 @@ class ExperimentSettings(ReadSettings):
     step_size: float | None = _tuned("step_size", _ABOVE_ZERO, "step of single ratings", _MODEL)
     batch_size: int | None = _tuned("batch_size", whole(1), "ratings of a batch", _MODEL)
     batch_step_size: float | None = _tuned("batch_step_size", _ABOVE_ZERO, "step of a batch's summed gradient", _MODEL)
+    momentum_step_size: float | None = _tuned(
+        "momentum_step_size", _ABOVE_ZERO, "the same with momentum, which adds up about ten", _MODEL
+    )
     adam_step_size: float | None = _tuned("adam_step_size", _ABOVE_ZERO, "step of Adam", _MODEL)
     biased_step_size: float | None = _tuned("biased_step_size", _ABOVE_ZERO, "the same of a model with biases", _MODEL)
     lambdas: tuple[float, ...] | None = _tuned("lambdas", _AT_LEAST_ZERO_EACH, "λ of models without biases", _SWEEPS)

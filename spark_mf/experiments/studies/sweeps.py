@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from spark_mf.experiments.drawing import draw_curve
 
@@ -27,8 +27,8 @@ def draw_sweep(
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], name: str) -> None:
-    """Mark the lowest error by a star, and say in the legend at which value of ``name`` it lies."""
+def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], of: str, by: str) -> None:
+    """Mark the lowest error by a star; the legend says whose it is and at which value of what it is swept by."""
     lowest = min(range(len(errors)), key=lambda place: errors[place])
     axes.plot(
         values[lowest],
@@ -37,5 +37,13 @@ def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], na
         marker="*",
         markersize=18,
         color="black",
-        label=f"lowest test RMSE: {errors[lowest]:.4f} at {name} = {values[lowest]:g}",
+        label=f"{of}: lowest test RMSE, {errors[lowest]:.4f} at {by} = {values[lowest]:g}",
     )
+
+
+def spread_errors(axes: Axes) -> None:
+    """Draw errors over a logarithmic axis, on which neither large ones nor small differences are lost."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -24,7 +24,9 @@ class Tuning:
     """Of single ratings."""
     batch_size: int
     batch_step_size: float
-    """Of batches, with momentum and without."""
+    """Of batches."""
+    momentum_step_size: float
+    """Of batches with momentum, which adds up about ten steps."""
     adam_step_size: float
     biased_step_size: float
     """Of batches, in a model with biases."""
@@ -57,6 +59,7 @@ PUBLISHED = Tuning(
     step_size=0.005,
     batch_size=32,
     batch_step_size=0.02 / 32,
+    momentum_step_size=0.02 / 32,
     adam_step_size=0.01,
     biased_step_size=0.01 / 32,
     biased_lambdas=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
@@ -72,13 +75,14 @@ RATINGS = Tuning(
     epochs=40,
     iterations=15,
     regularization="weighted",
-    reg_param=0.05,
+    reg_param=0.1,
     bias_reg_param=0.02,
-    init_std=0.01,
+    init_std=0.1,
     step_size=0.01,
     batch_size=32,
     batch_step_size=0.01,
-    adam_step_size=0.005,
+    momentum_step_size=0.001,
+    adam_step_size=0.01,
     biased_step_size=0.01,
     biased_lambdas=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
     lambdas=(0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3),

@@ -21,10 +21,12 @@ from spark_mf.textbook.ratings import Matrix
 PICTURE = "update_paths.png"
 
 # One rating by one user of one item, and a start off the valley u·v = r.
-RATING, LAMBDA, START = 2.0, 0.2, (3.0, 2.5)
-STEP, INNER_STEPS = 0.03, 3
+RATING, LAMBDA, START = 2.0, 0.3, (3.0, 2.5)
+STEP, INNER_STEPS = 0.05, 2
 _SMALL_GRADIENT, _MOST_MOVES = 1e-3, 5_000
 _CONTOURS = 22
+# Markers are no closer than this share of the picture.
+_APART = 0.02
 
 _R, _OBSERVED, _PENALTY = np.array([[RATING]]), np.array([[True]]), np.array([LAMBDA])
 
@@ -161,10 +163,17 @@ def draw(rows: Sequence[PathRow], folder: Path) -> list[str]:
     _draw_contours(axes, rows, lowest)
     for at, row in enumerate(rows):
         axes.plot(
-            row.u, row.v, label=f"{row.label}: {row.updates} updates", color=COLORS[(1, 0, 5)[at % 3]],
-            marker=MARKERS[at], markersize=7 - at, markerfacecolor="none", linewidth=1.8 - 0.3 * at,
+            row.u,
+            row.v,
+            label=f"{row.label}: {row.updates} updates",
+            color=COLORS[(1, 0, 5)[at % 3]],
+            marker=MARKERS[at],
+            markevery=_apart(row),
+            markersize=8 - at,
+            markerfacecolor="none",
             linestyle=("-", "--", ":")[at % 3],
-        )  # fmt: skip
+            linewidth=1.8 - 0.3 * at,
+        )
     axes.plot(place, place, linestyle="none", marker="*", markersize=18, color="black", label=f"minimum, {lowest:.4g}")
     axes.annotate("start", (rows[0].u[0], rows[0].v[0]), (6, 6), textcoords="offset points")
     label_axes(axes, "u, the user's factor (√ of the ratings' unit)", "v, the item's factor (likewise)")
@@ -190,6 +199,17 @@ def _margins(values: Sequence[float]) -> tuple[float, float]:
     return min(values) - margin, max(values) + margin
 
 
+def _apart(row: PathRow) -> list[int]:
+    """The points that get a marker: near the minimum they would cover each other."""
+    points = np.array([row.u, row.v]).T
+    least = _APART * max(np.ptp(row.u), np.ptp(row.v))
+    marked = [0]
+    for place in range(1, len(points)):
+        if np.linalg.norm(points[place] - points[marked[-1]]) >= least:
+            marked.append(place)
+    return marked
+
+
 def findings(rows: Sequence[PathRow]) -> str:
     """Updates and iterations of each method, and who needed the fewest."""
     place, lowest = minimum(rows[0].rating, rows[0].regParam)
@@ -213,10 +233,10 @@ def findings(rows: Sequence[PathRow]) -> str:
     most = max(rows, key=lambda row: row.iterations)
     zigzags = [row.label for row in rows if all(a == b or c == d for a, b, c, d in _moves(row))]
     return (
-        f"{table}\n\nThe minimum is {lowest:.6g}, at u = v = {place:.4f} and at its mirror image. {fewest.label} needed "
-        f"the fewest iterations, {fewest.iterations}, and {most.label} the most, {most.iterations}; an iteration "
-        f"changes both factors. Every update of {' and of '.join(zigzags) or 'none'} is parallel to an axis: so they "
-        "zig-zag."
+        f"{table}\n\nThe minimum is {lowest:.6g}, at u = v = {place:.4f} and at its mirror image. {fewest.label} "
+        f"needed the fewest iterations, {fewest.iterations}, and {most.label} the most, {most.iterations}; an "
+        f"iteration changes both factors. Every update of {' and of '.join(zigzags) or 'none'} is parallel to an "
+        "axis: so they zig-zag."
     )
 
 
