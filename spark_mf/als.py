@@ -46,8 +46,8 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):
     network encryption. The factors, n·rank·4 bytes, have to fit in the driver and in each running task.
 
     With `checkpointDir` the fit is saved every checkpointInterval iterations, and the same fit goes on from there. One
-    that `tol` ended stays ended, with a larger maxIter too.
-    `initialModel` names a saved model to start from, of ALS or SGD; biases are left out, and `asPlain` includes them.
+    that `tol` ended stays ended, with a larger maxIter too. `initialModel` names a saved model to start from, of any
+    estimator; biases are left out, and `asPlain` includes them.
 
     Examples
     --------

@@ -1,6 +1,9 @@
 """The GD estimator: gradient descent on all parameters at once."""
 
+import logging
+
 from pyspark import keyword_only
+from pyspark.sql import DataFrame
 
 from spark_mf.blocked import _BlockedFactorizer
 from spark_mf.engine.half_step import Factors, GradientStep
@@ -8,6 +11,9 @@ from spark_mf.gd_params import _GDParams, validate_gd_params
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import GDModel
+from spark_mf.partitioned import PartitionedRatings
+
+logger = logging.getLogger("spark_mf")
 
 
 class GD(_BlockedFactorizer[GDModel], _GDParams):
@@ -31,7 +37,9 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
     the gradient there: the first steps change little, too, and a tol above that ends the fit at once.
 
     A row's ratings all lie in one block, so its gradient is complete there: no gradients are added up between tasks,
-    and no rating moves. The same seed gives the same model to rounding, whatever the blocks are.
+    and no rating moves. The same seed gives the same model to rounding, whatever the blocks are. Blocks, engines,
+    `checkpointDir` and `initialModel` are as with ALS. So is what has to fit in the driver and each running task: the
+    factors, n·rank·4 bytes, in the task with the items' of the step before.
 
     Examples
     --------
@@ -76,6 +84,18 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
     ) -> None:
         super().__init__()
         self.setParams(**self._input_kwargs)
+
+    def _fit(self, dataset: DataFrame | PartitionedRatings) -> GDModel:
+        model = super()._fit(dataset)
+        history = model.summary.history
+        if model.summary.stoppedEarly and len(history) == 1 and self.getInitialModel() is None:
+            logger.warning(
+                "tol=%g ended the fit after its first step, which changed the product of the factors by %g: steps from "
+                "first factors near 0 are short, so use a smaller tol, or a larger initStd",
+                self.getTol(),
+                history[0].product_change,
+            )
+        return model
 
     def _validate(self) -> None:
         validate_gd_params(self)

@@ -301,7 +301,9 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
     def _fitted(self, factors: DataFrame | None) -> DataFrame:
         if factors is None:
             name = type(self).__name__
-            raise ValueError(f"this {name} has no factors: fit an {name.removesuffix('Model')}, or load a saved model")
+            raise ValueError(
+                f"this {name} has no factors: fit one with {name.removesuffix('Model')}, or load a saved one"
+            )
         return factors
 
 

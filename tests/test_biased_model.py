@@ -226,5 +226,5 @@ def test_a_range_that_is_none_is_refused(bounds):
 
 
 def test_model_without_factors_names_its_estimator():
-    with pytest.raises(ValueError, match=r"this SGDModel has no factors: fit an SGD, or load"):
+    with pytest.raises(ValueError, match=r"this SGDModel has no factors: fit one with SGD, or load"):
         SGDModel().recommendForAllUsers(1)

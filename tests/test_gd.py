@@ -1,5 +1,6 @@
 """The GD estimator on Spark: against the textbook, from layout to layout, and what it says when it diverges."""
 
+import logging
 from contextlib import contextmanager
 from typing import Any
 
@@ -108,6 +109,14 @@ def test_without_tol_all_iterations_are_run_and_no_change_is_computed(ratings):
     summary = on_spark("ring", maxIter=3).fit(ratings).summary
     assert (summary.totalIterations, summary.stoppedEarly, summary.solver) == (3, False, "gd")
     assert summary.productChangeHistory == [None] * 3
+
+
+def test_a_tol_that_ends_the_fit_where_it_starts_is_told(ratings, caplog):
+    with caplog.at_level(logging.WARNING, logger="spark_mf"):
+        model = on_spark("ring", tol=50.0, initStd=0.01).fit(ratings)
+    assert model.summary.totalIterations == 1
+    assert "tol=50 ended the fit after its first step" in caplog.text
+    assert "use a smaller tol, or a larger initStd" in caplog.text
 
 
 def test_sparks_ui_names_estimator_step_and_side(ratings, monkeypatch):

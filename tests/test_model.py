@@ -160,7 +160,7 @@ def test_unusable_datasets_are_refused(spark, hand_made, schema, changes, senten
 
 
 def test_model_without_factors_is_refused(spark):
-    with pytest.raises(ValueError, match=r"this ALSModel has no factors: fit an ALS"):
+    with pytest.raises(ValueError, match=r"this ALSModel has no factors: fit one with ALS"):
         ALSModel().transform(pairs(spark, [(1, 1)]))
 
 
