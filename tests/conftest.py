@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from pyspark.sql import SparkSession
 settings.register_profile("spark_mf", deadline=None)
 settings.load_profile("spark_mf")
 
+# A JVM that runs each query once or twice spends half of its time on compiling for speed that it never reaches, and
+# on garbage collection by several threads. Results are the same; what the user asks of Java comes last and holds.
+BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
@@ -19,6 +24,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_DIRS", str(folder / "local"))
+        patch.setenv("SPARK_SUBMIT_OPTS", f"{BRIEF_JVM} {os.environ.get('SPARK_SUBMIT_OPTS', '')}".strip())
         session = local_session(
             "spark_mf tests",
             master="local[2]",
