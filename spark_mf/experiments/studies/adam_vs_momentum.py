@@ -12,14 +12,15 @@ from spark_mf.experiments.studies.readings import (
     EPOCH,
     TEST_RMSE,
     best,
+    best_rmse,
     by_iteration,
     error_table,
     finished,
     given_to_fits,
+    held_out_rmse,
     label_axes,
     lowest,
     subject,
-    test_rmse,
 )
 from spark_mf.experiments.studies.study import Study
 from spark_mf.experiments.studies.sweeps import draw_sweep, spread_errors
@@ -74,7 +75,7 @@ def _draw_curves(found: dict[str, list[ResultRow]], path: Path) -> None:
         for place, row in enumerate(rows):
             label = f"{step_of(row):.4g}" + (f": {_FAILED}" if row.error else "")
             # An empty line gives a fit that diverged its place in the legend.
-            draw_curve(axes, place, label, by_iteration(row, test_rmse) or [(float("nan"), float("nan"))])
+            draw_curve(axes, place, label, by_iteration(row, held_out_rmse) or [(float("nan"), float("nan"))])
         label_axes(axes, "", f"{name}: test RMSE")
         spread_errors(axes)
         # Beside its panel, as each optimizer has steps of its own.
@@ -90,7 +91,7 @@ def _draw_sensitivity(found: dict[str, list[ResultRow]], path: Path) -> None:
     for place, (name, rows) in enumerate(found.items()):
         fitted = finished(rows)
         if fitted:
-            errors = [test_rmse(best(row)) for row in fitted]
+            errors = [best_rmse(row) for row in fitted]
             draw_sweep(axes, place, name, [step_of(row) for row in fitted], errors)
         _mark_failed(axes, place, name, rows)
     spread_errors(axes)
@@ -124,11 +125,11 @@ def findings(rows: Sequence[ResultRow]) -> str:
         if at_best is None:
             parts.append(f"{name.capitalize()}: every step diverged or failed.")
             continue
-        bound = (1 + _NEAR) * test_rmse(best(at_best))
-        near = [step_of(row) for row in finished(found) if test_rmse(best(row)) <= bound]
+        bound = (1 + _NEAR) * best_rmse(at_best)
+        near = [step_of(row) for row in finished(found) if best_rmse(row) <= bound]
         failed = sum(row.error is not None for row in found)
         parts.append(
-            f"{name[0].upper()}{name[1:]}: lowest test RMSE {test_rmse(best(at_best)):.4f} with step "
+            f"{name[0].upper()}{name[1:]}: lowest test RMSE {best_rmse(at_best):.4f} with step "
             f"{step_of(at_best):g}, at epoch {best(at_best).iteration}. {len(near)} of {len(found)} steps come within "
             f"{_NEAR:.0%} of it, {min(near):g} to {max(near):g}; {failed} diverged or failed."
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spark_mf.experiments.environment import provenance
-from spark_mf.experiments.measuring import Bench
+from spark_mf.experiments.measuring import Bench, RatingCounts
 from spark_mf.experiments.methods import Hyperparameters, pyspark_als
 from spark_mf.experiments.plots import (
     CONVERGENCE_BY_ITERATION,
@@ -17,12 +17,13 @@ from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.readings import (
     best,
+    best_rmse,
     error_table,
     finished,
     given_to_fits,
-    last,
+    held_out_rmse,
+    last_rmse,
     lowest,
-    test_rmse,
 )
 from spark_mf.experiments.studies.study import Study
 
@@ -47,7 +48,8 @@ def _pyspark(fits: Fits) -> ResultRow:
     assert split is not None
     spark = split.train.sparkSession
     iterations = min(tuning.iterations, _MOST_PYSPARK_ITERATIONS)
-    given = Hyperparameters(tuning.rank, iterations, weighted_lambda(fits), fits.settings.seed)
+    lam = weighted_lambda(tuning.reg_param, tuning.regularization, split)
+    given = Hyperparameters(tuning.rank, iterations, lam, fits.settings.seed)
     bench = Bench(split, given, provenance(spark))
     method = pyspark_als("pyspark", spark.sparkContext.defaultParallelism)
     bench.warm_up([method])
@@ -57,16 +59,14 @@ def _pyspark(fits: Fits) -> ResultRow:
     return replace(row, label="pyspark's ALS")
 
 
-def weighted_lambda(fits: Fits) -> float:
-    """The λ of the weighted objective, which is pyspark's only one, that penalises as much as the study's does.
+def weighted_lambda(lam: float, regularization: str, data: RatingCounts) -> float:
+    """The λ of the weighted objective, which is pyspark's only one, that penalises as much as another one's ``lam``.
 
     Both penalties are Σ w‖row‖² beside Σ e². With w = λ'n_row the weights of all n + m rows sum to 2λ'|Ω|; they are
     made to sum to the same as with w = λ ("plain") or λ|Ω| ("mean").
     """
-    tuning, counts = fits.settings.tuning, fits.data.counts
-    rows, n_train = counts.users + counts.items, counts.ratings - counts.test_ratings
-    shares = {"weighted": 1.0, "plain": rows / (2 * n_train), "mean": rows / 2}
-    return tuning.reg_param * shares[tuning.regularization]
+    rows, n_train = data.users + data.items, data.ratings - data.test_ratings
+    return lam * {"weighted": 1.0, "plain": rows / (2 * n_train), "mean": rows / 2}[regularization]
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
@@ -85,7 +85,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
     found = lowest(rows)
     if found is not None:
         parts.append(
-            f"The lowest test RMSE is that of {found.label}, {test_rmse(best(found)):.4f} at {best(found).iteration}. "
+            f"The lowest test RMSE is that of {found.label}, {best_rmse(found):.4f} at {best(found).iteration}. "
             f"Within {_NEAR:.0%} of its own last test RMSE for the first time: "
             + "; ".join(f"{row.label} at {_near_its_end(row)}" for row in finished(rows))
             + "."
@@ -105,9 +105,9 @@ def findings(rows: Sequence[ResultRow]) -> str:
 
 
 def _near_its_end(row: ResultRow) -> int:
-    end = test_rmse(last(row))
+    end = last_rmse(row)
     measured = [record for record in row.history if record.validation_rmse is not None]
-    return next(record.iteration for record in measured if abs(test_rmse(record) - end) <= _NEAR * end)
+    return next(record.iteration for record in measured if abs(held_out_rmse(record) - end) <= _NEAR * end)
 
 
 CONVERGENCE = Study(

@@ -14,13 +14,15 @@ from spark_mf.experiments.studies.readings import (
     TEST_RMSE,
     TRAIN_RMSE,
     best,
+    best_rmse,
     by_iteration,
     finished,
     given_to_fits,
+    held_out_rmse,
     label_axes,
     last,
+    last_rmse,
     subject,
-    test_rmse,
     train_rmse,
     without_curve,
 )
@@ -44,7 +46,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
         return []
     figure = new_figure(7.6)
     above, below = figure.subplots(2, sharex=True)
-    for axes, value, name in ((above, test_rmse, TEST_RMSE), (below, train_rmse, TRAIN_RMSE)):
+    for axes, value, name in ((above, held_out_rmse, TEST_RMSE), (below, train_rmse, TRAIN_RMSE)):
         for place, row in enumerate(fitted):
             draw_curve(axes, place, row.label, by_iteration(row, value))
         label_axes(axes, "", name)
@@ -79,8 +81,8 @@ def findings(rows: Sequence[ResultRow]) -> str:
             row.label,
             f"{len(row.history)}",
             f"{best(row).iteration}",
-            f"{test_rmse(best(row)):.4f}",
-            f"{test_rmse(last(row)):.4f}",
+            f"{best_rmse(row):.4f}",
+            f"{last_rmse(row):.4f}",
             f"{train_rmse(last(row)):.4f}",
             f"{sum(record.seconds for record in row.history):.2f}",
         )
@@ -93,12 +95,12 @@ def findings(rows: Sequence[ResultRow]) -> str:
     saved = patient.iterations - len(patient.history)
     if saved == 0:
         return f"{table}\n\nThe error went down until the last epoch or shortly before, so nothing was saved."
-    kept = test_rmse(best(patient))
+    kept = best_rmse(patient)
     return (
         f"{table}\n\nThe patient fit stopped after epoch {len(patient.history)} and saved {saved} of "
         f"{fixed.iterations} epochs ({saved / fixed.iterations:.0%}). Its model is that of epoch "
-        f"{best(patient).iteration}, whose test RMSE is {test_rmse(last(fixed)) - kept:.4f} below that of the last of "
-        f"all epochs, and {kept - test_rmse(best(fixed)):.4f} above the best of all epochs."
+        f"{best(patient).iteration}, whose test RMSE is {last_rmse(fixed) - kept:.4f} below that of the last of "
+        f"all epochs, and {kept - best_rmse(fixed):.4f} above the best of all epochs."
     )
 
 

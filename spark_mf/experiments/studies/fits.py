@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from spark_mf.experiments.environment import PACKAGE, Provenance, git_commit, software_versions, utc_now
-from spark_mf.experiments.measuring import HELD_OUT, first_sentence
+from spark_mf.experiments.measuring import HELD_OUT, first_sentence, release
 from spark_mf.experiments.rows import ResultRow, StepParams
 from spark_mf.experiments.studies.data import StudyData
 from spark_mf.experiments.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
@@ -93,6 +93,7 @@ class Fits:
             start = time.perf_counter()
             model = estimator.fit(self.data.ratings)
             values["fit_seconds"] = time.perf_counter() - start
+            release(model)
             values["history"] = tuple(map(_record, model.summary.history))
             values["test_rmse"] = values["history"][-1].validation_rmse
             values["setup_seconds"] = getattr(model.summary, "setupSeconds", None)

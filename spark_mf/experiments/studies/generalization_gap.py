@@ -12,10 +12,11 @@ from spark_mf.experiments.studies.readings import (
     by_iteration,
     finished,
     given_to_fits,
+    held_out_rmse,
     label_axes,
     last,
+    last_rmse,
     subject,
-    test_rmse,
     train_rmse,
     without_curve,
 )
@@ -34,7 +35,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 def gap(record: IterationRecord) -> float:
     """Test RMSE less training RMSE."""
-    return test_rmse(record) - train_rmse(record)
+    return held_out_rmse(record) - train_rmse(record)
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
@@ -45,12 +46,12 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     figure = new_figure(8.6)
     above, below = figure.subplots(2, sharex=True)
     for place, row in enumerate(fitted):
-        draw_curve(above, 2 * place, f"{row.label}: test", by_iteration(row, test_rmse))
+        draw_curve(above, 2 * place, f"{row.label}: test", by_iteration(row, held_out_rmse))
         draw_curve(above, 2 * place + 1, f"{row.label}: training", by_iteration(row, train_rmse))
         # The look of the test curve, so that the legend has an entry for each of a fit's three.
         draw_curve(below, 2 * place, f"{row.label}: test", by_iteration(row, gap))
     label_axes(above, "", "RMSE, in units of the ratings")
-    drawn = [by_iteration(row, value) for row in fitted for value in (test_rmse, train_rmse)]
+    drawn = [by_iteration(row, value) for row in fitted for value in (held_out_rmse, train_rmse)]
     crop_beginnings(above, [[error for _, error in curve] for curve in drawn])
     label_axes(below, EPOCH, "gap: test less training RMSE")
     above.set_title(f"Generalization gap of momentum\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
@@ -65,16 +66,16 @@ def findings(rows: Sequence[ResultRow]) -> str:
     cells = []
     for row in fitted:
         peak = max(row.history, key=gap)
-        errors = (f"{value:.4f}" for value in (train_rmse(last(row)), test_rmse(last(row)), gap(last(row)), gap(peak)))
+        errors = (f"{value:.4f}" for value in (train_rmse(last(row)), last_rmse(row), gap(last(row)), gap(peak)))
         cells.append((row.label, *errors, f"{peak.iteration}"))
     parts = [aligned(headers, cells)]
     if len(fitted) > 1:
         widest, narrowest = (choose(fitted, key=lambda row: gap(last(row))) for choose in (max, min))
-        lowest = min(fitted, key=lambda row: test_rmse(last(row)))
+        lowest = min(fitted, key=last_rmse)
         parts.append(
             f"At the end the gap is widest with {widest.label} ({gap(last(widest)):.4f}) and narrowest with "
             f"{narrowest.label} ({gap(last(narrowest)):.4f}). The test error is lowest with {lowest.label} "
-            f"({test_rmse(last(lowest)):.4f})"
+            f"({last_rmse(lowest):.4f})"
             + (": the narrowest gap." if lowest is narrowest else ", so the narrowest gap is not the best model.")
         )
     if any(row.model == "spark_mf.SGD" for row in fitted):

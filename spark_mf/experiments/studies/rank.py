@@ -13,7 +13,7 @@ from spark_mf.experiments.studies.readings import (
     given_to_fits,
     label_axes,
     last,
-    test_rmse,
+    last_rmse,
     train_rmse,
     without_curve,
 )
@@ -50,7 +50,7 @@ def by_rank(rows: Sequence[ResultRow]) -> list[RankErrors]:
         fitted = [row for row in finished(rows) if row.rank == rank]
         fixed = [row for row in fitted if row.label == _FIXED.format(rank=rank)]
         if fixed:
-            found.append(RankErrors(rank, fixed[0], min(fitted, key=lambda row: test_rmse(last(row)))))
+            found.append(RankErrors(rank, fixed[0], min(fitted, key=last_rmse)))
     return found
 
 
@@ -64,15 +64,15 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     figure = new_figure(5.6)
     axes = figure.add_subplot()
     curves = (
-        (f"test RMSE, λ = {lam:g}", [test_rmse(last(each.fixed)) for each in ranks]),
+        (f"test RMSE, λ = {lam:g}", [last_rmse(each.fixed) for each in ranks]),
         (f"training RMSE, λ = {lam:g}", [train_rmse(last(each.fixed)) for each in ranks]),
-        ("test RMSE, each rank's best λ (named)", [test_rmse(last(each.made_up)) for each in ranks]),
+        ("test RMSE, each rank's best λ (named)", [last_rmse(each.made_up) for each in ranks]),
         ("training RMSE, each rank's best λ", [train_rmse(last(each.made_up)) for each in ranks]),
     )
     for place, (label, errors) in enumerate(curves):
         draw_sweep(axes, place, label, places, errors, ticks=True)
     for each in ranks:
-        at = float(each.rank), test_rmse(last(each.made_up))
+        at = float(each.rank), last_rmse(each.made_up)
         # Above the axis, where no curve runs into the numbers.
         axes.annotate(
             f"{each.made_up.regParam:g}", at, (at[0], 1.01), textcoords=("data", "axes fraction"), ha="center"
@@ -95,26 +95,26 @@ def findings(rows: Sequence[ResultRow]) -> str:
     headers = ("rank", "λ", "test RMSE", "training RMSE", "best λ", "test RMSE at it", "training RMSE at it")
     table = aligned(headers, [_cells(each) for each in ranks])
     lam = ranks[0].fixed.regParam
-    at_best = min(ranks, key=lambda each: test_rmse(last(each.fixed)))
+    at_best = min(ranks, key=lambda each: last_rmse(each.fixed))
     above = [each for each in ranks if each.rank > at_best.rank]
     if above:
-        worst = max(above, key=lambda each: test_rmse(last(each.fixed)))
-        fixed = test_rmse(last(worst.fixed))
+        worst = max(above, key=lambda each: last_rmse(each.fixed))
+        fixed = last_rmse(worst.fixed)
         told = (
-            f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, {test_rmse(last(at_best.fixed)):.4f}. "
+            f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, {last_rmse(at_best.fixed):.4f}. "
             f"More rank overfits: at rank {worst.rank} the training RMSE is {train_rmse(last(worst.fixed)):.4f} and "
             f"the test RMSE {fixed:.4f}. There λ = {worst.made_up.regParam:g} makes up for "
-            f"{fixed - test_rmse(last(worst.made_up)):.4f} of it."
+            f"{fixed - last_rmse(worst.made_up):.4f} of it."
         )
     else:
         told = (
             f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, the largest tried: more rank did not "
             "overfit."
         )
-    best_of_all = min(ranks, key=lambda each: test_rmse(last(each.made_up)))
+    best_of_all = min(ranks, key=lambda each: last_rmse(each.made_up))
     return (
         f"{table}\n\n{told}\n\nWith the best λ for each rank, the test RMSE is lowest at rank {best_of_all.rank}, "
-        f"{test_rmse(last(best_of_all.made_up)):.4f} at λ = {best_of_all.made_up.regParam:g}. Errors are those after "
+        f"{last_rmse(best_of_all.made_up):.4f} at λ = {best_of_all.made_up.regParam:g}. Errors are those after "
         "the last iteration."
     )
 
@@ -122,7 +122,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
 def _cells(each: RankErrors) -> tuple[str, ...]:
     cells = [f"{each.rank}"]
     for row in (each.fixed, each.made_up):
-        cells += [f"{row.regParam:g}", f"{test_rmse(last(row)):.4f}", f"{train_rmse(last(row)):.4f}"]
+        cells += [f"{row.regParam:g}", f"{last_rmse(row):.4f}", f"{train_rmse(last(row)):.4f}"]
     return tuple(cells)
 
 

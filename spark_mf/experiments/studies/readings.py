@@ -29,10 +29,10 @@ def last(row: ResultRow) -> IterationRecord:
 
 def best(row: ResultRow) -> IterationRecord:
     """The iteration of the lowest test RMSE, the first of equals."""
-    return min((each for each in row.history if each.validation_rmse is not None), key=test_rmse)
+    return min((each for each in row.history if each.validation_rmse is not None), key=held_out_rmse)
 
 
-def test_rmse(record: IterationRecord) -> float:
+def held_out_rmse(record: IterationRecord) -> float:
     """The test RMSE of an iteration where it was measured, as all studies do."""
     assert record.validation_rmse is not None
     return record.validation_rmse
@@ -42,6 +42,16 @@ def train_rmse(record: IterationRecord) -> float:
     """The training RMSE of an iteration likewise."""
     assert record.train_rmse is not None
     return record.train_rmse
+
+
+def best_rmse(row: ResultRow) -> float:
+    """The lowest test RMSE of a fit."""
+    return held_out_rmse(best(row))
+
+
+def last_rmse(row: ResultRow) -> float:
+    """The test RMSE at the end of a fit."""
+    return held_out_rmse(last(row))
 
 
 def by_iteration(row: ResultRow, value: Value) -> Curve:
@@ -91,7 +101,7 @@ def _errors(row: ResultRow) -> tuple[str, ...]:
 
 def lowest(rows: Sequence[ResultRow]) -> ResultRow | None:
     """The fit of the lowest test RMSE at its best iteration; None when all failed."""
-    return min(finished(rows), key=lambda row: test_rmse(best(row)), default=None)
+    return min(finished(rows), key=best_rmse, default=None)
 
 
 def given_to_fits(rows: Sequence[ResultRow]) -> str:

@@ -10,13 +10,13 @@ from spark_mf.experiments.rows import ResultRow
 from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.readings import (
     best,
+    best_rmse,
     error_table,
     finished,
     given_to_fits,
     label_axes,
     lowest,
     subject,
-    test_rmse,
     train_rmse,
     without_curve,
 )
@@ -62,7 +62,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 def _panel(axes: Axes, name: str, rows: Sequence[ResultRow]) -> None:
     places = [row.regParam for row in rows]
-    tested = [test_rmse(best(row)) for row in rows]
+    tested = [best_rmse(row) for row in rows]
     draw_sweep(axes, 0, "test RMSE", places, tested)
     draw_sweep(axes, 1, "training RMSE", places, [train_rmse(best(row)) for row in rows])
     mark_lowest(axes, places, tested, name, "λ")
@@ -79,7 +79,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
             continue
         tried = [row.regParam for row in finished(found)]
         where = "inside the range tried" if min(tried) < at_best.regParam < max(tried) else "at the end of the range"
-        errors = [test_rmse(best(row)) for row in finished(found)]
+        errors = [best_rmse(row) for row in finished(found)]
         parts.append(
             f"{name}: the lowest test RMSE is {min(errors):.4f}, at λ = {at_best.regParam:g}, {where}; over all λ it "
             f"varies by {max(errors) - min(errors):.4f}."

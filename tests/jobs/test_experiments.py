@@ -1,0 +1,128 @@
+"""The job of the studies from its command line: what it leaves, and how it ends on bad input."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from spark_mf.experiments.config import read_settings
+from spark_mf.experiments.rows import read_rows
+from spark_mf.experiments.studies.registry import STUDIES
+from spark_mf.experiments.studies.settings import ExperimentSettings
+
+JOB = "experiments"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_convergence_fits_every_method_and_pyspark(job, spark, tmp_path):
+    folder = tmp_path / "out"
+    given = ["--epochs", "2", "--iterations", "2", "--pyspark-history", "1"]
+    assert job.main(["convergence", "--output", str(folder), *given]) == 0
+    rows = read_rows(folder / "results.jsonl")
+    assert [(row.label, row.model, row.error) for row in rows] == [
+        ("SGD", "spark_mf.textbook.SGD", None),
+        ("mini-batch SGD", "spark_mf.textbook.SGD", None),
+        ("momentum", "spark_mf.textbook.SGD", None),
+        ("Adam", "spark_mf.textbook.SGD", None),
+        ("ALS", "spark_mf.textbook.ALS", None),
+        ("pyspark's ALS", "pyspark.ALS", None),
+    ]
+    assert [row.master for row in rows] == ["numpy"] * 5 + ["local[2]"]
+    # λ = 0.01 of the mean objective, 160 rows of both sides.
+    assert (rows[-1].regularization, rows[-1].regParam) == ("weighted", 0.8)
+    assert [record.iteration for record in rows[-1].history if record.validation_rmse is not None] == [1, 2]
+    files = {"results.jsonl", "report.md", "convergence_by_iteration.png", "convergence_by_time.png"}
+    assert {path.name for path in folder.iterdir()} == files
+
+
+def test_ratings_are_read_and_fitted_by_the_textbook_where_it_is_asked(job, spark, tmp_path):
+    ratings = tmp_path / "ratings.csv"
+    lines = [f"{user},{item},{1 + (3 * user + item * item) % 5}" for user in range(40) for item in range(20)]
+    ratings.write_text("\n".join(["userId,movieId,rating", *lines]))
+    given = ["--on", "textbook", "--rank", "2", "--epochs", "2", "--lambdas", "0.1"]
+    assert job.main(["generalization-gap", str(ratings), "--output", str(tmp_path / "out"), *given]) == 0
+    (row,) = read_rows(tmp_path / "out" / "results.jsonl")
+    assert (row.model, row.users, row.items, row.ratings) == ("spark_mf.textbook.SGD", 40, 20, 800)
+    assert row.dataset == f"{tmp_path.name}/ratings.csv"
+
+
+def test_the_textbook_needs_no_session(tmp_path):
+    code = f"""
+import runpy, sys
+sys.argv = ["experiments.py", "early-stopping", "--output", {str(tmp_path / "out")!r}, "--epochs", "2"]
+try:
+    runpy.run_path("jobs/experiments.py", run_name="__main__")
+except SystemExit as ended:
+    assert ended.code == 0
+from pyspark import SparkContext
+sys.exit(SparkContext._gateway is not None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "all epochs: test RMSE" in done.stderr
+    assert "written to" in done.stdout
+
+
+def test_a_study_whose_fits_all_fail_ends_with_code_1(job, tmp_path, capsys):
+    given = ["--momentum-step-size", "1000", "--epochs", "5", "--output", str(tmp_path / "out")]
+    assert job.main(["early-stopping", *given]) == 1
+    assert "every fit failed, the first with: the parameters are no longer finite" in capsys.readouterr().err
+    rows = read_rows(tmp_path / "out" / "results.jsonl")
+    assert [row.test_rmse for row in rows] == [None, None]
+
+
+def test_all_studies_are_described(job, capsys):
+    with pytest.raises(SystemExit) as ended:
+        job.main(["--list"])
+    assert ended.value.code == 0
+    listed = capsys.readouterr().out
+    assert all(re.search(rf"^{study.name} ", listed, re.MULTILINE) for study in STUDIES)
+
+
+def test_make_runs_all_studies():
+    (names,) = re.findall(r"^EXPERIMENTS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert names.split() == [study.name for study in STUDIES]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "NAME is missing; it must be one of convergence, regularization"),
+        (["tank"], "NAME is 'tank'; it must be one of convergence, regularization, rank"),
+        (["rank", "--on", "numpy"], "--on is 'numpy'; it must be one of textbook, spark"),
+        (["rank", "--ranks", "0"], "--ranks is [0]; it must be a list of different whole numbers of at least 1"),
+        (["rank", "--ranks", ""], "--ranks is empty; give at least one value"),
+        (["rank", "--lambdas", "-1"], "--lambdas is [-1.0]; it must be a list of different numbers of at least 0"),
+        (["rank", "--step-factors", "0"], "--step-factors is [0.0]; it must be a list of different numbers above 0"),
+        (["rank", "--epochs", "0"], "--epochs is 0; it must be a whole number of at least 1"),
+        (["rank", "--test-fraction", "1"], "--test-fraction is 1.0; it must be a number above 0 and below 1"),
+        (["rank", "--patience", "0"], "--patience is 0; it must be a whole number of at least 1"),
+        (["update-paths", "r.csv", "--on", "textbook"], "RATINGS is 'r.csv', and update-paths has a rating of its own"),
+        (["landscape", "--on", "spark"], "landscape needs what only the textbook has, and would run on spark: give"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(job, tmp_path, capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as ended:
+        job.main([*arguments, "--output", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert sentence in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_configuration_holds_every_default():
+    file = ROOT / "conf" / "experiments.toml"
+    assert read_settings(ExperimentSettings, file, {}) == ExperimentSettings()
+    optional = [line.removeprefix("# ") for line in file.read_text().splitlines() if re.match(r"# \w+ = ", line)]
+    shown = tomllib.loads("\n".join(optional))
+    unset = {name for name, value in vars(ExperimentSettings()).items() if value is None}
+    assert set(shown) == unset
+    assert set(tomllib.loads(file.read_text())) == set(vars(ExperimentSettings())) - unset
+    # What stands there of the hyperparameters is what holds without ratings.
+    tuned = vars(ExperimentSettings().tuning)
+    assert {name: tuned[name] for name in tuned if name in shown} == {
+        name: tuple(value) if isinstance(value, list) else value for name, value in shown.items() if name in tuned
+    }
