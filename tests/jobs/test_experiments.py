@@ -49,6 +49,19 @@ def test_ratings_are_read_and_fitted_by_the_textbook_where_it_is_asked(job, spar
     assert row.dataset == f"{tmp_path.name}/ratings.csv"
 
 
+def test_what_is_too_large_for_the_textbook_is_refused_in_one_sentence(job, spark, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("spark_mf.textbook.ratings.MAX_CELLS", 20)
+    ratings = tmp_path / "ratings.csv"
+    lines = [f"{user},{item},{1 + user % 5}" for user in range(6) for item in range(6)]
+    ratings.write_text("\n".join(["user,item,rating", *lines]))
+    with pytest.raises(SystemExit) as ended:
+        job.main(["rank", str(ratings), "--on", "textbook", "--output", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("experiments: ")]
+    assert "6 users by 6 items are more than the 20 cells that the textbook takes" in sentence
+    assert sentence.endswith(", with --on spark.")
+
+
 def test_the_textbook_needs_no_session(tmp_path):
     code = f"""
 import runpy, sys

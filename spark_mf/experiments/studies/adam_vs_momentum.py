@@ -76,7 +76,7 @@ def _draw_curves(found: dict[str, list[ResultRow]], path: Path) -> None:
             label = f"{step_of(row):.4g}" + (f": {_FAILED}" if row.error else "")
             # An empty line gives a fit that diverged its place in the legend.
             draw_curve(axes, place, label, by_iteration(row, held_out_rmse) or [(float("nan"), float("nan"))])
-        label_axes(axes, "", f"{name}: test RMSE")
+        label_axes(axes, "", f"{name}:\n{TEST_RMSE}")
         spread_errors(axes)
         # Beside its panel, as each optimizer has steps of its own.
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title="step")

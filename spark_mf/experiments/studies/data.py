@@ -59,7 +59,10 @@ def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> Study
 
 
 def _in_memory(split: SplitRatings) -> Ratings:
-    return Ratings.from_columns(split.marked(), "user", "item", "rating", HELD_OUT)
+    try:
+        return Ratings.from_columns(split.marked(), "user", "item", "rating", HELD_OUT)
+    except ValueError as fault:  # too many
+        raise ValueError(f"{split.dataset}: {fault}, with --on {SPARK}.") from None
 
 
 def _counts(ratings: Ratings) -> RatingCounts:

@@ -53,7 +53,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     label_axes(above, "", "RMSE, in units of the ratings")
     drawn = [by_iteration(row, value) for row in fitted for value in (held_out_rmse, train_rmse)]
     crop_beginnings(above, [[error for _, error in curve] for curve in drawn])
-    label_axes(below, EPOCH, "gap: test less training RMSE")
+    label_axes(below, EPOCH, "test less training RMSE, in units of the ratings")
     above.set_title(f"Generalization gap of momentum\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
     save_figure(figure, folder / PICTURE)
     return [PICTURE]

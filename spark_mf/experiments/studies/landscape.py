@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spark_mf.experiments.drawing import new_figure, save_figure
 from spark_mf.experiments.environment import utc_now
+from spark_mf.experiments.measuring import first_sentence
 from spark_mf.experiments.report import OBJECTIVES, aligned
 from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.readings import label_axes
@@ -30,16 +31,18 @@ _TOL, _MAX_ITERATIONS = 1e-6, 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceRow:
-    """The objective on a grid round a solution.
+    """The objective on a grid round a solution, or why there is none.
 
     Attributes
     ----------
+    label : str
+        The fit's name.
     dataset, rank, regParam, regularization, seed, ratings, users, items
         Of the fit, as in `ResultRow`; ratings are the training ratings.
     iterations : int
         Of ALS until the solution.
     norm : float
-        Length of the solution, all its factors one vector.
+        Length of the solution, all its factors one vector; where the fit failed it is 0, and there is no grid.
     offsets : tuple[float, ...]
         How far along each direction, in lengths of the solution; ascending, with 0.
     objectives : tuple[tuple[float, ...], ...]
@@ -49,6 +52,7 @@ class SurfaceRow:
         As in `ResultRow`.
     """
 
+    label: str
     dataset: str
     ratings: int
     users: int
@@ -57,11 +61,11 @@ class SurfaceRow:
     regParam: float
     regularization: str
     seed: int
-    iterations: int
-    norm: float
-    offsets: tuple[float, ...]
-    objectives: tuple[tuple[float, ...], ...]
-    at_solution: float
+    iterations: int = 0
+    norm: float = 0.0
+    offsets: tuple[float, ...] = ()
+    objectives: tuple[tuple[float, ...], ...] = ()
+    at_solution: float = 0.0
     master: str
     cores: int
     versions: dict[str, str]
@@ -88,30 +92,42 @@ def run(fits: Fits) -> Iterator[SurfaceRow]:
     The grid is θ + α·d₁ + β·d₂ (Li, Xu, Taylor, Studer and Goldstein 2018, "Visualizing the loss landscape of neural
     nets", eq. 1), with all factors of both sides in θ, and directions that are not scaled by row.
     """
-    ratings, settings, tuning, counts = fits.data.ratings, fits.settings, fits.settings.tuning, fits.data.counts
-    started_at = utc_now()
-    given: dict[str, Any] = {"regParam": tuning.middle_lambda, "regularization": tuning.regularization}
-    model = ALS(rank=tuning.rank, maxIter=_MAX_ITERATIONS, tol=_TOL, seed=settings.seed, **given).fit(ratings)
-    solution = np.concatenate([model.U, model.V]).ravel()
-    norm = float(np.linalg.norm(solution))
-    slopes = norm * directions(np.random.default_rng(settings.seed), solution.size)
-    offsets = np.linspace(-_REACH, _REACH, _POINTS)
-    moved = ((solution + a * slopes[0] + b * slopes[1] for a in offsets) for b in offsets)
-    yield SurfaceRow(
+    settings, tuning, counts = fits.settings, fits.settings.tuning, fits.data.counts
+    row = SurfaceRow(
+        label=f"ALS, λ = {tuning.middle_lambda:g}",
         dataset=counts.dataset,
-        ratings=len(ratings),
+        ratings=len(fits.data.ratings),
         users=counts.users,
         items=counts.items,
         rank=tuning.rank,
-        **given,
+        regParam=tuning.middle_lambda,
+        regularization=tuning.regularization,
         seed=settings.seed,
+        **vars(fits.where),
+        started_at=utc_now(),
+    )
+    try:
+        row = _surface(row, fits.data.ratings)
+    except (ArithmeticError, ValueError) as fault:
+        row = replace(row, error=first_sentence(fault))
+    yield row
+
+
+def _surface(row: SurfaceRow, ratings: Ratings) -> SurfaceRow:
+    given: dict[str, Any] = {"regParam": row.regParam, "regularization": row.regularization}
+    model = ALS(rank=row.rank, maxIter=_MAX_ITERATIONS, tol=_TOL, seed=row.seed, **given).fit(ratings)
+    solution = np.concatenate([model.U, model.V]).ravel()
+    norm = float(np.linalg.norm(solution))
+    slopes = norm * directions(np.random.default_rng(row.seed), solution.size)
+    offsets = np.linspace(-_REACH, _REACH, _POINTS)
+    moved = ((solution + a * slopes[0] + b * slopes[1] for a in offsets) for b in offsets)
+    return replace(
+        row,
         iterations=model.summary.totalIterations,
         norm=norm,
         offsets=tuple(offsets.tolist()),
         objectives=tuple(tuple(_objective(ratings, point, given) for point in line) for line in moved),
         at_solution=_objective(ratings, solution, given),
-        **vars(fits.where),
-        started_at=started_at,
     )
 
 
@@ -124,6 +140,8 @@ def _objective(ratings: Ratings, point: NDArray[np.float64], given: dict[str, An
 def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
     """Contours of the objective over both directions, the solution marked."""
     (row,) = rows
+    if row.error:
+        return []
     heights = np.array(row.objectives)
     levels = np.geomspace(heights.min(), heights.max(), _CONTOURS)
     figure = new_figure(7.0)
@@ -149,6 +167,8 @@ def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
 def findings(rows: Sequence[SurfaceRow]) -> str:
     """Objective at the solution, lowest on the grid and at the corners, and whether the solution is the lowest."""
     (row,) = rows
+    if row.error:
+        return "The fit failed, so there is no solution to look round."
     heights = np.array(row.objectives)
     b, a = np.unravel_index(heights.argmin(), heights.shape)
     corners = heights[[0, 0, -1, -1], [0, -1, 0, -1]]
@@ -181,8 +201,8 @@ def given(rows: Sequence[SurfaceRow]) -> str:
     return (
         f"- Data: {row.dataset}, {row.ratings:,} training ratings of {row.items:,} items by {row.users:,} users.\n"
         f"- ALS of the textbook, rank {row.rank}, λ = {row.regParam:g}, {row.iterations:,} iterations, until one moved "
-        f"all predictions together by less than {_TOL:g}; objective ({row.regularization}): "
-        f"{OBJECTIVES[row.regularization]}.\n"
+        f"all predictions together by less than {_TOL:g} or there were {_MAX_ITERATIONS:,}; objective "
+        f"({row.regularization}): {OBJECTIVES[row.regularization]}.\n"
         f"- Seed {row.seed}. The solution has length {row.norm:.4g}. Rotating all factors alike changes no prediction: "
         "other solutions are as low."
     )

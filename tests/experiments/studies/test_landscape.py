@@ -8,6 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_mf.experiments.studies import landscape
+from spark_mf.experiments.studies.data import load_data
+from spark_mf.experiments.studies.fits import Fits, numpy_provenance
+from spark_mf.experiments.studies.settings import ExperimentSettings
+from spark_mf.experiments.studies.study import study_report
+from spark_mf.textbook import ALS, Ratings
 from spark_mf.textbook.loss import loss
 
 
@@ -21,10 +26,6 @@ def test_directions_have_length_one_and_a_right_angle(size, seed):
 @pytest.fixture(scope="module")
 def surface():
     """A surface computed once: rank 1 on the published set."""
-    from spark_mf.experiments.studies.data import load_data
-    from spark_mf.experiments.studies.fits import Fits, numpy_provenance
-    from spark_mf.experiments.studies.settings import ExperimentSettings
-
     settings = ExperimentSettings(rank=1, lambdas=(0.001,), seed=5)
     fits = Fits(settings=settings, data=load_data(settings, None), where=numpy_provenance())
     (row,) = landscape.run(fits)
@@ -43,8 +44,6 @@ def test_the_solution_is_in_the_middle_and_the_lowest(surface):
 def test_heights_are_those_of_the_objective_along_the_directions(surface):
     fits, row = surface
     ratings = fits.data.ratings
-    from spark_mf.textbook import ALS
-
     model = ALS(rank=1, maxIter=2_000, tol=1e-6, regParam=0.001, regularization="mean", seed=5).fit(ratings)
     first, second = landscape.directions(np.random.default_rng(5), 160) * row.norm
     assert row.norm == pytest.approx(np.sqrt((model.U**2).sum() + (model.V**2).sum()))
@@ -65,6 +64,15 @@ def test_a_solution_that_is_no_minimum_is_told(surface):
     told = landscape.findings([dented])
     assert "1 points of the slice lie lower than the solution" in told
     assert f"lowest of 1,681 points, at ({row.offsets[7]:g}, {row.offsets[4]:g})" in told
+
+
+def test_a_fit_that_is_refused_is_a_row_without_a_picture(surface, tmp_path):
+    fits, _ = surface
+    twice = Ratings.from_columns({"user": np.array([4, 4]), "item": np.array([7, 7]), "rating": np.array([3.0, 1.0])})
+    (row,) = landscape.run(dataclasses.replace(fits, data=dataclasses.replace(fits.data, ratings=twice)))
+    assert "repeat the pair of another" in (row.error or "")
+    assert landscape.draw([row], tmp_path) == []
+    assert "ALS, λ = 0.001: 1 ratings repeat" in study_report(landscape.LANDSCAPE, [row], [])
 
 
 def test_the_solution_is_marked_and_the_bar_has_a_unit(surface, tmp_path, saved):
