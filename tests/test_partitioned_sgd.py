@@ -23,6 +23,12 @@ def sgd(**params) -> SGD:
     return SGD(**{"rank": 4, "maxIter": 3, "seed": 5, **params})
 
 
+@pytest.fixture(scope="module")
+def from_data(marked) -> SGDModel:
+    held = marked.withColumn("held", F.col("split") == "validation")
+    return sgd(numUserBlocks=2, numItemBlocks=3, validationIndicatorCol="held").fit(held)
+
+
 def assert_same(one: SGDModel, other: SGDModel) -> None:
     for side in ("userFactors", "itemFactors"):
         (ids, factors, biases), (other_ids, others, other_biases) = (
@@ -33,20 +39,18 @@ def assert_same(one: SGDModel, other: SGDModel) -> None:
         np.testing.assert_array_equal(biases, other_biases)
 
 
-def test_a_fit_from_the_folder_is_the_fit_from_the_data(marked, tmp_path):
+def test_a_fit_from_the_folder_is_the_fit_from_the_data(marked, from_data, tmp_path):
     folder = partition_ratings(marked, str(tmp_path / "out"), userBlocks=2, itemBlocks=3, splitCol="split", seed=5)
-    held = marked.withColumn("held", F.col("split") == "validation")
-    from_data = sgd(numUserBlocks=2, numItemBlocks=3, validationIndicatorCol="held").fit(held)
     from_folder = sgd().fit(folder)
     assert_same(from_data, from_folder)
     assert from_data.summary.validationRmseHistory == from_folder.summary.validationRmseHistory
     assert from_data.globalMean == from_folder.globalMean
 
 
-def test_the_grid_alone_is_enough(marked, tmp_path):
+def test_the_grid_alone_is_enough(marked, from_data, tmp_path):
     kept = marked.where("split = 'train'")
     folder = partition_ratings(kept, str(tmp_path / "grid"), userBlocks=2, itemBlocks=3, layouts=("grid",), seed=5)
-    assert_same(sgd(numUserBlocks=2, numItemBlocks=3).fit(kept), sgd().fit(folder))
+    assert_same(from_data, sgd().fit(folder))
     with pytest.raises(ValueError, match=r"'held', but .* was partitioned without validation rows"):
         sgd(validationIndicatorCol="held").fit(folder)
 
@@ -65,7 +69,7 @@ def test_a_damaged_grid_is_refused(marked, tmp_path):
     one_bytes, other_bytes = one.read_bytes(), other.read_bytes()
     one.write_bytes(other_bytes)
     other.write_bytes(one_bytes)
-    assert sgd().fit(folder).summary.ratings == 1500  # blocks are known by what is in them, not by their names
+    assert sgd(maxIter=1).fit(folder).summary.ratings == 1500  # blocks are known by what is in them, not by their names
     one.write_bytes(one_bytes[:100] + bytes(len(one_bytes) - 104) + one_bytes[-4:])
     with pytest.raises(ValueError, match="holds other ratings than were written, its checksum is wrong"):
         sgd().fit(folder)
@@ -74,12 +78,12 @@ def test_a_damaged_grid_is_refused(marked, tmp_path):
 def test_blocks_of_a_folder_are_joined_to_as_many_as_there_are_slots(marked, tmp_path, caplog):
     folder = partition_ratings(marked, str(tmp_path / "out"), userBlocks=5, itemBlocks=7, splitCol="split", seed=5)
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
-        model = sgd().fit(folder)
+        model = sgd(maxIter=2).fit(folder)
     assert model.summary.engine == "ring"
     assert not caplog.records
-    stages = sgd(engine="stages").fit(folder)
+    stages = sgd(maxIter=2, engine="stages").fit(folder)
     assert stages.summary.engine == "stages"
     assert_same(model, stages)
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
-        assert sgd(numUserBlocks=5).fit(folder).summary.engine == "stages"
+        assert sgd(maxIter=1, numUserBlocks=5).fit(folder).summary.engine == "stages"
     assert "5 blocks of users need as many tasks at the same time" in caplog.text

@@ -23,7 +23,8 @@ def named(numbered):
 
 
 def als(**params) -> ALS:
-    return ALS(**{"rank": 2, "maxIter": 5, "regParam": 0.1, "seed": 3, "validationIndicatorCol": "held", **params})
+    given = {"rank": 2, "maxIter": 2, "regParam": 0.1, "seed": 3, "validationIndicatorCol": "held"}
+    return ALS(**{**given, "engine": "broadcast", **params})  # joining a ring takes a second
 
 
 @pytest.fixture(scope="module")
