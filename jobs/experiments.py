@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spark_mf.experiments.environment import provenance
+from spark_mf.experiments.environment import numpy_provenance, provenance
 from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.studies.data import load_data
-from spark_mf.experiments.studies.fits import Fits, numpy_provenance
+from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.registry import find_study, listing
 from spark_mf.experiments.studies.settings import SPARK, ExperimentSettings
 from spark_mf.experiments.studies.study import run_study

@@ -13,7 +13,8 @@ settings.load_profile("spark_mf")
 
 # A JVM that runs each query once or twice spends half of its time on compiling for speed that it never reaches, and
 # on garbage collection by several threads. Results are the same; what the user asks of Java comes last and holds.
-BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# The simpler code takes more of the stack, which the lineage of pyspark's ALS would overflow.
+BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,11 @@ def provenance(spark: SparkSession) -> Provenance:
     )
 
 
+def numpy_provenance() -> Provenance:
+    """What rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
+    return Provenance("numpy", 1, software_versions(), git_commit(PACKAGE))
+
+
 def software_versions() -> dict[str, str]:
     """What is known of the versions without a session."""
     return {

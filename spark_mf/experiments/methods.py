@@ -124,8 +124,6 @@ def spark_mf_sgd(name: str, own: Hyperparameters, *, fit_bias: bool, engine: str
             **params,
             regularization=given.regularization,
             fitBias=fit_bias,
-            # The model of the last epoch is wanted, as of every other method, also where test rows are watched.
-            earlyStoppingPatience=0,
             engine=engine,
         )
 

@@ -30,6 +30,7 @@ class StepParams:
     initStd: float
     batchSize: int = 1
     earlyStoppingPatience: int = 0
+    """0 where the last epoch's model is wanted, as of other methods, also where test rows are watched."""
 
     def without_biases(self) -> "StepParams":
         """The same for a model without biases."""
@@ -153,6 +154,19 @@ class ResultRow:
         """
         keys = {**asdict(self), "seconds_per_iteration": self.seconds_per_iteration}
         return json.dumps(keys, allow_nan=False, ensure_ascii=False)
+
+
+def iteration_record(found: Any) -> IterationRecord:
+    """An iteration of a fit's summary, the textbook's or Spark's, as rows hold it."""
+    return IterationRecord(
+        found.iteration,
+        found.seconds,
+        found.objective,
+        found.train_rmse,
+        found.validation_rmse,
+        getattr(found, "step_size", None),
+        found.product_change,
+    )
 
 
 def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:

@@ -11,14 +11,13 @@ import numpy as np
 from pyspark.sql import SparkSession
 
 from spark_mf.data.generating import generate_ratings
-from spark_mf.experiments.environment import Provenance, provenance, utc_now
+from spark_mf.experiments.environment import Provenance, numpy_provenance, provenance, utc_now
 from spark_mf.experiments.measuring import first_sentence
+from spark_mf.experiments.rows import iteration_record
 from spark_mf.experiments.stages import stage
-from spark_mf.experiments.studies.fits import numpy_provenance
 from spark_mf.experiments.textbook_on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.experiments.textbook_rows import COST, ON_SPARK, PUBLISHED, TextbookRow
 from spark_mf.experiments.textbook_settings import TextbookSettings
-from spark_mf.summary import IterationRecord
 from spark_mf.textbook import ALS, GD, SGD, Ratings
 from spark_mf.textbook.cost import als_gd_operations, als_operations, gd_operations, sgd_operations
 from spark_mf.textbook.estimator import Estimator
@@ -96,7 +95,7 @@ class _Rows:
 def _row(
     part: str, label: str, name: str, estimator: Estimator, model: Any | None, where: Provenance, **known: Any
 ) -> TextbookRow:
-    history = () if model is None else tuple(map(_record, model.summary.history))
+    history = () if model is None else tuple(map(iteration_record, model.summary.history))
     return TextbookRow(
         part=part,
         label=label,
@@ -114,10 +113,6 @@ def _row(
         **vars(where),
         **known,
     )
-
-
-def _record(found: Any) -> IterationRecord:
-    return IterationRecord(found.iteration, found.seconds, found.objective, found.train_rmse, found.validation_rmse)
 
 
 def _on_spark(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spark_mf.experiments.environment import numpy_provenance
 from spark_mf.experiments.rows import read_rows
-from spark_mf.experiments.studies.fits import numpy_provenance
 from spark_mf.experiments.textbook import run_textbook
 from spark_mf.experiments.textbook_on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.experiments.textbook_report import textbook_fault, textbook_report
@@ -80,8 +80,12 @@ def test_the_same_fit_on_spark_ends_at_the_same_error(twin, ratings, estimator, 
 def test_sgd_on_spark_has_the_step_of_one_rating_and_changes_touched_rows():
     batches = METHODS["mini-batch GD"]
     same = as_on_spark(batches)
+    assert isinstance(batches, SGD)
+    assert isinstance(same, SGD)
     assert (same.updatedRows, same.stepSize, same.batchSize) == ("touched", 0.02 / 32, 32)
-    assert as_on_spark(replace(batches, optimizer="adam")).stepSize == 0.02
+    adam = as_on_spark(replace(batches, optimizer="adam"))
+    assert isinstance(adam, SGD)
+    assert adam.stepSize == 0.02
     assert as_on_spark(same) is same
     assert as_on_spark(METHODS["ALS"]) is METHODS["ALS"]
 
@@ -134,7 +138,7 @@ def test_without_spark_there_are_published_numbers_and_costs(monkeypatch, rating
     assert [each.validation_rmse for each in rows[1].history] == fitted.test_rmse
     # GD by hand: 3·952·4 for the ratings and 2·160·4 for the rows.
     assert rows[2].operations == 3 * 952 * 4 + 2 * 160 * 4
-    assert all(each.seconds_per_iteration > 0 for each in rows[2:])
+    assert all((each.seconds_per_iteration or 0) > 0 for each in rows[2:])
     file = tmp_path / "results.jsonl"
     file.write_text("".join(each.to_json() + "\n" for each in rows))
     assert read_rows(file, TextbookRow) == rows

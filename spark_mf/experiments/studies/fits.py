@@ -6,22 +6,16 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
-from spark_mf.experiments.environment import PACKAGE, Provenance, git_commit, software_versions, utc_now
+from spark_mf.experiments.environment import Provenance, utc_now
 from spark_mf.experiments.measuring import HELD_OUT, first_sentence, release
-from spark_mf.experiments.rows import ResultRow, StepParams
+from spark_mf.experiments.rows import ResultRow, StepParams, iteration_record
 from spark_mf.experiments.studies.data import StudyData
 from spark_mf.experiments.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
-from spark_mf.summary import IterationRecord
 
 logger = logging.getLogger(__name__)
 
 _PACKAGES = {TEXTBOOK: "spark_mf.textbook", SPARK: "spark_mf"}
 _STEP_PARAMS = tuple(each.name for each in fields(StepParams))
-
-
-def numpy_provenance() -> Provenance:
-    """What rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
-    return Provenance("numpy", 1, software_versions(), git_commit(PACKAGE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +88,7 @@ class Fits:
             model = estimator.fit(self.data.ratings)
             values["fit_seconds"] = time.perf_counter() - start
             release(model)
-            values["history"] = tuple(map(_record, model.summary.history))
+            values["history"] = tuple(map(iteration_record, model.summary.history))
             values["test_rmse"] = values["history"][-1].validation_rmse
             values["setup_seconds"] = getattr(model.summary, "setupSeconds", None)
             values["engine"] = getattr(model.summary, "engine", None)
@@ -129,12 +123,6 @@ def _step(params: dict[str, Any]) -> StepParams:
     fixed = {"decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": params["stepSize"], "biasRegParam": None}
     step = StepParams(**fixed | {name: params[name] for name in _STEP_PARAMS if name in params})
     return step if params["fitBias"] else step.without_biases()
-
-
-def _record(found: Any) -> IterationRecord:
-    """A record of either runner's history, as rows hold it."""
-    values: dict[str, Any] = {each.name: getattr(found, each.name, None) for each in fields(IterationRecord)}
-    return IterationRecord(**values)
 
 
 def _line(row: ResultRow) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from spark_mf.experiments.environment import numpy_provenance
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.rows import ResultRow, StepParams
 from spark_mf.experiments.studies.data import load_data
-from spark_mf.experiments.studies.fits import Fits, numpy_provenance
+from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.registry import find_study
 from spark_mf.experiments.studies.settings import ExperimentSettings
 from spark_mf.experiments.studies.study import run_study

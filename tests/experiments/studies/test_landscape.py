@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_mf.experiments.environment import numpy_provenance
 from spark_mf.experiments.studies import landscape
 from spark_mf.experiments.studies.data import load_data
-from spark_mf.experiments.studies.fits import Fits, numpy_provenance
+from spark_mf.experiments.studies.fits import Fits
 from spark_mf.experiments.studies.settings import ExperimentSettings
 from spark_mf.experiments.studies.study import study_report
 from spark_mf.textbook import ALS, Ratings
