@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from spark_mf.experiments.environment import Provenance, utc_now
-from spark_mf.experiments.measuring import HELD_OUT, first_sentence, release
+from spark_mf.experiments.measuring import HELD_OUT, RatingCounts, first_sentence, release
 from spark_mf.experiments.rows import ResultRow, StepParams, iteration_record
 from spark_mf.experiments.studies.data import StudyData
 from spark_mf.experiments.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
@@ -81,21 +81,25 @@ class Fits:
         }
         params = shared | changes
         package = _PACKAGES[self.settings.runner]
-        values: dict[str, Any] = self._known(package, label, name, params)
+        known = self._known(package, label, name, params)
         try:
             estimator = getattr(import_module(package), name)(**params, validationIndicatorCol=HELD_OUT)
             start = time.perf_counter()
             model = estimator.fit(self.data.ratings)
-            values["fit_seconds"] = time.perf_counter() - start
+            seconds = time.perf_counter() - start
             release(model)
-            values["history"] = tuple(map(iteration_record, model.summary.history))
-            values["test_rmse"] = values["history"][-1].validation_rmse
-            values["setup_seconds"] = getattr(model.summary, "setupSeconds", None)
-            values["engine"] = getattr(model.summary, "engine", None)
-            row = ResultRow(**values)
+            history = tuple(map(iteration_record, model.summary.history))
+            row = ResultRow(
+                **known,
+                fit_seconds=seconds,
+                setup_seconds=getattr(model.summary, "setupSeconds", None),
+                engine=getattr(model.summary, "engine", None),
+                test_rmse=history[-1].validation_rmse,
+                history=history,
+            )
             row.to_json()  # A number that JSON does not have is a fit that diverged.
         except Exception as fault:  # Also a fit that diverged is a finding, and the other fits are still wanted.
-            row = ResultRow(**self._known(package, label, name, params), error=first_sentence(fault))
+            row = ResultRow(**known, error=first_sentence(fault))
         logger.info("%s", _line(row))
         return row
 
@@ -103,8 +107,8 @@ class Fits:
         """The values of a row that are known before its fit, which starts now."""
         counts = self.data.counts
         return {
-            **{each.name: getattr(counts, each.name) for each in fields(counts) if each.name in _COUNTED},
-            **{name: getattr(self.where, name) for name in ("master", "cores", "versions", "git")},
+            **{each.name: getattr(counts, each.name) for each in fields(RatingCounts)},
+            **vars(self.where),
             **{name: params[name] for name in ("rank", "regParam", "regularization", "seed")},
             "model": f"{package}.{name}",
             "label": label,
@@ -114,9 +118,6 @@ class Fits:
             "step": _step(params) if name == "SGD" else None,
             "started_at": utc_now(),
         }
-
-
-_COUNTED = ("dataset", "users", "items", "ratings", "test_ratings", "cold_test_ratings", "duplicates", "split")
 
 
 def _step(params: dict[str, Any]) -> StepParams:
