@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench bench-kernels bench-ratings experiments constraints clean preflight
+.PHONY: help demo textbook test test-all lint bench bench-kernels bench-ratings experiments constraints clean preflight
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the 
 
 bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
+
+textbook: preflight $(VENV)/installed ## Obtain the published numbers again, in NumPy and on Spark, into out/textbook
+	$(VENV)/bin/python jobs/textbook.py --output out/textbook --overwrite $(ARGS)
 
 experiments: preflight $(VENV)/installed ## Run the eight studies into out/experiments/NAME; ARGS=… for more options
 	for name in $(EXPERIMENTS); do \
