@@ -42,8 +42,9 @@ SINGLE = [(1, 2, 2.0, 10), (2, 1, 3.0, None)]
 def test_one_row_of_a_repeated_pair_stays(spark, repeated, duplicates, expected):
     clean = clean_ratings(spark, repeated, rules=CheckRules("reject", duplicates))
     assert rows(clean) == sorted([*SINGLE, *expected])
-    assert rejected(clean).keys() == {2, 5, 6, 9}
-    assert clean.reasons[rejected(clean)[2]] == 3
+    reasons = rejected(clean)
+    assert reasons.keys() == {2, 5, 6, 9}
+    assert clean.reasons[reasons[2]] == 3
     assert (clean.rows, clean.accepted_rows, clean.rejected_rows, clean.duplicates) == (8, 4, 4, 3)
     assert (clean.users.ids, clean.users.most, clean.items.median) == (2, 2, 2.0)
     clean.unpersist()

@@ -4,6 +4,8 @@ import gzip
 import os
 import re
 from collections import Counter
+from pathlib import Path
+from tempfile import mkdtemp
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,25 +22,33 @@ RAW = st.binary(max_size=12).map(lambda data: re.sub(b"[\r\n]", b"", data))
 END = st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n"])
 
 # Each costs several Spark jobs; FUZZ_EXAMPLES asks for more.
-MOST_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+MOST_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 
 
 @st.composite
-def files(draw):
-    """The bytes of a file that mostly looks like ratings, its separator, and its header or none."""
+def folders(draw):
+    """The bytes of one to three files that mostly look like ratings of one kind, and their header or none."""
     separator = draw(st.sampled_from([b",", b"\t", b"::"]))
     header = draw(st.sampled_from([None, separator.join([b"user", b"item", b"rating"])]))
+    first = header or separator.join([b"1", b"2", b"3"])
     good = st.tuples(*[st.integers(0, 3).map(lambda n: b"%d" % n)] * 3)
     odd = st.lists(FIELD, min_size=1, max_size=5)
     line = st.one_of(good.map(separator.join), odd.map(separator.join), RAW, st.just(header or b""))
-    lines = [header or separator.join([b"1", b"2", b"3"]), *draw(st.lists(line, max_size=12))]
-    data = b"".join(part for each in lines for part in (each, draw(END)))
-    return data[: len(data) - draw(st.integers(0, 2))], header
+    files = []
+    for _ in range(draw(st.integers(1, 3))):
+        lines = [first, *draw(st.lists(line, max_size=12))]
+        data = b"".join(part for each in lines for part in (each, draw(END)))
+        files.append(data[: len(data) - draw(st.integers(0, 2))])
+    return files, header
+
+
+def lines_of(data):
+    return re.split(b"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf"))
 
 
 def expected_lines(data, header):
     """Rows and blank lines, by plain Python."""
-    lines = re.split(b"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf"))
+    lines = lines_of(data)
     if lines[-1] == b"":
         lines.pop()
     blank = [line for line in lines if not line.strip(b" \t\n\x0b\x0c\r")]
@@ -46,11 +56,13 @@ def expected_lines(data, header):
 
 
 @settings(max_examples=MOST_EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(files(), st.booleans(), st.sampled_from(["auto", "string"]))
-def test_every_line_is_accounted_for(spark, tmp_path, file, packed, id_type):
-    data, header = file
-    path = tmp_path / ("ratings.txt.gz" if packed else "ratings.txt")
-    path.write_bytes(gzip.compress(data) if packed else data)
+@given(folders(), st.booleans(), st.sampled_from(["auto", "string"]))
+def test_every_line_is_accounted_for(spark, tmp_path, folder, packed, id_type):
+    files, header = folder
+    path = Path(mkdtemp(dir=tmp_path))
+    named = {f"{number}.txt{'.gz' * packed}": data for number, data in enumerate(files)}
+    for name, data in named.items():
+        (path / name).write_bytes(gzip.compress(data) if packed else data)
     clean = None
     try:
         clean = clean_ratings(spark, path, ReadOptions(id_type=id_type), CheckRules("reject", "last"))
@@ -60,13 +72,13 @@ def test_every_line_is_accounted_for(spark, tmp_path, file, packed, id_type):
         assert "\n" not in refusal
         assert refusal.endswith(".")
         return
-    rows, blank = expected_lines(data, header)
+    rows, blank = map(sum, zip(*(expected_lines(data, header) for data in files), strict=True))
     accepted, rejected = clean.accepted.collect(), clean.rejected.collect()
     assert (clean.rows, clean.blank_lines) == (rows, blank)
     assert (len(accepted), len(rejected)) == (clean.accepted_rows, clean.rejected_rows)
     assert len(accepted) + len(rejected) == rows
     assert Counter(row["reason"] for row in rejected) == clean.reasons
-    lines = re.split(b"\r\n|\r|\n", data.removeprefix(b"\xef\xbb\xbf"))
     for row in rejected:
+        lines = lines_of(named[Path(row["file"]).name])
         assert row["text"] == lines[row["line"] - 1].decode(errors="replace")
     clean.unpersist()
