@@ -120,10 +120,13 @@ def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, source, tmp_path, capsys, monkeypatch):
+def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
+    job, spark, source, finished, tmp_path, capsys, monkeypatch
+):
     """It dies while overwriting a complete run, after its ratings were written."""
+    shutil.copytree(finished, tmp_path / "out")
+    assert read_ratings(spark, tmp_path / "out").rows == 3
     arguments = [str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject", "--duplicates", "keep"]
-    assert job.main(arguments) == 0
     with monkeypatch.context() as patch:
         patch.setattr("spark_mf.experiments.check._described", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
