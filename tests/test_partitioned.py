@@ -168,14 +168,13 @@ def test_other_blocks_are_refused_by_name(spark, folder, params, sentence):
 
 def test_another_rank_or_layout_or_missing_validation_is_refused_by_name(spark, marked, tmp_path):
     kept = marked.where("split = 'train'")
-    blocks = {"userBlocks": 2, "itemBlocks": 2}
-    ranked = partition_ratings(kept, str(tmp_path / "ranked"), rank=5, **blocks)
+    ranked = partition_ratings(kept, str(tmp_path / "ranked"), rank=5, userBlocks=2, itemBlocks=2)
     with pytest.raises(ValueError, match=r"rank=4, but .* was partitioned for rank 5"):
         als().fit(ranked)
     assert als(rank=5).fit(ranked).rank == 5
     with pytest.raises(ValueError, match=r"validationIndicatorCol='held', but .* without validation rows"):
         als(rank=5, validationIndicatorCol="held").fit(ranked)
-    grid = partition_ratings(kept, str(tmp_path / "grid"), layouts=("grid",), **blocks)
+    grid = partition_ratings(kept, str(tmp_path / "grid"), layouts=("grid",), userBlocks=2, itemBlocks=2)
     with pytest.raises(ValueError, match="has the layout grid and not by_user, which the fit needs"):
         als().fit(grid)
 

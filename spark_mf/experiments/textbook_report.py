@@ -72,7 +72,7 @@ def _on_spark(rows: Sequence[TextbookRow], published: Mapping[str, float | None]
             shown(published.get(row.label), ".4f"),
             shown(row.textbook, ".4f"),
             shown(row.obtained, ".4f"),
-            f"{row.deviation:+.2%}",
+            f"{row.deviation:z+.2%}",
         )
         for row in rows
     ]
@@ -105,8 +105,9 @@ def _cost(rows: Sequence[TextbookRow]) -> str:
         "Operations of an iteration, each a multiplication with its addition, for n users, m items, |Ω| training "
         f"ratings, rank K and L inner steps:\n\n{formulas}\n\n"
         + aligned(headers, cells)
-        + "\n\nSeconds are the median of the iterations, with their evaluation on Spark and without in NumPy. On Spark "
-        "they include what an iteration sends. In NumPy a rating of SGD and a row of ALS is a turn of a loop in Python."
+        + "\n\nSeconds are the median of the iterations. On Spark they include what an iteration sends, and for ALS and GD one "
+        "more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a turn of a "
+        "loop in Python."
     )
 
 
