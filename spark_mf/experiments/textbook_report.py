@@ -72,7 +72,7 @@ def _on_spark(rows: Sequence[TextbookRow], published: Mapping[str, float | None]
             shown(published.get(row.label), ".4f"),
             shown(row.textbook, ".4f"),
             shown(row.obtained, ".4f"),
-            f"{row.deviation:z+.2%}",
+            f"{row.deviation:+z.2%}",
         )
         for row in rows
     ]
