@@ -1,6 +1,8 @@
 """What all studies read from the rows of their fits, and how they draw and tell it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -13,6 +15,8 @@ EPOCH = "epoch, one pass over the training ratings"
 TEST_RMSE = "test RMSE, in units of the ratings"
 TRAIN_RMSE = "training RMSE, in units of the ratings"
 TITLE_POINTS = 11
+# More fits of one kind are counted: the table of a study names them.
+_FITS_BY_NAME = 2
 
 Value = Callable[[IterationRecord], float | None]
 
@@ -115,22 +119,39 @@ def given_to_fits(rows: Sequence[ResultRow]) -> str:
         "Predictions are not clipped to the scale.",
         f"- Seed {row.seed}.",
     ]
-    told: dict[str, list[str]] = {}
+    kinds: dict[tuple[Any, ...], list[ResultRow]] = {}
     for row in rows:
-        told.setdefault(_hyperparameters(row), []).append(row.label)
-    lines += [f"- {'; '.join(labels)}: {given}." for given, labels in told.items()]
-    return "\n".join(lines)
+        kinds.setdefault(_kind(row), []).append(row)
+    return "\n".join(lines + [f"- {_named(fits)}: {_hyperparameters(fits)}." for fits in kinds.values()])
 
 
-def _hyperparameters(row: ResultRow) -> str:
+def _kind(row: ResultRow) -> tuple[Any, ...]:
+    """What fits have in common that differ in what a study sweeps over, if in anything: rank, λ and step."""
+    return row.model, row.regularization, row.step and replace(row.step, stepSize=0.0, biasStepSize=None)
+
+
+def _named(fits: Sequence[ResultRow]) -> str:
+    return "; ".join(row.label for row in fits) if len(fits) <= _FITS_BY_NAME else f"{len(fits)} fits"
+
+
+def _hyperparameters(fits: Sequence[ResultRow]) -> str:
+    """What fits of one kind were given, every value of what they differ in."""
+    row = fits[0]
     objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
+    ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)
     if row.step is None:
-        return f"{row.model}, rank {row.rank}, λ = {row.regParam:g}, {objective}"
+        return f"{row.model}, rank {ranks}, λ = {lambdas}, {objective}"
     step, biases = row.step, ""
+    steps = _values(each.step.stepSize for each in fits if each.step is not None)
     if step.biasRegParam is not None:
         biases = f", biases with λ_b = {step.biasRegParam:g}"
         objective += f" + {BIAS_PENALTIES[row.regularization]}"
+    batch = "of each rating" if step.batchSize == 1 else f"for the summed gradient of {step.batchSize} ratings"
     return (
-        f"{row.model}, rank {row.rank}, λ = {row.regParam:g}{biases}, {step.optimizer}, step {step.stepSize:g} for the "
-        f"summed gradient of {step.batchSize} ratings, initial deviation {step.initStd:g}, {objective}"
+        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {step.optimizer}, step {steps} {batch}, initial deviation "
+        f"{step.initStd:g}, {objective}"
     )
+
+
+def _values(given: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(set(given)))
