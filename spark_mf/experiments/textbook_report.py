@@ -105,8 +105,8 @@ def _cost(rows: Sequence[TextbookRow]) -> str:
         "Operations of an iteration, each a multiplication with its addition, for n users, m items, |Ω| training "
         f"ratings, rank K and L inner steps:\n\n{formulas}\n\n"
         + aligned(headers, cells)
-        + "\n\nSeconds are the median of the iterations. On Spark they include what an iteration sends, and for ALS and "
-        "GD one more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a turn "
+        + "\n\nSeconds are the median of the iterations. On Spark they include what an iteration sends, and for ALS "
+        "and GD one more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a turn "
         "of a loop in Python."
     )
 
