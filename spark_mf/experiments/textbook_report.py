@@ -106,8 +106,8 @@ def _cost(rows: Sequence[TextbookRow]) -> str:
         f"ratings, rank K and L inner steps:\n\n{formulas}\n\n"
         + aligned(headers, cells)
         + "\n\nSeconds are the median of the iterations. On Spark they include what an iteration sends, and for ALS "
-        "and GD one more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a turn "
-        "of a loop in Python."
+        "and GD one more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a "
+        "turn of a loop in Python."
     )
 
 
