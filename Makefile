@@ -7,6 +7,8 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; \
 	done),python3)
 INPUTS := pyproject.toml constraints.txt
+# Two processes, each with a Spark session of its own: one alone waits half of the time.
+PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum
 
 .DEFAULT_GOAL := help
@@ -19,10 +21,10 @@ demo: preflight $(VENV)/installed ## Compare with pyspark's ALS into out/demo; R
 	$(VENV)/bin/python jobs/compare.py $(if $(RATINGS),"$(RATINGS)") --output out/demo --overwrite $(ARGS)
 
 test: preflight $(VENV)/installed-test ## Run the tests
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-all: preflight $(VENV)/installed-test ## Run the tests and those that take minutes
-	$(VENV)/bin/python -m pytest -m "slow or not slow" $(ARGS)
+	$(PYTEST) -m "slow or not slow" $(ARGS)
 
 lint: $(VENV)/installed-lint ## Check style, format and types
 	$(VENV)/bin/ruff check .

@@ -11,10 +11,9 @@ from pyspark.sql import SparkSession
 settings.register_profile("spark_mf", deadline=None)
 settings.load_profile("spark_mf")
 
-# A JVM that runs each query once or twice spends half of its time on compiling for speed that it never reaches, and
-# on garbage collection by several threads. Results are the same; what the user asks of Java comes last and holds.
-# The simpler code takes more of the stack, which the lineage of pyspark's ALS would overflow.
-BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
+# The sessions of two test processes share a few cores: collecting garbage by several threads each is no gain. What the
+# user asks of Java comes last and holds.
+QUIET_JVM = "-XX:+UseSerialGC"
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +24,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_DIRS", str(folder / "local"))
-        patch.setenv("SPARK_SUBMIT_OPTS", f"{BRIEF_JVM} {os.environ.get('SPARK_SUBMIT_OPTS', '')}".strip())
+        patch.setenv("SPARK_SUBMIT_OPTS", f"{QUIET_JVM} {os.environ.get('SPARK_SUBMIT_OPTS', '')}".strip())
         session = local_session(
             "spark_mf tests",
             master="local[2]",
