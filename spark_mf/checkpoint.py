@@ -2,14 +2,15 @@
 
 A folder holds one fit. `iteration-N/` has the arrays after N iterations as Parquet and, written last and renamed into
 place, `checkpoint.json`; only then are earlier ones deleted. So a save that was cut short leaves the one before it in
-force.
+force, and so does one for which there was no room. Checksums tell whether what is read is what was written.
 """
 
 import json
 import logging
 import re
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,14 +99,18 @@ class Checkpoint:
         ValueError
             When the folder holds another fit, or cannot be read.
         """
-        saved = [number for number, is_complete in self._saves() if is_complete]
+        saves = dict(self._saves())
+        saved = [number for number, is_complete in saves.items() if is_complete]
         if not saved:
+            if saves:
+                logger.warning("checkpointDir=%r holds no complete save: the fit begins anew", self._path)
             return None
         folder = self._inside(max(saved))
         with _reading(folder):
             found = json.loads(read_text(self._spark, f"{folder}/{CHECKPOINT}"))
             identity, progress = dict(found["identity"]), dict(found["progress"])
             history = tuple(IterationRecord(**record) for record in found["history"])
+            _require_checksum(CHECKPOINT, _text_checksum(found), found["checksum"])
         self._require_same(identity)
         if len(history) > self._most:
             raise ValueError(
@@ -113,28 +118,65 @@ class Checkpoint:
                 "at least as many, or name another folder"
             )
         with _reading(folder):
-            arrays = {name: factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1] for name in found["arrays"]}
+            arrays = {name: self._read_array(folder, name, checksum) for name, checksum in found["arrays"].items()}
         logger.info("the fit goes on after %d of %d iterations, which %s holds", len(history), self._most, folder)
         return SavedFit(history, arrays, progress)
 
     def save(self, fit: SavedFit) -> None:
-        """Save a fit in the place of what was saved before."""
+        """Save a fit in the place of what was saved before.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written, as on a full disk; what was saved before is still in force.
+        """
         number = len(fit.history)
-        folder = self._inside(number)
+        try:
+            self._write(self._inside(number), fit)
+        except JVM_ERRORS as error:
+            raise OSError(self._not_saved(number, java_reason(error))) from None
+        for other, _ in self._saves():
+            if other != number:
+                self._delete(other)
+
+    def _write(self, folder: str, fit: SavedFit) -> None:
         for name, array in fit.arrays.items():
             frame = factors_frame(self._spark, np.arange(len(array)), array)
             frame.write.mode("overwrite").parquet(f"{folder}/{name}")
-        description = {
+        description: dict[str, Any] = {
             "identity": self._identity,
             "history": [asdict(record) for record in fit.history],
             "progress": fit.progress,
-            "arrays": list(fit.arrays),
+            "arrays": {name: _array_checksum(array) for name, array in fit.arrays.items()},
         }
+        description["checksum"] = _text_checksum(description)
         write_text(self._spark, f"{folder}/{CHECKPOINT}", json.dumps(description))
-        for other, _ in self._saves():
-            if other != number:
-                path, files = hadoop_path(self._spark, self._inside(other))
-                files.delete(path, True)
+
+    def _not_saved(self, number: int, reason: str) -> str:
+        """Say what is left of a fit whose save failed, and give back the room that the save took."""
+        with suppress(*JVM_ERRORS):
+            self._delete(number)
+        with suppress(*JVM_ERRORS):
+            saved = [other for other, is_complete in self._saves() if is_complete]
+            if saved:
+                return (
+                    f"checkpointDir={self._path!r} cannot take the fit after {number} iterations: {reason}; make room "
+                    f"there and fit again: it goes on after the {max(saved)} iterations that "
+                    f"{self._inside(max(saved))} holds"
+                )
+        return (
+            f"checkpointDir={self._path!r} cannot take the fit after {number} iterations: {reason}; make room there, "
+            "or name another folder"
+        )
+
+    def _read_array(self, folder: str, name: str, checksum: int) -> NDArray[np.float32]:
+        array = factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1]
+        _require_checksum(name, _array_checksum(array), checksum)
+        return array
+
+    def _delete(self, number: int) -> None:
+        folder, files = hadoop_path(self._spark, self._inside(number))
+        files.delete(folder, True)
 
     def _inside(self, number: int) -> str:
         return f"{self._path}/iteration-{number}"
@@ -160,12 +202,26 @@ class Checkpoint:
                 )
 
 
+def _array_checksum(array: NDArray[np.float32]) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _text_checksum(description: Mapping[str, Any]) -> int:
+    """Of everything in a description but its checksum."""
+    return zlib.crc32(json.dumps({name: value for name, value in description.items() if name != "checksum"}).encode())
+
+
+def _require_checksum(what: str, found: int, written: int) -> None:
+    if found != written:
+        raise ValueError(f"{what} is not what was written: its checksum is {found} instead of {written}")
+
+
 @contextmanager
 def _reading(folder: str) -> Iterator[None]:
     """Say in a sentence what of a checkpoint cannot be read."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, *JVM_ERRORS) as error:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, *JVM_ERRORS) as error:
         reason = java_reason(error) if isinstance(error, JVM_ERRORS) else f"{type(error).__name__}: {error}"
         raise ValueError(
             f"{folder} is no complete checkpoint ({reason}): delete it, or name another checkpointDir"

@@ -79,9 +79,11 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         ValueError, NotImplementedError
             When a Param, a column or a row cannot be used.
         MemoryError
-            When the driver cannot take the factors.
+            When the session has not the memory that the fit needs.
         ArithmeticError
             When factors are not finite any more.
+        OSError
+            When checkpointDir cannot take a save any more, as on a full disk.
         """
         return super().fit(dataset, params)  # type: ignore[arg-type]
 

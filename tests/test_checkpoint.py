@@ -195,6 +195,16 @@ def test_the_same_ratings_in_another_order_are_the_same(spark: SparkSession, tab
     assert model.summary.totalIterations == 2
 
 
+def test_a_fit_of_which_no_save_was_completed_begins_anew(
+    ratings: DataFrame, folder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    shutil.copytree(Path(folder) / "iteration-2", tmp_path / "iteration-2")
+    (tmp_path / "iteration-2" / CHECKPOINT).unlink()
+    model = als(checkpointDir=str(tmp_path), maxIter=2).fit(ratings)
+    assert f"checkpointDir='{tmp_path}' holds no complete save: the fit begins anew" in caplog.messages
+    assert_same_model(model, als(maxIter=2).fit(ratings))
+
+
 def described(saved: Path, change: Callable[[str], str]) -> None:
     path = saved / CHECKPOINT
     path.write_text(change(path.read_text()))
@@ -222,6 +232,46 @@ def with_a_flipped_bit(saved: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"2.0", b"3.0"))
 
 
+def with_another_history(saved: Path) -> None:
+    described(saved, lambda text: text.replace("2.0", "3.0"))
+
+
+def garbage(saved: Path) -> None:
+    described(saved, lambda text: "\x00\x01 no JSON" + text)
+
+
+def rewritten_users(saved: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Parquet files that are whole, but not what was saved."""
+    table = pd.read_parquet(saved / "users").sort_values("id")
+    shutil.rmtree(saved / "users")
+    (saved / "users").mkdir()
+    change(table).to_parquet(saved / "users" / "part-0.parquet")
+
+
+def with_other_users(saved: Path) -> None:
+    """One bit of one factor."""
+    other = [1.0, float(np.nextafter(np.float32(1), np.float32(2)))]
+    features = pd.Series([[1.0, 1.0], [1.0, 1.0], other])
+    rewritten_users(saved, lambda table: table.assign(features=features))
+
+
+def with_fewer_users(saved: Path) -> None:
+    rewritten_users(saved, lambda table: table[:-1])
+
+
+def with_a_lost_part(saved: Path) -> None:
+    for path in (saved / "users").glob("*.parquet"):
+        path.unlink()
+
+
+def with_flipped_users(saved: Path) -> None:
+    """As a disk does it, so that Hadoop's own checksum is there still."""
+    path = max((saved / "users").glob("*.parquet"), key=lambda each: each.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def without_users(saved: Path) -> None:
     shutil.rmtree(saved / "users")
 
@@ -240,6 +290,12 @@ def with_broken_users(saved: Path) -> None:
         (of_another_version, "TypeError: .*unheard_of"),
         (a_list, "TypeError: "),
         (with_a_flipped_bit, "Checksum error"),
+        (with_another_history, r"checkpoint\.json is not what was written: its checksum is \d+ instead of \d+"),
+        (garbage, "JSONDecodeError: "),
+        (with_other_users, r"users is not what was written: its checksum is \d+ instead of \d+"),
+        (with_fewer_users, r"users is not what was written: its checksum is \d+ instead of \d+"),
+        (with_a_lost_part, "Unable to infer schema"),
+        (with_flipped_users, "Checksum error"),
         (without_users, "Path does not exist: .*users"),
         (with_broken_users, "users.* is not a Parquet file"),
     ],
@@ -250,12 +306,19 @@ def test_a_damaged_checkpoint_is_refused(
     kept = Checkpoint(spark, str(tmp_path), {"seed": 1}, most=3)
     record = IterationRecord(iteration=1, seconds=0.5, objective=2.0, train_rmse=1.0, validation_rmse=None)
     kept.save(SavedFit((record,), {"users": np.ones((3, 2), np.float32)}, {}))
+    assert kept.load() is not None
+    before = _contents(tmp_path / "iteration-1")
     damage(tmp_path / "iteration-1")
+    assert _contents(tmp_path / "iteration-1") != before
     with pytest.raises(ValueError, match=reason) as raised:
         kept.load()
     assert str(raised.value).startswith(f"{tmp_path}/iteration-1 is no complete checkpoint (")
     assert str(raised.value).endswith("): delete it, or name another checkpointDir")
     assert "\n" not in str(raised.value)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_was_saved_is_what_is_loaded(spark: SparkSession, tmp_path: Path):

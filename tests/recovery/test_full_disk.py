@@ -1,0 +1,158 @@
+"""A checkpoint folder whose disk fills up on the way."""
+
+import errno
+import itertools
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_mf import ALS, SGD
+from spark_mf.checkpoint import CHECKPOINT, Checkpoint, SavedFit
+from tests.same_model import assert_same_model
+
+SHARED: dict[str, Any] = {"rank": 3, "maxIter": 6, "seed": 7, "checkpointInterval": 2, "numUserBlocks": 1}
+ESTIMATORS = [
+    pytest.param(ALS(numItemBlocks=2, engine="broadcast", **SHARED), id="ALS"),
+    pytest.param(
+        SGD(numItemBlocks=3, optimizer="momentum", schedule="boldDriver", engine="ring", **SHARED),
+        id="SGD",
+        marks=pytest.mark.slow,
+    ),
+]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 2 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        # Lazily, as Hadoop leaves a file open that it could not write.
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave not a byte, and be told so by the system."""
+    with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left") as full:
+        filler.writelines(itertools.repeat(bytes(1024)))
+    assert full.value.errno == errno.ENOSPC
+
+
+def after_saves(monkeypatch: pytest.MonkeyPatch, number: int, happens: Callable[[], None]) -> None:
+    """Let something happen after the `number`-th save, before the next iteration."""
+    save, saves = Checkpoint.save, []
+
+    def save_and_let_it_happen(self: Checkpoint, fit: SavedFit) -> None:
+        save(self, fit)
+        saves.append(fit)
+        if len(saves) == number:
+            happens()
+
+    monkeypatch.setattr(Checkpoint, "save", save_and_let_it_happen)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_fit_ends_on_a_full_disk_and_goes_on_where_there_is_room(
+    estimator: Any,
+    ratings: DataFrame,
+    disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, object], None],
+):
+    saves = disk / "saves"
+    estimator = estimator.copy().setCheckpointDir(str(saves))
+    with monkeypatch.context() as patch:
+        after_saves(patch, 1, lambda: fill(disk))
+        with pytest.raises(OSError, match="No space left on device") as full:
+            estimator.fit(ratings)
+    assert str(full.value) == (
+        f"checkpointDir='{saves}' cannot take the fit after 4 iterations: No space left on device; make room there and "
+        f"fit again: it goes on after the 2 iterations that {saves}/iteration-2 holds"
+    )
+    assert [path.name for path in saves.iterdir()] == ["iteration-2"]
+
+    (disk / "filler").unlink()
+    caplog.set_level("INFO", logger="spark_mf")
+    began = time.perf_counter()
+    model = estimator.fit(ratings)
+    again = time.perf_counter() - began
+    assert f"the fit goes on after 2 of 6 iterations, which {saves}/iteration-2 holds" in caplog.messages
+    undisturbed = estimator.copy()
+    undisturbed.clear(undisturbed.checkpointDir)
+    began = time.perf_counter()
+    assert_same_model(model, undisturbed.fit(ratings))
+    record_property("seconds of an undisturbed fit", time.perf_counter() - began)
+    record_property("seconds to go on", again)
+
+
+def test_a_fit_that_could_save_nothing_says_so(ratings: DataFrame, disk: Path, monkeypatch: pytest.MonkeyPatch):
+    estimator = ALS(numItemBlocks=2, engine="broadcast", checkpointDir=str(disk / "saves"), **SHARED)
+    save = Checkpoint.save
+
+    def fill_and_save(self: Checkpoint, fit: SavedFit) -> None:
+        fill(disk)
+        save(self, fit)
+
+    monkeypatch.setattr(Checkpoint, "save", fill_and_save)
+    with pytest.raises(OSError, match="No space left on device") as full:
+        estimator.fit(ratings)
+    assert str(full.value) == (
+        f"checkpointDir='{disk}/saves' cannot take the fit after 2 iterations: No space left on device; make room "
+        "there, or name another folder"
+    )
+    (disk / "filler").unlink()
+    assert list((disk / "saves").iterdir()) == []
+
+
+def test_a_disk_that_is_full_from_the_start_is_refused(ratings: DataFrame, disk: Path):
+    fill(disk)
+    with pytest.raises(ValueError, match=rf"^checkpointDir='{disk}/saves' cannot be written: .*; name another folder$"):
+        ALS(engine="broadcast", checkpointDir=str(disk / "saves"), **SHARED).fit(ratings)
+
+
+def test_a_limit_on_the_size_of_files_leaves_what_was_saved(
+    ratings: DataFrame, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The same without root: the system gives the JVM no room in any file."""
+    estimator = ALS(numItemBlocks=2, engine="broadcast", checkpointDir=str(tmp_path), **SHARED)
+    assert spark._jvm is not None
+    jvm = int(spark._jvm.java.lang.ProcessHandle.current().pid())
+    soft, hard = resource.prlimit(jvm, resource.RLIMIT_FSIZE)
+    save = Checkpoint.save
+
+    def save_with_little_room(self: Checkpoint, fit: SavedFit) -> None:
+        is_second = (tmp_path / "iteration-2" / CHECKPOINT).exists()
+        resource.prlimit(jvm, resource.RLIMIT_FSIZE, (64 if is_second else soft, hard))
+        try:
+            save(self, fit)
+        finally:
+            resource.prlimit(jvm, resource.RLIMIT_FSIZE, (soft, hard))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_with_little_room)
+        with pytest.raises(OSError, match="File too large") as full:
+            estimator.fit(ratings)
+    assert str(full.value) == (
+        f"checkpointDir='{tmp_path}' cannot take the fit after 4 iterations: File too large; make room there and fit "
+        f"again: it goes on after the 2 iterations that {tmp_path}/iteration-2 holds"
+    )
+    model = estimator.fit(ratings)
+    estimator.clear(estimator.checkpointDir)
+    assert_same_model(model, estimator.fit(ratings))
