@@ -17,7 +17,8 @@ from spark_mf.engine.half_step import Factors, RowMethod, Subproblem
 from spark_mf.engine.half_step_broadcast import BroadcastEngine
 from spark_mf.engine.half_step_ring import RingEngine
 from spark_mf.engine.iteration import Iteration, State, has_converged
-from spark_mf.engine.limits import require_room
+from spark_mf.engine.limits import require_memory
+from spark_mf.engine.memory import half_steps_plan
 from spark_mf.factorizer import _Factorizer, default_blocks, validation_rmse
 from spark_mf.kernels.objective import objective
 from spark_mf.kernels.random import Purpose
@@ -87,7 +88,7 @@ class _BlockedFactorizer(_Factorizer[M], _BlockedParams):
         return self._copyValues(self._model(users, items, self.getRank(), summary, ratingRange=rating_range))
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> Plan:
-        """Choose engine and blocks, and refuse what the driver cannot take."""
+        """Choose engine and blocks, and refuse what the session has no memory for."""
         slots = task_slots(context)
         open_blocks = default_blocks(sizes.ratings, slots)
         user_blocks = sizes.user_blocks or blocks_asked(self, "numUserBlocks", sizes.users)
@@ -96,10 +97,19 @@ class _BlockedFactorizer(_Factorizer[M], _BlockedParams):
         item_blocks = item_blocks or min(open_blocks, sizes.items)
         n_members = min(slots, user_blocks, item_blocks)
         engine = choose_engine(context, self.getEngine(), n_members, "broadcast")
-        # What passes the driver at a time: both sides' factors after a stage of the ring, else those of one.
         is_ring = engine == RING
-        rows = (sizes.users + sizes.items, 0) if is_ring else (sizes.users, sizes.items)
-        require_room(context, *rows, self.getRank())
+        method = self._method(sizes.ratings)
+        memory = half_steps_plan(
+            sizes.in_blocks(
+                user_blocks, item_blocks, n_members if is_ring else min(slots, max(user_blocks, item_blocks))
+            ),
+            self.getRank(),
+            is_ring=is_ring,
+            needs_previous=method.needs_previous,
+            alternates=method.alternates,
+            has_tol=self.getTol() > 0,
+        )
+        require_memory(context, type(self).__name__, memory)
         return Plan(engine, user_blocks, item_blocks, n_members if is_ring else None, needs_items=True)
 
     def _initial_state(self, session: SparkSession, ratings: PreparedRatings) -> State:

@@ -64,7 +64,12 @@ class PartitionedRatings:
         manifest = self.manifest
         context, level = self.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
         sizes = Sizes(
-            manifest.users.count, manifest.items.count, manifest.ratings, manifest.users.blocks, manifest.items.blocks
+            manifest.users.count,
+            manifest.items.count,
+            manifest.ratings,
+            manifest.validation_ratings + manifest.cold_validation_ratings,
+            manifest.users.blocks,
+            manifest.items.blocks,
         )
         plan = planner(context, sizes)
         self._require_layouts(params, plan)

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
 from spark_mf.data.ids import IdMap, has_string_ids, key_strings
-from spark_mf.engine.chunks import Census, chunk_ratings, take_census
+from spark_mf.engine.chunks import CHUNK_RATINGS, Census, chunk_ratings, take_census
 from spark_mf.engine.layout import BlockCounts, Layout, Side, lay_out
+from spark_mf.engine.memory import FitSize
 from spark_mf.params import _FactorizationParams, storage_level
 
 logger = logging.getLogger("spark_mf")
@@ -40,13 +41,29 @@ class CountedRatings:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of distinct users and items and of training ratings, and of blocks where a folder has them already."""
+    """Numbers of distinct users and items and of ratings, and of blocks where a folder has them already."""
 
     users: int
     items: int
     ratings: int
+    validation_ratings: int
     user_blocks: int | None = None
     item_blocks: int | None = None
+
+    def in_blocks(self, user_blocks: int, item_blocks: int, members: int) -> FitSize:
+        """Return what a fit's memory follows from when so many tasks work on so many blocks at the same time."""
+        is_folder = self.user_blocks is not None
+        chunk = min(CHUNK_RATINGS, -(-(self.ratings + self.validation_ratings) // members))
+        return FitSize(
+            users=self.users,
+            items=self.items,
+            ratings=self.ratings,
+            validation_ratings=self.validation_ratings,
+            user_blocks=user_blocks,
+            item_blocks=item_blocks,
+            members=members,
+            chunk=0 if is_folder else chunk,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
     ValueError
         When columns or rows cannot be used.
     MemoryError
-        When the driver cannot take the factors.
+        When the session has not the memory that the fit needs.
     """
     # A Param set to None (the constructor's default) counts as not set.
     validation = params.getValidationIndicatorCol() if params.isSet(params.validationIndicatorCol) else None
@@ -157,7 +174,8 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
     context, level = dataset.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
     counted = count_ratings(ratings, level, held)
     census, seed = counted.census, params.getSeed()
-    plan = planner(context, Sizes(census.users[0].size, census.items[0].size, census.ratings))
+    sizes = Sizes(census.users[0].size, census.items[0].size, census.ratings, census.validation_ratings)
+    plan = planner(context, sizes)
     users = Side.balanced("users", census.users, plan.user_blocks, seed)
     items = Side.balanced("items", census.items, plan.item_blocks, seed)
     by_user = lay_out(context, counted.chunks, users, items, level, plan.n_members)

@@ -17,7 +17,8 @@ from spark_mf.engine.course import DIVERGED, FINISHED, NO_BETTER, Course, Rules
 from spark_mf.engine.descent import Descent, DescentState, Epoch
 from spark_mf.engine.factors import factors_frame
 from spark_mf.engine.grid import Grid
-from spark_mf.engine.limits import require_room
+from spark_mf.engine.limits import require_memory
+from spark_mf.engine.memory import descent_plan
 from spark_mf.engine.sgd_ring import RingDescent
 from spark_mf.engine.sgd_stages import StagesDescent
 from spark_mf.factorizer import _Factorizer, default_blocks, validation_rmse
@@ -161,11 +162,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         return Lanes(self.getRank(), self.getFitBias(), self.getOptimizer())
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> Plan:
-        """Choose engine and blocks, and refuse what the driver cannot take."""
-        lanes = self._lanes()
-        # Each of them both as it is and as it was in the best epoch.
-        require_room(context, sizes.users + sizes.items, 0, lanes.stride + lanes.width)
-        user_blocks = self._user_blocks(sizes, task_slots(context))
+        """Choose engine and blocks, and refuse what the session has no memory for."""
+        slots = task_slots(context)
+        user_blocks = self._user_blocks(sizes, slots)
         item_blocks = self._item_blocks(sizes, user_blocks)
         if item_blocks < user_blocks or item_blocks > sizes.items:
             raise ValueError(
@@ -173,6 +172,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
                 "use at least as many blocks of items as of users, and fewer blocks of users where there are few items"
             )
         engine = choose_engine(context, self.getEngine(), user_blocks, "stages")
+        lanes, size = self._lanes(), sizes.in_blocks(user_blocks, item_blocks, min(slots, user_blocks))
+        memory = descent_plan(size, lanes.stride, lanes.width, is_ring=engine == RING)
+        require_memory(context, type(self).__name__, memory)
         return Plan(engine, user_blocks, item_blocks, None, needs_items=False)
 
     def _user_blocks(self, sizes: Sizes, slots: int) -> int:
