@@ -1,0 +1,115 @@
+"""The cluster of docker-compose.yml, from building its image to losing its workers."""
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cluster.compose import BASE_IMAGE, ROOT, Cluster, wait_until, why_no_cluster
+
+KILLED_AFTER = 5
+ITERATIONS = 25
+
+
+def test_env_example_lists_every_variable_at_its_default():
+    compose = (ROOT / "docker-compose.yml").read_text()
+    example = (ROOT / ".env.example").read_text()
+    assert dict(re.findall(r"\$\{(\w+):-([^}]*)\}", compose)) == dict(
+        re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE)
+    )
+    assert "${" not in re.sub(r"\$\{\w+:-[^}]*\}", "", compose)
+
+
+def test_the_image_is_built_on_the_base_that_the_settings_name():
+    assert f"\nARG BASE_IMAGE={BASE_IMAGE}\n" in (ROOT / "conf/docker/Dockerfile").read_text()
+    assert f"\nBASE_IMAGE={BASE_IMAGE}\n" in (ROOT / ".env.example").read_text()
+
+
+def test_every_port_is_published_to_this_machine_alone():
+    published = re.findall(r'^ +- "(.+):\d+"$', (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    assert len(published) == 3
+    assert all(address.startswith("127.0.0.1:") for address in published)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    reason = why_no_cluster()
+    if reason is not None:
+        pytest.skip(reason)
+    cluster = Cluster(tmp_path_factory.mktemp("out"))
+    shutil.copy(Path(__file__).with_name("fit.py"), cluster.folder)
+    try:
+        cluster.run("build")
+        cluster.run("up", "--detach")
+        assert wait_until(lambda: cluster.alive_workers() == 2, seconds=300)
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+def fit_and_lose_a_worker(cluster: Cluster, method: str, *, bring_back: bool) -> dict[str, Any]:
+    """Submit two fits, kill a worker's container in the midst of the second, and return what happened."""
+    program = cluster.submit("out/fit.py", method, "out")
+    watch = threading.Timer(1500, program.kill)
+    watch.start()
+    happened: dict[str, Any] = {"lines": [], "lines after": 0}
+    is_disturbed, killed = False, ""
+    try:
+        assert program.stdout is not None
+        for line in program.stdout:
+            happened["lines"].append(line)
+            is_disturbed |= line.strip() == "disturbed"
+            progress = re.search(rf"{method} +(\d+)/{ITERATIONS}", line)
+            if killed and progress:
+                happened["lines after"] += 1
+            if is_disturbed and not killed and progress and int(progress[1]) >= KILLED_AFTER:
+                killed = cluster.workers()[0]
+                cluster.kill(killed)
+                happened["state"] = cluster.state(killed)
+                if bring_back:
+                    cluster.run("up", "--detach")
+        happened["code"] = program.wait()
+    finally:
+        watch.cancel()
+    return happened
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "bring_back"), [("ALS", False), ("SGD", True)])
+def test_a_worker_killed_in_the_midst_of_a_fit_changes_nothing(cluster: Cluster, method: str, bring_back: bool):
+    """ALS goes on with the worker that is left; SGD's ring of two waits until the other is back."""
+    happened = fit_and_lose_a_worker(cluster, method, bring_back=bring_back)
+    assert happened["code"] == 0, "".join(happened["lines"])[-5000:]
+    assert not happened["state"]["Running"]
+    assert happened["state"]["ExitCode"] == 137
+    assert happened["lines after"] > 5
+
+    undisturbed, disturbed = (np.load(cluster.folder / f"{method}-{name}.npz") for name in ("undisturbed", "disturbed"))
+    assert len(disturbed["rmse"]) == ITERATIONS
+    for name in ("userFactors", "itemFactors", "userFactors ids", "itemFactors ids", "rmse"):
+        np.testing.assert_array_equal(disturbed[name], undisturbed[name], err_msg=name)
+    print(
+        f"\n{method}: an iteration took {np.median(undisturbed['seconds']):.2f} s, the one that lost a worker "
+        f"{disturbed['seconds'].max():.1f} s"
+    )
+
+    id_ = (cluster.folder / f"{method}.id").read_text()
+    assert wait_until(lambda: cluster.is_completed(id_), seconds=120)
+    executors = cluster.application(id_, "/allexecutors")
+    lost = [executor for executor in executors if executor["id"] != "driver" and not executor["isActive"]]
+    assert len(lost) == 1
+    print(f"the history server says of executor {lost[0]['id']}: {lost[0]['removeReason']}")
+
+    cluster.run("up", "--detach")
+    assert wait_until(lambda: cluster.alive_workers() == 2, seconds=300)
+
+
+@pytest.mark.slow
+def test_workers_can_be_added(cluster: Cluster):
+    cluster.run("up", "--detach", "--scale", "worker=3")
+    assert wait_until(lambda: cluster.alive_workers() == 3, seconds=300)
