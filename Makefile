@@ -11,6 +11,12 @@ INPUTS := pyproject.toml constraints.txt
 PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum
 
+# The image's user writes to out/, so it has your number; root's would be no ordinary user's.
+USER_ID ?= $(or $(filter-out 0,$(shell id -u)),1000)
+cluster-%: export USER_ID := $(USER_ID)
+COMPOSE = $(if $(shell docker compose version 2>/dev/null),docker compose,docker-compose)
+.PHONY: cluster-up cluster-demo cluster-down cluster-test cluster-folder
+
 .DEFAULT_GOAL := help
 .PHONY: help demo textbook test test-all lint bench bench-kernels bench-ratings experiments constraints clean preflight
 
@@ -40,6 +46,22 @@ bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the 
 
 bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
+
+cluster-up: cluster-folder ## Build the image and start a cluster: master, two workers, history server; sizes in .env.example
+	$(COMPOSE) up --build --detach
+
+cluster-demo: cluster-up ## Compare with pyspark's ALS on the cluster into out/cluster-demo; ARGS=… for more options
+	$(COMPOSE) run --rm -T submit jobs/compare.py --output out/cluster-demo --overwrite $(ARGS)
+
+cluster-down: ## Stop the cluster; event logs are kept
+	$(COMPOSE) down
+
+cluster-test: $(VENV)/installed-test ## Test a cluster of its own, from building the image to killing workers
+	$(VENV)/bin/python -m pytest -m slow -rs tests/cluster $(ARGS)
+
+cluster-folder:
+	@mkdir -p out/cluster-demo
+	@test "$$(id -u)" -ne 0 || chown $(USER_ID) out/cluster-demo
 
 textbook: preflight $(VENV)/installed ## Obtain the published numbers again, in NumPy and on Spark, into out/textbook
 	$(VENV)/bin/python jobs/textbook.py --output out/textbook --overwrite $(ARGS)
