@@ -5,9 +5,6 @@ compiled code of one point must not help or hinder the next.
 """
 
 import logging
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,8 +20,9 @@ from spark_mf.experiments.measuring import RatingCounts, unmeasured_row
 from spark_mf.experiments.methods import Method
 from spark_mf.experiments.native_blas import library_folders, openblas_environment
 from spark_mf.experiments.output import ROWS, OutputFolder
+from spark_mf.experiments.own_process import INTERRUPTED, record_row, recorded_rows, run_point
 from spark_mf.experiments.plots import draw_benchmark
-from spark_mf.experiments.rows import ResultRow, read_rows
+from spark_mf.experiments.rows import ResultRow
 from spark_mf.preflight import require_java
 
 logger = logging.getLogger(__name__)
@@ -59,7 +57,7 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
     RatingsSpec(settings.users, settings.items, settings.ratings, seed=settings.seed)
     if settings.openblas is not None:
         library_folders(Path(settings.openblas))
-    rows = {row.label: row for row in recorded_rows(folder)}
+    rows = {row.label: row for row in recorded_rows(folder, ResultRow)}
     unfinished = []
     for point in settings.points:
         found = [rows.get(method.label) for method in point_methods(point, settings)]
@@ -83,7 +81,7 @@ def write_data(settings: BenchSettings, folder: OutputFolder, command: Sequence[
         When their process fails.
     """
     if counts_of(folder.path / DATA, settings.description) is None:
-        code = _run(command, DATA, {})
+        code = run_point(command, DATA)
         if code != 0:
             raise RuntimeError(f"the ratings were not written: their process ended with code {code}, see above.")
 
@@ -115,7 +113,7 @@ def bench(
         elapsed = time.perf_counter() - began
         logger.info("point %d of %d: %s, %.0f s since the start", number, len(points), point, elapsed)
         _measure(settings, folder, command, point)
-    rows = recorded_rows(folder)
+    rows = recorded_rows(folder, ResultRow)
     has_times = any(row.fit_seconds is not None for row in rows)
     if has_times:
         draw_benchmark(rows, folder.path / FIGURES_PLOT)
@@ -125,17 +123,10 @@ def bench(
     return rows
 
 
-def recorded_rows(folder: OutputFolder) -> list[ResultRow]:
-    """The rows that the folder holds so far."""
-    return read_rows(folder.path / ROWS) if (folder.path / ROWS).exists() else []
-
-
 def record(settings: BenchSettings, folder: OutputFolder, row: ResultRow) -> None:
     """Put a row into the folder's, in the place of one of the same label."""
-    rows: dict[str, ResultRow] = {each.label: each for each in recorded_rows(folder)} | {row.label: row}
     labels = [method.label for point in POINTS for method in point_methods(point, settings)]
-    in_order: list[ResultRow] = sorted(rows.values(), key=lambda each: labels.index(each.label))
-    folder.finish(in_order)
+    record_row(folder, row, lambda each: labels.index(each.label))
 
 
 def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[str], point: str) -> None:
@@ -145,7 +136,7 @@ def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[st
     for method in point_methods(point, settings):
         record(settings, folder, _interrupted(method, counts, settings))
     openblas = Path(settings.openblas) if settings.openblas is not None else None
-    code = _run(command, point, openblas_environment(openblas) if point == OPENBLAS else {})
+    code = run_point(command, point, openblas_environment(openblas) if point == OPENBLAS else {})
     if code != 0:
         logger.warning("%s: its process ended with code %d", point, code)
 
@@ -153,11 +144,7 @@ def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[st
 def _interrupted(method: Method, counts: RatingCounts, settings: BenchSettings) -> ResultRow:
     where = Provenance(settings.master, settings.cores, software_versions(), git_commit(PACKAGE))
     row = unmeasured_row(method, counts, settings.given, where)
-    return replace(row, error="the process of this point ended before it was measured")
-
-
-def _run(command: Sequence[str], point: str, environment: dict[str, str]) -> int:
-    return subprocess.run([sys.executable, *command, "--point", point], env={**os.environ, **environment}).returncode
+    return replace(row, error=INTERRUPTED)
 
 
 def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: OutputFolder) -> None:

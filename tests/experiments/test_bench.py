@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from spark_mf.experiments.bench import BENCH_FILES, bench, points_to_measure, record, recorded_rows, write_data
+from spark_mf.experiments.bench import BENCH_FILES, bench, points_to_measure, record, write_data
 from spark_mf.experiments.bench_data import DATA, VALIDATES, counts_of, read_set, with_validation, write_set
 from spark_mf.experiments.bench_point import measure_point
 from spark_mf.experiments.bench_settings import (
@@ -20,6 +20,8 @@ from spark_mf.experiments.bench_settings import (
 from spark_mf.experiments.measuring import Bench
 from spark_mf.experiments.native_blas import loaded_libraries
 from spark_mf.experiments.output import OutputFolder
+from spark_mf.experiments.own_process import recorded_rows
+from spark_mf.experiments.rows import ResultRow
 
 TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2, sgd_epochs=3, sgd_item_blocks=4)
 
@@ -62,7 +64,7 @@ def test_no_two_methods_share_a_label():
 
 
 def test_all_that_is_asked_for_is_in_the_rows(measured):
-    rows = recorded_rows(measured)
+    rows = recorded_rows(measured, ResultRow)
     assert [(row.model, row.solver, row.blocks) for row in rows] == [
         ("spark_mf.ALS", "cg", None),
         ("spark_mf.SGD", "sgd", None),
@@ -90,7 +92,7 @@ def test_all_that_is_asked_for_is_in_the_rows(measured):
 
 
 def test_epochs_in_one_process_are_those_of_the_fit(measured):
-    rows = {row.label: row for row in recorded_rows(measured)}
+    rows = {row.label: row for row in recorded_rows(measured, ResultRow)}
     through_spark, in_one_process = rows[EVALUATED_SGD], rows[EVALUATED_KERNELS]
     for fitted, plain in zip(through_spark.history, in_one_process.history, strict=True):
         assert plain.train_rmse == pytest.approx(fitted.train_rmse, rel=1e-5)
@@ -151,7 +153,7 @@ def test_rows_of_another_descent_are_not_mixed(measured):
 def test_failed_points_are_tried_again(folder, a_point_row):
     record(TINY, folder, a_point_row("spark_mf.ALS, cg", error="no memory left"))
     record(TINY, folder, a_point_row("spark_mf.ALS, cholesky"))
-    assert [row.label for row in recorded_rows(folder)] == ["spark_mf.ALS, cholesky", "spark_mf.ALS, cg"]
+    assert [row.label for row in recorded_rows(folder, ResultRow)] == ["spark_mf.ALS, cholesky", "spark_mf.ALS, cg"]
     assert points_to_measure(replace(TINY, points=("cholesky", "cg")), folder, again=False) == ["cg"]
 
 
@@ -178,7 +180,7 @@ def test_a_killed_point_is_a_row_and_stops_no_other(measured, tmp_path):
 
 def test_the_report_is_made_of_earlier_rows_too(measured):
     rows = bench(TINY, measured, [], [])
-    assert rows == recorded_rows(measured)
+    assert rows == recorded_rows(measured, ResultRow)
     assert all((measured.path / name).stat().st_size > 0 for name in BENCH_FILES)
 
 
