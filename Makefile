@@ -18,7 +18,7 @@ COMPOSE = $(if $(shell docker compose version 2>/dev/null),docker compose,docker
 .PHONY: cluster-up cluster-demo cluster-down cluster-test cluster-folder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo textbook test test-all lint bench bench-kernels bench-ratings experiments constraints clean preflight
+.PHONY: help demo textbook test test-all lint bench bench-kernels bench-ratings scalability experiments constraints clean preflight
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the 
 
 bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
+
+scalability: preflight $(VENV)/installed ## Measure how fits scale with cores, ratings, rank and blocks into out/scalability (takes a while)
+	$(VENV)/bin/python jobs/scalability.py --output out/scalability $(ARGS)
 
 cluster-up: cluster-folder ## Build the image and start a cluster: master, two workers, history server; sizes in .env.example
 	$(COMPOSE) up --build --detach

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +66,12 @@ def job_arguments(
 
 
 @contextmanager
-def job_session(app_name: str, *, master: str | None, driver_memory: str | None) -> Iterator[SparkSession]:
+def job_session(
+    app_name: str, *, master: str | None, driver_memory: str | None, extra_conf: Mapping[str, str] | None = None
+) -> Iterator[SparkSession]:
     """The session of `local_session`, stopped at the end unless it was running before."""
     running = SparkSession.getActiveSession()
-    spark = local_session(app_name, master=master, driver_memory=driver_memory)
+    spark = local_session(app_name, master=master, driver_memory=driver_memory, extra_conf=extra_conf)
     try:
         if running is None:
             _use_few_shuffle_partitions(spark)

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Measure how fits scale: on more cores, and with ratings, rank and blocks; each point in a process of its own.
+
+Leaves results.jsonl, report.md and plots in the output folder, and prints the tables of the report. An output folder
+that has rows is continued: only points without rows, or with failed ones, are measured.
+
+examples:
+  python jobs/scalability.py --output out/scalability
+  python jobs/scalability.py --output out/scalability --experiments strong --methods cg,sgd --cores 1,2,4,8
+  python jobs/scalability.py --output out/scalability --master 'local-cluster[{cores},1,1024]'
+      --spark-conf spark.executor.memory=1g
+  python jobs/scalability.py --output /shared/scalability --master spark://host:7077 --cores 2,4,8
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
+from spark_mf.experiments.job import one_sentence_faults
+from spark_mf.experiments.output import OutputFolder
+from spark_mf.experiments.scalability.point import measure_point
+from spark_mf.experiments.scalability.report import scalability_table
+from spark_mf.experiments.scalability.run import SCALABILITY_FILES, measure_points, points_to_measure, write_data
+from spark_mf.experiments.scalability.settings import ScalabilitySettings
+from spark_mf.progress import show_progress
+
+CONFIG = Path(__file__).resolve().parents[1] / "conf" / "scalability.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job: 0 when all rows have figures, 1 when one failed; SystemExit(2) for bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = OneSentenceParser("scalability", description=__doc__, formatter_class=layout, allow_abbrev=False)
+    parser.add_argument("--output", required=True, type=Path, help="folder to write to, or to continue")
+    parser.add_argument("--again", action="store_true", help="also measure points anew that have rows")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: conf/scalability.toml)")
+    parser.add_argument("--point", help=argparse.SUPPRESS)  # the process of one point
+    add_options(parser, ScalabilitySettings)
+    options = vars(parser.parse_args(arguments))
+    output, again, config, point = (options.pop(name) for name in ("output", "again", "config", "point"))
+    command = [__file__, *arguments]
+    with one_sentence_faults(parser.prog):
+        settings = read_settings(ScalabilitySettings, config, options)
+        folder = OutputFolder(output, SCALABILITY_FILES, overwrite=True)
+        show_progress()
+        points = points_to_measure(settings, folder, again=again) if point is None else []
+        write_data(settings, folder, command, points)
+    if point is not None:
+        measure_point(settings, folder, point)
+        return 0
+    rows = measure_points(settings, folder, command, points)
+    print(f"\n{scalability_table(rows)}\n\nwritten to {folder.path}")
+    return 1 if any(row.error for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
