@@ -34,7 +34,8 @@ def points_to_measure(settings: ScalabilitySettings, folder: OutputFolder, *, ag
     Raises
     ------
     ValueError
-        When no such ratings are possible, or the folder holds rows that would stay and are of other settings.
+        When the machine lacks the cores, no such ratings are possible, or the folder holds rows that would stay and
+        are of other settings.
     RuntimeError
         When there is no Java that Spark can use, or another program has started Spark for the job.
     """
@@ -43,6 +44,12 @@ def points_to_measure(settings: ScalabilitySettings, folder: OutputFolder, *, ag
         raise RuntimeError(
             "every point starts Spark by itself, which it cannot below spark-submit: run the job with python, and "
             "name the cluster with --master."
+        )
+    most, there = max(settings.cores), os.cpu_count() or 1
+    if settings.master.startswith("local") and most > there:
+        raise ValueError(
+            f"cores goes up to {most} on a machine of {there}: more would measure how tasks share them; give fewer, or "
+            "the master of a cluster."
         )
     points = points_of(settings)
     for size in {point.ratings for point in points}:

@@ -1,6 +1,5 @@
 """What a measurement of scaling is told."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,12 +100,6 @@ class ScalabilitySettings:
             raise ValueError(
                 f"master is {self.master!r}, which has as many cores at every point: write {CORES_PLACE} for their "
                 "number, as in 'local[{cores}]'."
-            )
-        too_many = most > (os.cpu_count() or most) and self.master.startswith("local")
-        if too_many:
-            raise ValueError(
-                f"cores goes up to {most} on a machine of {os.cpu_count()}: more would measure how tasks share them; "
-                "give fewer, or the master of a cluster."
             )
         if BLOCKS in self.experiments and self.block_counts and min(self.block_counts) < most:
             raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from spark_mf.experiments.config import read_settings
 from spark_mf.experiments.measuring import RatingCounts
 from spark_mf.experiments.output import OutputFolder
 from spark_mf.experiments.own_process import INTERRUPTED, recorded_rows
@@ -31,6 +32,12 @@ TINY = ScalabilitySettings(
 @pytest.fixture
 def folder(tmp_path):
     return OutputFolder(tmp_path / "out", run.SCALABILITY_FILES, overwrite=True)
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    """Whatever the machine has."""
+    monkeypatch.setattr(run.os, "cpu_count", lambda: 2)
 
 
 @pytest.fixture
@@ -85,7 +92,6 @@ def test_every_method_is_on_its_engine_with_its_blocks():
     [
         ({"methods": ()}, "experiments, methods or cores is an empty list"),
         ({"master": "local[4]"}, r"master is 'local\[4\]', which has as many cores at every point"),
-        ({"cores": (1, 100_000)}, "cores goes up to 100000 on a machine of"),
         ({"experiments": ("blocks",), "block_counts": (1, 4)}, "block_counts begins at 1, and 2 cores need"),
         ({"experiments": ("rank",), "ranks": ()}, "the experiment rank has an empty list"),
         ({"spark_conf": ("spark.executor.memory",)}, "write KEY=VALUE"),
@@ -96,6 +102,10 @@ def test_settings_that_do_not_go_together_are_refused(changes, said):
         replace(TINY, **changes)
 
 
+def test_the_file_says_the_defaults():
+    assert read_settings(ScalabilitySettings, JOB.parents[1] / "conf" / "scalability.toml", {}) == ScalabilitySettings()
+
+
 def test_masters_give_each_point_its_cores():
     assert TINY.master_of(2) == "local[2]"
     cluster = replace(TINY, master="spark://host:7077", cores=(64,), spark_conf=("spark.executor.memory=1g",))
@@ -104,7 +114,11 @@ def test_masters_give_each_point_its_cores():
     assert cluster.conf_of(64)["spark.executor.memory"] == "1g"
 
 
-def test_spark_submit_and_impossible_ratings_are_refused(folder, monkeypatch):
+def test_what_cannot_be_measured_is_refused(folder, monkeypatch):
+    with pytest.raises(ValueError, match="cores goes up to 3 on a machine of 2"):
+        points_to_measure(replace(TINY, cores=(3,)), folder, again=False)
+    cluster = replace(TINY, cores=(3,), master="spark://host:7077")
+    assert len(points_to_measure(cluster, folder, again=False)) == 2
     with pytest.raises(ValueError, match="ask for fewer"):
         points_to_measure(replace(TINY, ratings_per_user=49, items=50), folder, again=False)
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
