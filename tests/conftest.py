@@ -36,3 +36,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         )
         yield session
         session.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the seconds that tests have recorded, which none of them asserts: what a fault costs, for one."""
+    for report in terminalreporter.getreports("passed"):
+        for name, seconds in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{seconds:8.1f} {name}: {report.nodeid}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 
 from spark_mf.engine.gang import Gang
 from spark_mf.engine.ring.connection import RingError
@@ -17,13 +18,23 @@ from spark_mf.engine.ring.ring import Ring
 def is_gone(pid: int, patience: float = 5.0) -> bool:
     """Whether a process has ended, or does so soon."""
     until = time.monotonic() + patience
-    while time.monotonic() < until:
+    while True:
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
             return True
+        if "\nState:\tZ" in status:  # it has ended, and nobody has asked how
+            return True
+        if time.monotonic() > until:
+            return False
         time.sleep(0.05)
-    return False
+
+
+def timed(estimator: Any, ratings: DataFrame) -> tuple[Any, float]:
+    """A fitted model, and how many seconds the fit took."""
+    began = time.perf_counter()
+    model = estimator.fit(ratings)
+    return model, time.perf_counter() - began
 
 
 class Losses:
@@ -72,6 +83,11 @@ class Losses:
     def entered(self, position: int) -> int:
         """How often a member began with the work of a stage."""
         return len(list(self._folder.glob(f"entered-{position}-*")))
+
+    @property
+    def was_noticed(self) -> bool:
+        """Whether any member found another one lost."""
+        return (self._folder / "noticed").exists()
 
     @property
     def noticed(self) -> str:

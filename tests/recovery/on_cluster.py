@@ -1,8 +1,8 @@
-"""A program of its own that fits on a cluster: `on_cluster.py ratings.parquet FOLDER [KEY=VALUE…]`.
+"""A program of its own that fits on a cluster: `on_cluster.py FOLDER FAULT [KEY=VALUE…]`, with settings of Spark's.
 
-Without settings it fits each estimator on the ring, twice: undisturbed, and with an executor that is killed in the
-midst of a stage. With settings of Spark's it fits each as they allow. What happened is written to
-`FOLDER/outcome.json`.
+`FOLDER/ratings.parquet` holds the ratings. With a fault, "executor", "worker" or "network", it fits each estimator on
+the ring, undisturbed and with a member that is lost so in the midst of a stage; with "none" it fits each as the
+settings allow. What happened is written to `FOLDER/outcome.json`.
 """
 
 import json
@@ -10,8 +10,10 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +22,52 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf import ALS, SGD
 from spark_mf.experiments.session import local_session
-from tests.recovery.losses import Losses, is_gone
+from tests.recovery.losses import Losses, is_gone, timed
 from tests.same_model import assert_same_model
 
-SHARED: dict[str, Any] = {"rank": 3, "maxIter": 3, "seed": 7, "numUserBlocks": 2, "validationIndicatorCol": "held_out"}
+SHARED: dict[str, Any] = {
+    "rank": 3,
+    "maxIter": 3,
+    "seed": 7,
+    "numUserBlocks": 2,
+    "validationIndicatorCol": "held_out",
+    "ringTimeout": 10.0,
+}
 ESTIMATORS: dict[str, Any] = {
     "ALS": ALS(numItemBlocks=2, **SHARED),
     "SGD": SGD(numItemBlocks=5, optimizer="momentum", stepSize=0.005, **SHARED),
 }
 
 
-def kill_executor(killed: Path) -> None:
-    """Kill the JVM that has started this worker, and leave its process id."""
-    daemon = Path(f"/proc/{os.getppid()}/status").read_text()
-    executor = int(re.findall(r"^PPid:\s+(\d+)$", daemon, re.MULTILINE)[0])
-    killed.write_text(str(executor))
-    os.kill(executor, signal.SIGKILL)
+def kill_executor(told: Path) -> None:
+    """Kill the JVM that has started this worker of Python's, and leave its process id."""
+    _kill(told, _parent(os.getppid()))
+
+
+def kill_worker(told: Path) -> None:
+    """Kill the worker of Spark's, too, that has started that JVM."""
+    executor = _parent(os.getppid())
+    _kill(told, _parent(executor), executor)
+
+
+def cut_off(told: Path) -> None:
+    """Cut this host off from the network, and leave its name; its processes live on."""
+    subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+    told.write_text(subprocess.run(["ip", "netns", "identify"], check=True, capture_output=True, text=True).stdout)
+
+
+FAULTS: dict[str, Callable[[Path], None]] = {"executor": kill_executor, "worker": kill_worker, "network": cut_off}
+
+
+def _kill(told: Path, *pids: int) -> None:
+    told.write_text(" ".join(map(str, pids)))
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
     time.sleep(600)  # it ends with the JVM
+
+
+def _parent(pid: int) -> int:
+    return int(re.findall(r"^PPid:\s+(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[0])
 
 
 def executors(session: SparkSession) -> dict[str, bool]:
@@ -46,25 +77,31 @@ def executors(session: SparkSession) -> dict[str, bool]:
     return {executor.id(): executor.isActive() for executor in listed if executor.id() != "driver"}
 
 
-def lose_executor(name: str, ratings: DataFrame, folder: Path) -> dict[str, Any]:
-    """Fit undisturbed and with a loss."""
+def lose_member(name: str, ratings: DataFrame, folder: Path, fault: str) -> dict[str, Any]:
+    """Fit undisturbed and with a loss; `folder/told` says, while it happens, who is lost."""
     estimator = ESTIMATORS[name].copy().setEngine("ring")
-    undisturbed = estimator.fit(ratings)
+    estimator.fit(ratings)  # warms up
+    undisturbed, seconds = timed(estimator, ratings)
     before = executors(ratings.sparkSession)
     folder.mkdir()
-    killed = folder / "killed"
+    told, lose = folder / "told", FAULTS[fault]
     with pytest.MonkeyPatch.context() as patch:
         losses = Losses(folder, patch)
-        losses.inflict(lambda: kill_executor(killed), exchange=4)
-        disturbed = estimator.fit(ratings)
+        losses.inflict(lambda: lose(told), exchange=4)
+        disturbed, longer = timed(estimator, ratings)
     assert_same_model(disturbed, undisturbed)
     after = executors(ratings.sparkSession)
+    lost = told.read_text().strip()
     return {
-        "executor is gone": is_gone(int(killed.read_text())),
+        "lost": lost,
+        "processes are gone": fault != "network" and all(is_gone(int(pid)) for pid in lost.split()),
         "lost executors": sum(is_there and not after[executor] for executor, is_there in before.items()),
         "new executors": len(after.keys() - before.keys()),
         "entered": [losses.entered(position) for position in range(2)],
+        "noticed": losses.noticed,
         "engine": disturbed.summary.engine,
+        "seconds": seconds,
+        "seconds lost": longer - seconds,
     }
 
 
@@ -81,7 +118,7 @@ def fit_as_settings_allow(name: str, ratings: DataFrame) -> dict[str, Any]:
 
 def main() -> None:
     """Run as the arguments say."""
-    path, folder = sys.argv[1], Path(sys.argv[2])
+    folder, fault = Path(sys.argv[1]), sys.argv[2]
     settings = dict(argument.split("=", 1) for argument in sys.argv[3:])
     shared = {
         "spark.executor.memory": "1g",
@@ -89,14 +126,13 @@ def main() -> None:
         "spark.local.dir": str(folder / "local"),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
     }
-    session = local_session(
-        "cluster", master="local-cluster[2,1,1024]", driver_memory="1g", extra_conf=shared | settings
-    )
-    ratings = session.read.parquet(path)
-    if settings:
+    session = local_session("cluster", driver_memory="1g", extra_conf=shared | settings)
+    (folder / "session").touch()
+    ratings = session.read.parquet(str(folder / "ratings.parquet"))
+    if fault == "none":
         outcome = {name: fit_as_settings_allow(name, ratings) for name in ESTIMATORS}
     else:
-        outcome = {name: lose_executor(name, ratings, folder / name) for name in ESTIMATORS}
+        outcome = {name: lose_member(name, ratings, folder / name, fault) for name in ESTIMATORS}
     (folder / "outcome.json").write_text(json.dumps(outcome))
     session.stop()
 
