@@ -8,11 +8,15 @@ from pathlib import Path
 
 from py4j.clientserver import ClientServer
 from py4j.java_gateway import JavaGateway
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from spark_mf.engine.limits import runs_in_driver
 from spark_mf.experiments.quiet_stderr import quiet_stderr
+from spark_mf.experiments.starting import require_event_log, require_master, start_fault
+from spark_mf.experiments.workers_check import check_workers
 from spark_mf.preflight import require_java
 
 _GIB = 2**30
@@ -48,8 +52,12 @@ def local_session(
         extra_conf: Spark settings, by name.
 
     Raises:
-        ValueError: `driver_memory` is not a Spark size.
-        RuntimeError: there is no Java that Spark can use, or the environment asks for Spark Connect.
+        ValueError: `driver_memory` is not a Spark size, or the master is no address.
+        NotADirectoryError, PermissionError: the event log cannot be written.
+        RuntimeError: there is no Java that Spark can use, the environment asks for Spark Connect, Spark does not
+            start, or a cluster's workers have not the Python that fits need.
+        ConnectionError: no master of a standalone cluster answers.
+        TimeoutError: a cluster gives no executor; see `spark_mf.experiments.workers_check.EXECUTOR_TIMEOUT`.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -76,8 +84,26 @@ def local_session(
     if _is_local(conf):
         # Otherwise the workers are the first python3 on PATH, which need not be that of the environment.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    SparkContext(conf=conf, gateway=gateway)
+    _start_context(conf, gateway)
     return SparkSession.builder.getOrCreate()
+
+
+def _start_context(conf: SparkConf, gateway: JavaGateway | ClientServer) -> None:
+    """Start Spark; where it runs on a cluster, only with a master that answers and workers that can do the work."""
+    master = conf.get("spark.master", "")
+    require_master(master)
+    require_event_log(conf)
+    try:
+        context = SparkContext(conf=conf, gateway=gateway)
+    except Py4JJavaError as error:
+        raise RuntimeError(start_fault(conf, error)) from error
+    if runs_in_driver(context.master or ""):
+        return
+    try:
+        check_workers(context)
+    except BaseException:
+        context.stop()
+        raise
 
 
 def default_driver_memory() -> str:
