@@ -12,7 +12,7 @@ from spark_mf.experiments.scalability.settings import ScalabilitySettings
 
 @dataclass(frozen=True, kw_only=True)
 class ScalabilityRow(ResultRow):
-    """One point, or its failure; ``label`` is the point's name and ``blocks`` those that an experiment set.
+    """One point, or its failure; ``label`` is the point's name.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ def unmeasured_point(
     method = point.fitted(settings)
     assert method.own is not None
     row = unmeasured_row(method, counts, method.own, where)
-    named = replace(row, label=point.name, blocks=point.blocks, cores=point.cores)
+    named = replace(row, label=point.name, cores=point.cores)
     return ScalabilityRow(
         **vars(named), experiments=point.experiments, method=method.label, repetition=point.repetition
     )
