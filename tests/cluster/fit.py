@@ -41,10 +41,7 @@ def main() -> None:
     for name in ("undisturbed", "disturbed"):
         print(name, flush=True)
         model = ESTIMATORS[method].fit(ratings)
-        arrays: dict[str, Any] = {
-            "rmse": model.summary.trainRmseHistory,
-            "seconds": [record.seconds for record in model.summary.history],
-        }
+        arrays: dict[str, Any] = {"rmse": model.summary.trainRmseHistory}
         for side in ("userFactors", "itemFactors"):
             collected = collect_factors(getattr(model, side))
             arrays |= {side: collected.factors, f"{side} ids": collected.ids.to_numpy()}
