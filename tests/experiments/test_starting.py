@@ -61,11 +61,18 @@ def test_a_master_that_takes_no_connection_is_given_up_in_time():
 def test_one_of_several_masters_is_enough(closed_port: int):
     with socket.create_server(("127.0.0.1", 0)) as master:
         require_master(f"spark://127.0.0.1:{closed_port},127.0.0.1:{master.getsockname()[1]}", seconds=5)
+        master.settimeout(5)
+        connection, (host, _) = master.accept()
+        connection.close()
+    assert host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]", "yarn", "k8s://https://127.0.0.1:1"])
-def test_other_masters_are_not_tried(master: str):
+def test_other_masters_are_not_tried(master: str, monkeypatch: pytest.MonkeyPatch):
+    tried: list[object] = []
+    monkeypatch.setattr(socket, "create_connection", lambda address, **options: tried.append(address))
     require_master(master)
+    assert tried == []
 
 
 @pytest.mark.parametrize("master", ["spark://", "spark://host", "spark://host:port"])
