@@ -5,8 +5,9 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
@@ -18,6 +19,8 @@ logger = logging.getLogger("spark_mf")
 
 #: What the tasks of fits import.
 PACKAGES = ("spark_mf", "numba", "numpy", "pyarrow", "scipy")
+#: Of these, the ones whose functions and arrays cross between the driver and the workers.
+CROSSING = ("spark_mf", "numba", "numpy", "pyarrow")
 #: The setting, in seconds, of how long a job waits for its first executor.
 EXECUTOR_TIMEOUT = "spark.spark_mf.executorTimeout"
 _DEFAULT_TIMEOUT = "300"
@@ -35,38 +38,45 @@ _TWO_WAYS = (
 
 
 def check_workers(context: SparkContext) -> None:
-    """Run a task in every slot there is that imports what fits need, and compare Python's version with the driver's.
+    """Run a task in every slot there is that imports what fits need, and compare versions with the driver's.
+
+    Other versions of `CROSSING` than those that `require_versions` refuses are warned of in one line.
 
     Raises
     ------
     ValueError, TimeoutError
         When `EXECUTOR_TIMEOUT` is no time, or no executor has come in it.
     RuntimeError
-        When a worker cannot be started or lacks a package; one sentence with the way out.
+        When a worker cannot be started, lacks a package or has a version that does not do; one sentence with the way
+        out.
     """
     packages = PACKAGES
 
     # A function in a function is sent whole: one that workers had to import would tell nothing where they cannot.
-    def missing(tasks: Iterable[int]) -> list[str]:
+    def versions(tasks: Iterable[int]) -> list[tuple[str, str | None]]:
         from importlib import import_module
 
         list(tasks)
-        lacking = []
+        found: list[tuple[str, str | None]] = []
         for package in packages:
             try:
-                import_module(package)
+                found.append((package, str(import_module(package).__version__)))
             except ImportError as error:
-                lacking.append(error.name or package)
-        return lacking
+                found.append((error.name or f"{package} that can be imported ({error})", None))
+        return found
 
     # More than one, as executors may still be coming.
     slots = max(2, task_slots(context))
     try:
         with described(context, "check the workers' Python"), executors_awaited(context):
-            lacking = context.parallelize(range(slots), slots).mapPartitions(missing).distinct().collect()
+            found = context.parallelize(range(slots), slots).mapPartitions(versions).distinct().collect()
     except Py4JJavaError as error:
         raise RuntimeError(workers_fault(str(error.java_exception.getMessage()))) from error
-    require_packages(lacking)
+    require_packages([package for package, version in found if version is None])
+    require_versions(
+        [(package, version) for package, version in found if version is not None],
+        {package: import_module(package).__version__ for package in CROSSING},
+    )
 
 
 def require_packages(lacking: Sequence[str]) -> None:
@@ -74,6 +84,39 @@ def require_packages(lacking: Sequence[str]) -> None:
     if lacking:
         named = ", ".join(sorted(lacking))
         raise RuntimeError(f"the workers' Python has no {named}: {_TWO_WAYS}.")
+
+
+def require_versions(found: Iterable[tuple[str, str]], own: Mapping[str, str]) -> None:
+    """Refuse workers whose packages cannot work with the driver's, and warn of those that are only not the same.
+
+    Parameters
+    ----------
+    found : iterable of (package, version)
+        Of the workers; they may be of several kinds.
+    own : mapping
+        The driver's version of each package that is compared.
+
+    Raises
+    ------
+    RuntimeError
+        For another version of spark_mf, whose tasks call functions by name, or another major version of NumPy, whose
+        arrays are read by the names of its modules; one sentence with both versions and the way out.
+    """
+    others = sorted((package, version) for package, version in found if own.get(package, version) != version)
+    for package, version in others:
+        is_numpys_major = package == "numpy" and version.split(".")[0] != own[package].split(".")[0]
+        if package == "spark_mf" or is_numpys_major:
+            raise RuntimeError(
+                f"the workers have {package} {version} and the driver has {own[package]}, which cannot work together: "
+                f"{_TWO_WAYS}."
+            )
+    if others:
+        named = ", ".join(f"{package} {version} (driver: {own[package]})" for package, version in others)
+        logger.warning(
+            "the workers have other versions than the driver: %s; results may differ in their last digits, and "
+            "functions that one side lacks fail",
+            named,
+        )
 
 
 def workers_fault(message: str) -> str:

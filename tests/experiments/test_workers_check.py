@@ -5,19 +5,23 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import numba
 import pyspark
 import pytest
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
+import spark_mf
 from spark_mf.experiments import workers_check
 from spark_mf.experiments.workers_check import (
     EXECUTOR_TIMEOUT,
     check_workers,
     executor_timeout,
     executors_awaited,
+    require_versions,
     workers_fault,
 )
 
@@ -66,6 +70,43 @@ def test_a_package_that_workers_lack_is_named_with_the_two_ways_to_carry_it(
         "the same environment and name its python in spark.pyspark.python, or send it as an archive that conda-pack "
         "made, by --archives env.tar.gz#env with spark.pyspark.python=./env/bin/python."
     )
+
+
+OWN = {"spark_mf": "0.4.0", "numba": "0.61.0", "numpy": "2.4.1", "pyarrow": "20.0.0"}
+
+
+def test_the_same_versions_are_no_matter_and_others_are_not_compared(caplog: pytest.LogCaptureFixture):
+    require_versions([*OWN.items(), ("scipy", "1.13")], OWN)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(("package", "version"), [("spark_mf", "0.4.1"), ("numpy", "1.26.4"), ("numpy", "10.0.0")])
+def test_versions_that_cannot_work_together_are_refused(package: str, version: str, caplog: pytest.LogCaptureFixture):
+    with pytest.raises(RuntimeError) as raised:
+        require_versions([*OWN.items(), (package, version), ("numba", "0.60.0")], OWN)
+    assert str(raised.value) == (
+        f"the workers have {package} {version} and the driver has {OWN[package]}, which cannot work together: let the "
+        "workers' machines or containers have the same environment and name its python in spark.pyspark.python, or "
+        "send it as an archive that conda-pack made, by --archives env.tar.gz#env with "
+        "spark.pyspark.python=./env/bin/python."
+    )
+    assert not caplog.messages
+
+
+def test_other_versions_are_warned_of_in_one_line(caplog: pytest.LogCaptureFixture):
+    require_versions([*OWN.items(), ("pyarrow", "18.1.0"), ("numpy", "2.3.9"), ("numba", "0.60.0")], OWN)
+    assert caplog.messages == [
+        "the workers have other versions than the driver: numba 0.60.0 (driver: 0.61.0), numpy 2.3.9 (driver: 2.4.1), "
+        "pyarrow 18.1.0 (driver: 20.0.0); results may differ in their last digits, and functions that one side lacks "
+        "fail"
+    ]
+
+
+@pytest.mark.usefixtures("with_executors")
+def test_workers_are_compared_with_the_driver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("spark_mf.__version__", "0.0.1")
+    with pytest.raises(RuntimeError, match=r"^the workers have spark_mf \d.* and the driver has 0\.0\.1, which cannot"):
+        check_workers(spark.sparkContext)
 
 
 def test_another_python_is_told_with_both_versions():
@@ -133,14 +174,17 @@ def test_tasks_in_the_driver_are_no_executors(spark: SparkSession):
     assert not workers_check.has_executors(spark.sparkContext)
 
 
-def job_with_workers(folder: Path, sitecustomize: str) -> subprocess.CompletedProcess[str]:
-    """Start a job on a cluster of its own, whose workers' Python runs these lines before all others."""
+def job_with_workers(folder: Path, modules: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start a job on a cluster of its own, whose workers' Python finds these modules, by file, before all others."""
     home, python, path = folder / "home", folder / "python", str(Path(__file__).parents[2])
     home.mkdir()
     for name in ("bin", "sbin", "jars"):  # Spark's home is where a cluster leaves its logs
         (home / name).symlink_to(Path(pyspark.__file__).parent / name)
-    (folder / "sitecustomize.py").write_text(sitecustomize)
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    theirs = folder / "workers"
+    for name, lines in modules.items():
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).write_text(lines)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{theirs}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     own = {
         "SPARK_HOME": str(home),
@@ -157,23 +201,27 @@ def job_with_workers(folder: Path, sitecustomize: str) -> subprocess.CompletedPr
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sitecustomize", "sentence"),
+    ("modules", "sentence"),
     [
         (
-            OTHER_PYTHON,
+            {"sitecustomize.py": OTHER_PYTHON},
             rf"job: the workers' Python is 3\.99 and the driver's is 3\.{sys.version_info.minor}, and Spark needs .*",
         ),
         (
-            "import sys; sys.modules['numba'] = None",
+            {"sitecustomize.py": "import sys; sys.modules['numba'] = None"},
             r"job: the workers' Python has no numba: let the workers' machines .* conda-pack .*",
         ),
+        (
+            {"spark_mf/__init__.py": "__version__ = '0.0.1'"},
+            rf"job: the workers have spark_mf 0\.0\.1 and the driver has {re.escape(spark_mf.__version__)}, which .*",
+        ),
     ],
-    ids=["another Python", "a package missing"],
+    ids=["another Python", "a package missing", "another spark_mf"],
 )
 def test_a_job_whose_workers_cannot_do_its_work_ends_with_the_sentence(
-    tmp_path: Path, sitecustomize: str, sentence: str
+    tmp_path: Path, modules: dict[str, str], sentence: str
 ):
-    done = job_with_workers(tmp_path, sitecustomize)
+    done = job_with_workers(tmp_path, modules)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     said = [line for line in done.stderr.splitlines() if line.startswith("job: ")]
     assert len(said) == 1
@@ -181,6 +229,9 @@ def test_a_job_whose_workers_cannot_do_its_work_ends_with_the_sentence(
 
 
 @pytest.mark.slow
-def test_a_job_whose_workers_have_everything_starts(tmp_path: Path):
-    done = job_with_workers(tmp_path, "")
+def test_a_job_whose_workers_have_everything_starts_and_is_warned_of_other_versions(tmp_path: Path):
+    done = job_with_workers(tmp_path, {"sitecustomize.py": "import numba; numba.__version__ = '0.0.1'"})
     assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
+    said = [line for line in done.stderr.splitlines() if "other versions" in line]
+    assert len(said) == 1
+    assert f"numba 0.0.1 (driver: {numba.__version__}); " in said[0]
