@@ -16,7 +16,8 @@ logger = logging.getLogger("spark_mf")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(b?)")
 _UNITS = {"b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 # What Spark takes where they are not set.
-_OVERHEAD_FACTOR, _OVERHEAD_FACTOR_OF_PODS, _LEAST_OVERHEAD = "0.10", "0.40", "384m"
+_OVERHEAD_FACTOR, _LEAST_OVERHEAD = "0.10", "384m"
+_PODS = "k8s"  # of a master
 _MEMORY_OF_A_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -55,6 +56,9 @@ class Room:
     result : int
         spark.driver.maxResultSize; 0 for any.
     driver_heap : int
+    driver_overhead : int or None
+        spark.driver.memoryOverhead, or what Spark takes for it, in cluster mode, where the driver's Python has no more
+        than that; None in client mode.
     machine : int
         Of the driver's machine or container.
     slots : int
@@ -65,6 +69,7 @@ class Room:
 
     result: int
     driver_heap: int
+    driver_overhead: int | None
     machine: int
     slots: int
     executor: ExecutorRoom | None
@@ -136,7 +141,7 @@ def shortfall(name: str, plan: MemoryPlan, room: Room) -> str | None:
         return obstacle
     workers = room.workers(plan)
     if room.executor is not None:
-        return _executors_shortfall(name, plan, workers, room.executor)
+        return _drivers_python_shortfall(name, plan, room) or _executors_shortfall(name, plan, workers, room.executor)
     needed = plan.driver_heap + plan.driver_python + workers * plan.worker
     if needed > room.machine:
         return (
@@ -157,6 +162,24 @@ def _drivers_shortfall(what: str, result: int, heap: int, room: Room) -> str | N
         return (
             f"{what} {_mib(result)} MiB and pass its heap twice over, which has {_mib(room.driver_heap)} MiB: set "
             f"spark.driver.memory to at least {_setting(heap)}, or use a smaller rank"
+        )
+    return None
+
+
+def _drivers_python_shortfall(name: str, plan: MemoryPlan, room: Room) -> str | None:
+    if room.driver_overhead is not None:
+        if plan.driver_python > room.driver_overhead:
+            return (
+                f"{name} needs {_mib(plan.driver_python)} MiB for the driver's Python, but spark.driver.memoryOverhead "
+                f"is {_mib(room.driver_overhead)} MiB: set it to at least {_setting(plan.driver_python)}, or use a "
+                "smaller rank"
+            )
+        return None
+    needed = plan.driver_heap + plan.driver_python
+    if needed > room.machine:
+        return (
+            f"{name} needs {_mib(needed)} MiB for the driver, its heap and its Python, but the driver's machine has "
+            f"{_mib(room.machine)} MiB: start it on a larger one, or use a smaller rank"
         )
     return None
 
@@ -198,6 +221,7 @@ def session_room(context: SparkContext) -> Room:
     return Room(
         result=_bytes(conf, "spark.driver.maxResultSize", "1g", unit="b"),
         driver_heap=int(jvm.java.lang.Runtime.getRuntime().maxMemory()),
+        driver_overhead=driver_overhead(conf, master),
         machine=machine_memory(),
         slots=slots,
         executor=None if is_local else executor_room(conf, master, -(-slots // n_executors)),
@@ -207,12 +231,6 @@ def session_room(context: SparkContext) -> Room:
 def executor_room(conf: SparkConf, master: str, workers: int) -> ExecutorRoom:
     """Return what an executor has by a session's settings, on which so many tasks run at the same time."""
     heap = _bytes(conf, "spark.executor.memory", "1g")
-    is_pod = master.startswith("k8s")
-    factor = conf.get("spark.executor.memoryOverheadFactor", None) or (
-        conf.get("spark.kubernetes.memoryOverheadFactor", _OVERHEAD_FACTOR_OF_PODS) if is_pod else _OVERHEAD_FACTOR
-    )
-    least = _bytes(conf, "spark.executor.minMemoryOverhead", _LEAST_OVERHEAD)
-    overhead = _bytes(conf, "spark.executor.memoryOverhead", f"{max(int(heap * float(factor or 0)), least)}b")
     pyspark = conf.get("spark.executor.pyspark.memory", None)
     cores = int(conf.get("spark.executor.cores", None) or workers * int(conf.get("spark.task.cpus", "1") or 1))
     is_set = any(
@@ -223,9 +241,29 @@ def executor_room(conf: SparkConf, master: str, workers: int) -> ExecutorRoom:
         cores=cores,
         workers=workers,
         pyspark=_bytes(conf, "spark.executor.pyspark.memory", "0") if pyspark else None,
-        overhead=overhead,
-        is_enforced=is_set or is_pod or master.startswith("yarn"),
+        overhead=_overhead(conf, "executor", heap, master),
+        is_enforced=is_set or master.startswith(("yarn", _PODS)),
     )
+
+
+def driver_overhead(conf: SparkConf, master: str) -> int | None:
+    """Return what a driver in cluster mode has beside its heap, by a session's settings; None in client mode."""
+    # In its pod it is started in client mode, by another setting.
+    for name, value in (("spark.submit.deployMode", "cluster"), ("spark.kubernetes.submitInDriver", "true")):
+        if conf.get(name, None) == value:
+            return _overhead(conf, "driver", _bytes(conf, "spark.driver.memory", "1g"), master)
+    return None
+
+
+def _overhead(conf: SparkConf, role: str, heap: int, master: str) -> int:
+    """What Spark adds to the heap of an "executor", or of a "driver" in cluster mode."""
+    factor = conf.get(f"spark.{role}.memoryOverheadFactor", None)
+    if factor is None and master.startswith(_PODS):
+        # Spark sets it itself, to 0.4, for a driver in a pod and so for its executors; in client mode it does not.
+        factor = conf.get("spark.kubernetes.memoryOverheadFactor", None)
+    least = _bytes(conf, f"spark.{role}.minMemoryOverhead", _LEAST_OVERHEAD)
+    usual = max(int(heap * float(factor or _OVERHEAD_FACTOR)), least)
+    return _bytes(conf, f"spark.{role}.memoryOverhead", f"{usual}b")
 
 
 def runs_in_driver(master: str) -> bool:

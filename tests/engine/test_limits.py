@@ -14,6 +14,7 @@ from spark_mf.engine.limits import (
     ExecutorRoom,
     Room,
     described,
+    driver_overhead,
     executor_room,
     machine_memory,
     session_room,
@@ -38,11 +39,29 @@ def executor(**of: Any) -> ExecutorRoom:
     return ExecutorRoom(**sizes, cores=given["cores"], workers=4, is_enforced=True)
 
 
-def room(executor: ExecutorRoom | None = None, *, result: int = 1024, heap: int = 1024, machine: int = 2100) -> Room:
-    return Room(result * MIB, heap * MIB, machine * MIB, slots=4, executor=executor)
+def room(
+    executor: ExecutorRoom | None = None,
+    *,
+    result: int = 1024,
+    heap: int = 1024,
+    overhead: int | None = None,
+    machine: int = 2100,
+) -> Room:
+    beside = None if overhead is None else overhead * MIB
+    return Room(result * MIB, heap * MIB, beside, machine * MIB, slots=4, executor=executor)
 
 
-@pytest.mark.parametrize("there", [room(), room(executor()), room(result=0), room(executor(pyspark=1200))])
+@pytest.mark.parametrize(
+    "there",
+    [
+        room(),
+        room(executor()),
+        room(result=0),
+        room(executor(pyspark=1200)),
+        room(executor(), machine=900),
+        room(executor(), machine=1, overhead=500),
+    ],
+)
 def test_what_just_fits_is_let_through(there: Room):
     assert shortfall("ALS", PLAN, there) is None
 
@@ -66,6 +85,16 @@ def test_what_just_fits_is_let_through(there: Room):
             "fewer cores, as in --master local[1], a smaller rank, or a cluster",
         ),
         (
+            room(executor(), machine=899),
+            "ALS needs 900 MiB for the driver, its heap and its Python, but the driver's machine has 899 MiB: start it "
+            "on a larger one, or use a smaller rank",
+        ),
+        (
+            room(executor(), overhead=499),
+            "ALS needs 500 MiB for the driver's Python, but spark.driver.memoryOverhead is 499 MiB: set it to at least "
+            "564m, or use a smaller rank",
+        ),
+        (
             room(executor(heap=599)),
             "ALS needs 600 MiB of each executor's heap, but spark.executor.memory is 599 MiB: set it to at least 664m, "
             "or use more blocks",
@@ -83,7 +112,16 @@ def test_what_just_fits_is_let_through(there: Room):
             "a smaller rank",
         ),
     ],
-    ids=["result", "heap", "machine", "executor's heap", "overhead", "workers' own limit"],
+    ids=[
+        "result",
+        "heap",
+        "machine",
+        "driver's machine",
+        "driver's Python",
+        "executor's heap",
+        "overhead",
+        "workers' own limit",
+    ],
 )
 def test_a_fit_that_does_not_fit_is_refused_with_numbers_and_the_setting_that_would_do(there: Room, sentence: str):
     assert shortfall("ALS", PLAN, there) == sentence
@@ -93,6 +131,7 @@ def test_the_setting_that_was_named_does():
     assert shortfall("ALS", PLAN, room(executor(overhead=1264))) is None
     assert shortfall("ALS", PLAN, room(executor(pyspark=1264))) is None
     assert shortfall("ALS", PLAN, room(heap=464)) is None
+    assert shortfall("ALS", PLAN, room(executor(), overhead=564)) is None
 
 
 def test_fewer_busy_workers_need_less():
@@ -121,7 +160,8 @@ def test_one_line_says_what_a_fit_needs():
         ("yarn", {"memory": "8g", "memoryOverheadFactor": "0.5"}, 4096, True),
         ("yarn", {"minMemoryOverhead": "512m"}, 512, True),
         ("yarn", {"memoryOverhead": "700"}, 700, True),  # in MiB where there is no unit
-        ("k8s://https://m", {"memory": "10240mb"}, 4096, True),
+        ("k8s://https://m", {"memory": "10240mb"}, 1024, True),  # as its pods have in client mode
+        ("k8s://https://m", {"memoryOverheadFactor": "0.5", "memory": "4g"}, 2048, True),
     ],
 )
 def test_overhead_is_what_spark_takes(master: str, settings: dict[str, str], overhead: int, is_enforced: bool):
@@ -130,6 +170,47 @@ def test_overhead_is_what_spark_takes(master: str, settings: dict[str, str], ove
         conf.set(f"spark.executor.{name}", value)
     found = executor_room(conf, master, 2)
     assert (found.overhead // MIB, found.is_enforced, found.cores, found.pyspark) == (overhead, is_enforced, 2, None)
+
+
+SUBMITTED = {"spark.submit.deployMode": "cluster"}
+# What Spark itself sets for a driver in a pod, beside the client mode that it starts it in.
+IN_A_POD = {
+    "spark.submit.deployMode": "client",
+    "spark.kubernetes.submitInDriver": "true",
+    "spark.kubernetes.memoryOverheadFactor": "0.4",
+}
+
+
+@pytest.mark.parametrize(
+    ("master", "settings", "overhead"),
+    [
+        ("yarn", {}, None),
+        ("yarn", {"spark.submit.deployMode": "client", "spark.driver.memoryOverhead": "2g"}, None),
+        ("k8s://https://m", {"spark.submit.deployMode": "client"}, None),
+        ("yarn", SUBMITTED, 384),
+        ("yarn", SUBMITTED | {"spark.driver.memory": "8g"}, 819),
+        ("yarn", SUBMITTED | {"spark.driver.memoryOverheadFactor": "0.5", "spark.driver.memory": "8g"}, 4096),
+        ("yarn", SUBMITTED | {"spark.kubernetes.memoryOverheadFactor": "0.5", "spark.driver.memory": "8g"}, 819),
+        ("yarn", SUBMITTED | {"spark.driver.minMemoryOverhead": "700m"}, 700),
+        ("yarn", SUBMITTED | {"spark.driver.memoryOverhead": "2g", "spark.driver.minMemoryOverhead": "3g"}, 2048),
+        ("k8s://https://m", IN_A_POD, 409),
+        ("k8s://https://m", IN_A_POD | {"spark.driver.memory": "10g"}, 4096),
+        ("k8s://https://m", IN_A_POD | {"spark.driver.memoryOverheadFactor": "1"}, 1024),
+    ],
+)
+def test_overhead_of_a_driver_counts_in_cluster_mode(master: str, settings: dict[str, str], overhead: int | None):
+    conf = SparkConf(loadDefaults=False)
+    for name, value in settings.items():
+        conf.set(name, value)
+    found = driver_overhead(conf, master)
+    assert (None if found is None else found // MIB) == overhead
+
+
+def test_executors_of_a_driver_in_a_pod_have_what_spark_sets_there():
+    conf = SparkConf(loadDefaults=False).set("spark.executor.memory", "10g")
+    for name, value in IN_A_POD.items():
+        conf.set(name, value)
+    assert executor_room(conf, "k8s://https://m", 2).overhead == 4 << 30
 
 
 def test_cores_of_an_executor_are_those_set_or_those_that_tasks_take():
@@ -156,6 +237,7 @@ def test_a_local_session_has_no_executors(spark: SparkSession):
     assert there.executor is None
     assert (there.result, there.slots) == (1 << 30, 2)
     assert there.driver_heap > 1 << 30
+    assert there.driver_overhead is None
 
 
 @pytest.fixture(scope="module")
