@@ -3,65 +3,40 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.cluster.engine import CAPTURED, compose_command
+
 ROOT = Path(__file__).parents[2]
-BASE_IMAGE = "python:3.11-slim-bookworm"
-
-
-def base_image() -> str:
-    """What the image is built on: the environment may name another, as for docker-compose.yml."""
-    return os.environ.get("BASE_IMAGE", BASE_IMAGE)
-
-
-def compose_command() -> list[str]:
-    """Compose as a plugin of docker, else as a program of its own; empty where there is neither."""
-    if _succeeds("docker", "compose", "version"):
-        return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
-
-
-def why_no_cluster() -> str | None:
-    """Why no cluster can be started here; None where one can."""
-    if shutil.which("docker") is None:
-        return "there is no program `docker` on PATH"
-    if not _succeeds("docker", "info", "--format", "{{.ServerVersion}}"):
-        return "no container engine answers `docker info`"
-    if not compose_command():
-        return "there is neither `docker compose` nor `docker-compose`"
-    if not (_succeeds("docker", "image", "inspect", base_image()) or _succeeds("docker", "pull", base_image())):
-        return f"the base image {base_image()} is not there and cannot be pulled: set BASE_IMAGE to one that is"
-    return None
 
 
 class Cluster:
     """Two workers of one core each.
 
-    Parameters
-    ----------
-    folder : Path
-        What the containers have as /opt/spark_mf/out.
+    Args:
+        folder: what the containers have as /opt/spark_mf/out.
+        environment: the variables of `tests.cluster.engine.container_engine`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.master_port, self.history_port = _free_port(), _free_port()
         name = f"spark_mf_test_{os.getpid()}"
-        user = os.getuid() or 1000
-        os.chown(folder, user, -1)
-        self._environment = os.environ | {
+        #: An ordinary user's number, even where the tests are root's.
+        self.user = str(os.getuid() or 1000)
+        os.chown(folder, int(self.user), -1)
+        self._environment = {
+            **environment,
             "COMPOSE_PROJECT_NAME": name,
             "SPARK_MF_IMAGE": name,
-            "BASE_IMAGE": base_image(),
-            "USER_ID": str(user),
+            "USER_ID": self.user,
             "OUT_FOLDER": str(folder),
             "MASTER_PORT": str(self.master_port),
             "HISTORY_PORT": str(self.history_port),
@@ -76,28 +51,25 @@ class Cluster:
 
     def run(self, *arguments: str) -> str:
         """Run compose, and return what it printed; fails with the end of it."""
-        done = subprocess.run([*self._compose, *arguments], cwd=ROOT, env=self._environment, **_CAPTURED)
-        assert done.returncode == 0, f"{arguments}: {done.stdout[-5000:]}"
-        return done.stdout
+        return self._run(*self._compose, *arguments)
 
     def submit(self, *arguments: str) -> subprocess.Popen[str]:
         """Start spark-submit in a container; its lines are to be read from `stdout`."""
         command = [*self._compose, "run", "--rm", "-T", "submit", *arguments]
-        return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, bufsize=1, **_PIPED)
+        return subprocess.Popen(command, cwd=ROOT, env=self._environment, bufsize=1, **CAPTURED)
 
-    def workers(self) -> list[str]:
-        """Ids of the workers' containers that run."""
-        ids = self.run("ps", "-q", "worker").split()
-        return [id_ for id_ in ids if re.fullmatch("[0-9a-f]{12,}", id_) and self.state(id_)["Running"]]
+    def containers(self, *services: str) -> list[str]:
+        """Ids of the services' containers that run; of all services where none is named."""
+        ids = self.run("ps", "-q", *services).split()
+        return [id_ for id_ in ids if re.fullmatch("[0-9a-f]{12,}", id_) and self.inspect(id_)["State"]["Running"]]
 
-    def state(self, container: str) -> dict[str, Any]:
-        """What the engine says of a container's state."""
-        done = subprocess.run(["docker", "inspect", "--format", "{{json .State}}", container], **_CAPTURED)
-        return json.loads(done.stdout)
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine says of a container."""
+        return json.loads(self._run("docker", "inspect", container))[0]
 
     def kill(self, container: str) -> None:
         """End every process of a container at once."""
-        subprocess.run(["docker", "kill", container], check=True, **_CAPTURED)
+        self._run("docker", "kill", container)
 
     def alive_workers(self) -> int:
         """How many workers the master counts as alive; 0 where it does not answer."""
@@ -116,7 +88,12 @@ class Cluster:
     def remove(self) -> None:
         """Leave no container, network, volume or image behind."""
         self.run("down", "--volumes", "--remove-orphans")
-        subprocess.run(["docker", "image", "rm", self._image], **_CAPTURED)
+        self._run("docker", "image", "rm", self._image)
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(command, cwd=ROOT, env=self._environment, **CAPTURED)
+        assert done.returncode == 0, f"{command}: {done.stdout[-5000:]}"
+        return done.stdout
 
 
 def get(port: int, path: str) -> Any:
@@ -134,17 +111,6 @@ def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
     while not (held := holds()) and time.monotonic() < until:
         time.sleep(1)
     return held
-
-
-_PIPED: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-_CAPTURED: dict[str, Any] = _PIPED | {"stdin": subprocess.DEVNULL}
-
-
-def _succeeds(*command: str) -> bool:
-    try:
-        return subprocess.run(command, **_CAPTURED).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 def _free_port() -> int:

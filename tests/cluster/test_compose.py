@@ -5,13 +5,15 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cluster.compose import BASE_IMAGE, ROOT, Cluster, wait_until, why_no_cluster
+from tests.cluster.compose import ROOT, Cluster, wait_until
+from tests.cluster.engine import BASE_IMAGE, UnavailableError, container_engine
 
 KILLED_AFTER = 5
 ITERATIONS = 25
@@ -39,18 +41,42 @@ def test_every_port_is_published_to_this_machine_alone():
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    reason = why_no_cluster()
-    if reason is not None:
-        pytest.skip(reason)
-    cluster = Cluster(tmp_path_factory.mktemp("out"))
-    shutil.copy(Path(__file__).with_name("fit.py"), cluster.folder)
-    try:
+    with ExitStack() as made:
+        try:
+            cluster = Cluster(tmp_path_factory.mktemp("out"), made.enter_context(container_engine()))
+        except UnavailableError as reason:
+            pytest.skip(str(reason))
+        shutil.copy(Path(__file__).with_name("fit.py"), cluster.folder)
         cluster.run("build")
+        made.callback(cluster.remove)
         cluster.run("up", "--detach")
         assert wait_until(lambda: cluster.alive_workers() == 2, seconds=300)
         yield cluster
-    finally:
-        cluster.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["master", "worker", "history"])
+def test_containers_are_healthy_closed_and_an_ordinary_users(cluster: Cluster, service: str):
+    def is_healthy() -> bool:
+        states = [cluster.inspect(container)["State"] for container in cluster.containers(service)]
+        return len(states) == (2 if service == "worker" else 1) and all(
+            state["Health"]["Status"] == "healthy" for state in states
+        )
+
+    assert wait_until(is_healthy, seconds=300)
+    for container in cluster.containers(service):
+        bindings = (cluster.inspect(container)["NetworkSettings"]["Ports"] or {}).values()
+        addresses = [binding["HostIp"] for published in bindings for binding in published or []]
+        assert addresses == ([] if service == "worker" else ["127.0.0.1"])
+    assert cluster.run("exec", "-T", service, "id", "-u").split() == [cluster.user]
+
+
+@pytest.mark.slow
+def test_versions_are_those_of_the_host(cluster: Cluster):
+    frozen = cluster.run("exec", "-T", "worker", "python", "-m", "pip", "freeze", "--exclude", "spark_mf")
+    installed = set(re.findall(r"^\S+==\S+$", frozen, re.MULTILINE))
+    assert len(installed) > 20
+    assert installed <= set((ROOT / "constraints.txt").read_text().splitlines())
 
 
 def fit_and_lose_a_worker(cluster: Cluster, method: str, *, bring_back: bool) -> dict[str, Any]:
@@ -70,10 +96,10 @@ def fit_and_lose_a_worker(cluster: Cluster, method: str, *, bring_back: bool) ->
                 happened["lines after"] += 1
                 happened.setdefault("seconds lost", time.monotonic() - happened["killed at"])
             if is_disturbed and not killed and progress and int(progress[1]) >= KILLED_AFTER:
-                killed = cluster.workers()[0]
+                killed = cluster.containers("worker")[0]
                 cluster.kill(killed)
                 happened["killed at"] = time.monotonic()
-                happened["state"] = cluster.state(killed)
+                happened["state"] = cluster.inspect(killed)["State"]
                 if bring_back:
                     cluster.run("up", "--detach")
         happened["code"] = program.wait()
