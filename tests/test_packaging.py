@@ -18,6 +18,14 @@ def test_every_package_is_installed():
     assert sorted(listed) == sorted([".".join(folder.parts) for folder in folders] + ["spark_mf.conf"])
 
 
+def test_an_installed_session_finds_what_one_of_a_checkout_does():
+    """Spark reads these by their names from the folder of its settings."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["spark_mf.conf"]
+    settings = {"spark-defaults.conf", *(path.name for path in (ROOT / "conf").glob("*.properties"))}
+    assert set(listed) == settings
+    assert all((ROOT / "conf" / name).is_file() for name in settings)
+
+
 def test_kernels_are_imported_without_pyspark():
     code = "import sys, spark_mf.kernels.jit; sys.exit('pyspark' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from spark_mf.experiments import session
@@ -56,6 +57,23 @@ def test_settings_of_the_user_hold(spark, monkeypatch):
     assert defaults["spark.executorEnv.OMP_NUM_THREADS"] == "2"
     assert defaults["spark.executorEnv.NUMBA_NUM_THREADS"] == "4"
     assert "spark.driver.host" not in defaults
+
+
+def test_the_file_of_settings_and_the_jobs_own_agree(monkeypatch):
+    """What only one of them says is said here."""
+    for name in (*session._THREAD_COUNTS, "NUMBA_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    (conf, *_), text = session._CONF_FOLDERS, "spark-defaults.conf"
+    lines = [line.split(maxsplit=1) for line in (conf / text).read_text().splitlines()]
+    in_file = {line[0]: line[1] for line in lines if line and not line[0].startswith("#")}
+    # As Spark has it; the file says it where a cluster's own file says otherwise.
+    assert in_file.pop("spark.dynamicAllocation.enabled") == "false"
+    # A session that starts from Python is told on the JVM's command line.
+    assert in_file.pop("spark.ui.showConsoleProgress") == "false"
+    cluster = SparkConf(loadDefaults=False).setMaster("spark://cluster:7077")
+    assert session._defaults(cluster) == in_file
+    # On one machine, a browser and other machines have nothing to do with it.
+    assert session._defaults(SparkConf(loadDefaults=False)) == in_file | session._LOCAL_CONF
 
 
 def test_running_session_is_returned(spark):
