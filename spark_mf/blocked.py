@@ -178,4 +178,5 @@ class _BlockedFactorizer(_Factorizer[M], _BlockedParams):
             train_rmse=float(np.sqrt(squared_error / n_ratings)),
             validation_rmse=validation_rmse(iteration.validation_squared_error, ratings),
             product_change=iteration.product_change,
+            kernel_seconds=iteration.kernel_seconds,
         )

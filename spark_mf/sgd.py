@@ -346,9 +346,10 @@ class _Fit:
             iteration=self.course.epoch,
             seconds=epoch.seconds,
             objective=self.course.objective,
-            train_rmse=float(np.sqrt(epoch.squared_error / self._ratings.ratings)),
-            validation_rmse=validation_rmse(epoch.validation_squared_error, self._ratings),
+            train_rmse=float(np.sqrt(epoch.sums.squared_error / self._ratings.ratings)),
+            validation_rmse=validation_rmse(epoch.sums.validation_squared_error, self._ratings),
             step_size=self.descent.update.stepSize * epoch.step,
+            kernel_seconds=epoch.sums.kernel_seconds,
         )
 
     def _require_finite(self, epoch: Epoch) -> None:

@@ -30,6 +30,9 @@ class IterationRecord:
     product_change: float | None = None
     """‖U Vᵀ − U₀ V₀ᵀ‖_F of the factors after and before the iteration, in the ratings' unit; None where the fit had no
     tol to compare it with, and for SGD."""
+    kernel_seconds: float | None = None
+    """Seconds of all tasks together in the arithmetic of the iteration, its evaluation included; the rest of a task
+    goes into bringing it what it works on. None where not measured."""
 
 
 @dataclass(frozen=True)

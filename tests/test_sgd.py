@@ -125,6 +125,13 @@ def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.flo
     )
 
 
+def assert_kernels_fit_in_their_tasks(summary, slots):
+    """Every iteration has kernels, which take no longer than all slots together."""
+    assert summary.history
+    for record in summary.history:
+        assert 0 < record.kernel_seconds <= slots * record.seconds
+
+
 VARIANTS = [
     {},
     {"numUserBlocks": 1, "numItemBlocks": 1},
@@ -156,6 +163,8 @@ def test_stages_give_the_very_same_model_as_the_ring(ratings, variant):
     ring, stages = (small(engine=engine, maxIter=2, **variant).fit(ratings) for engine in ("ring", "stages"))
     assert (ring.summary.engine, stages.summary.engine) == ("ring", "stages")
     assert_same(ring, stages)
+    assert_kernels_fit_in_their_tasks(ring.summary, 2)
+    assert_kernels_fit_in_their_tasks(stages.summary, 2)
 
 
 def test_blocks_reach_the_error_of_one_process_within_half_a_percent(ratings, table):
@@ -338,6 +347,8 @@ def test_als_on_the_ring_is_als_by_broadcast(ratings, solver, grids):
     ]
     assert [model.summary.engine for model in models] == ["broadcast", *["ring"] * len(grids)]
     base = collected(models[0])
+    for model in models:
+        assert_kernels_fit_in_their_tasks(model.summary, 2)
     for model in models[1:]:
         parts = collected(model)
         np.testing.assert_allclose(parts.U @ parts.V.T, base.U @ base.V.T, atol=1e-3)

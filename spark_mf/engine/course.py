@@ -55,11 +55,13 @@ class EpochSums:
     squared_error : Σ e² over training ratings, each as it was visited, just before its update
     penalties : both sides' weighted squared norms at the epoch's end
     validation_squared_error : Σ e² over validation ratings at the epoch's end
+    kernel_seconds : wall-clock seconds of each task in training and validation, added up
     """
 
     squared_error: float
     penalties: float
     validation_squared_error: float
+    kernel_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Stochastic gradient descent inside a task: one user block and the item blocks that come to it."""
 
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -11,7 +14,7 @@ from pyspark import TaskContext
 
 from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
-from spark_mf.engine.course import Rules
+from spark_mf.engine.course import EpochSums, Rules
 from spark_mf.engine.grid import GridRow
 from spark_mf.kernels.objective import row_shares
 from spark_mf.kernels.sgd import Cell, Update, penalties, squared_error, train
@@ -69,10 +72,15 @@ class UserBlock:
     users : float32[n, stride]
         Changed in place.
     descent : Descent
+
+    Attributes
+    ----------
+    kernel_seconds : float
+        Wall-clock seconds in training and validation so far.
     """
 
     def __init__(self, row: GridRow, users: Rows, descent: Descent) -> None:
-        self.number, self.rows = row.number, users
+        self.number, self.rows, self.kernel_seconds = row.number, users, 0.0
         self._row, self._descent = row, descent
         self._shares = descent.shares("user", row.number)
         self._training: dict[int, Cell] = {}
@@ -97,9 +105,10 @@ class UserBlock:
         def visit(tiles: NDArray[np.int32]) -> float:
             return train(cell, tiles, self.rows, items, self._shares, shares, descent.mean, scaled)
 
-        if self._n_threads == 1:
-            return visit(order)
-        return sum(self._threads.map(visit, [order[i :: self._n_threads].copy() for i in range(self._n_threads)]))
+        with self._clock():
+            if self._n_threads == 1:
+                return visit(order)
+            return sum(self._threads.map(visit, [order[i :: self._n_threads].copy() for i in range(self._n_threads)]))
 
     def validation_error(self, items: Rows) -> float:
         """Σ e² over the block's validation ratings; `items` are those of all blocks, one behind the other."""
@@ -108,13 +117,20 @@ class UserBlock:
         def measure(cell: Cell) -> float:
             return squared_error(cell, self.rows, items, mean, lanes)
 
-        if self._n_threads == 1:
-            return measure(self._validation)
-        return sum(self._threads.map(measure, self._validation.parts(self._n_threads)))
+        with self._clock():
+            if self._n_threads == 1:
+                return measure(self._validation)
+            return sum(self._threads.map(measure, self._validation.parts(self._n_threads)))
 
     def penalties(self) -> float:
         """What the block's rows add to the objective besides the errors."""
         return self._descent.penalties("user", self.number, self.rows)
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.kernel_seconds += time.perf_counter() - began
 
     @cached_property
     def _validation(self) -> Cell:
@@ -149,6 +165,4 @@ class Epoch:
 
     seconds: float
     step: float
-    squared_error: float
-    penalties: float
-    validation_squared_error: float
+    sums: EpochSums

@@ -1,5 +1,6 @@
 """One half-step inside one task: improve every row of one block, the other side's factors fixed."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ class SolvedBlock:
     penalties : Σ penalty·‖u‖² over the rows
     squared_error, validation_squared_error : Σ e² over the block's ratings, after the half-step; 0 if not measured
     change : float64[2·rank, 2·rank], `spark_mf.kernels.product_change.change_gram` of the rows; None without tol
+    seconds : wall-clock seconds that all of it took
     """
 
     number: int
@@ -135,6 +137,7 @@ class SolvedBlock:
     squared_error: float
     validation_squared_error: float
     change: NDArray[np.float64] | None
+    seconds: float
 
 
 def solve_block(
@@ -152,19 +155,20 @@ def solve_block(
         The other side's factors that errors of the new rows are summed with, which costs one more pass over the
         ratings; None for no errors.
     """
+    began = time.perf_counter()
     training = block.training
     penalty = row_penalties(np.diff(training.indptr), problem.regParam, problem.regularization, problem.n_ratings)
     old = None if previous is None else previous[training.rows]
     solved = np.empty((training.n_rows, problem.rank), np.float32) if old is None else old.copy()
     problem.method.improve(training, fixed, penalty, solved)
-    change = None if old is None or not problem.tol > 0 else change_gram(solved, old)
     return SolvedBlock(
-        block.number,
-        solved,
-        penalty_sum(penalty, solved),
-        0.0 if measured is None else _squared_error(training, measured, solved),
-        0.0 if measured is None else _squared_error(block.validation, measured, solved),
-        change,
+        number=block.number,
+        factors=solved,
+        penalties=penalty_sum(penalty, solved),
+        squared_error=0.0 if measured is None else _squared_error(training, measured, solved),
+        validation_squared_error=0.0 if measured is None else _squared_error(block.validation, measured, solved),
+        change=None if old is None or not problem.tol > 0 else change_gram(solved, old),
+        seconds=time.perf_counter() - began,
     )
 
 

@@ -11,8 +11,8 @@ from spark_mf.engine.half_step import Factors, SolvedBlock, Subproblem
 from spark_mf.kernels.product_change import product_change
 
 _FLOAT64_BYTES = 8
-# Of what `block_sums` returns: squared error, validation squared error, penalties.
-_SCALARS = 3
+# Of what `block_sums` returns: squared error, validation squared error, penalties, seconds.
+_SCALARS = 4
 
 
 @dataclass
@@ -35,6 +35,8 @@ class Iteration:
     """Σ penalty·‖x‖² over the rows of both sides, the factors that `squared_error` belongs to."""
     product_change: float | None
     """‖U Vᵀ − U₀ V₀ᵀ‖_F, by how much the iteration moved the predictions of all pairs; None where tol is 0."""
+    kernel_seconds: float
+    """Of all blocks' half-steps together."""
 
     @property
     def is_finite(self) -> bool:
@@ -56,14 +58,15 @@ def block_sums(users: list[SolvedBlock], items: list[SolvedBlock], problem: Subp
 
     Returns
     -------
-    float64[3] or float64[3 + 8·rank²]
-        Squared error, validation squared error, penalties, and with tol both sides' `change_gram`.
+    float64[4] or float64[4 + 8·rank²]
+        Squared error, validation squared error, penalties, seconds, and with tol both sides' `change_gram`.
     """
     width = 2 * problem.rank
     scalars = np.zeros(_SCALARS)
     for block in users:
-        scalars += block.squared_error, block.validation_squared_error, block.penalties
-    scalars[2] += sum(block.penalties for block in items)
+        scalars += block.squared_error, block.validation_squared_error, block.penalties, block.seconds
+    for block in items:
+        scalars[2:] += block.penalties, block.seconds
     if not problem.tol > 0:
         return scalars
     grams = np.zeros((2, width, width))
@@ -84,5 +87,5 @@ def summed(number: int, seconds: float, parts: Sequence[NDArray[np.float64]], pr
     if problem.tol > 0:
         width = 2 * problem.rank
         change = product_change(*total[_SCALARS:].reshape(2, width, width))
-    squared_error, validation_squared_error, penalties = total[:_SCALARS].tolist()
-    return Iteration(number, seconds, squared_error, validation_squared_error, penalties, change)
+    squared_error, validation_squared_error, penalties, kernel_seconds = total[:_SCALARS].tolist()
+    return Iteration(number, seconds, squared_error, validation_squared_error, penalties, change, kernel_seconds)

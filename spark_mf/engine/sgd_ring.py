@@ -76,7 +76,7 @@ class RingDescent:
         finally:
             sent.destroy()
         for epoch in worked[0].epochs:
-            course = course.after(_sums(epoch), descent.rules)
+            course = course.after(epoch.sums, descent.rules)
             yield epoch, course
         _collect(state, worked, descent)
 
@@ -105,22 +105,14 @@ class _Member:
         while len(epochs) < n_epochs and course.end is None:
             began = time.perf_counter()
             sums = self._epoch(course)
-            epochs.append(
-                Epoch(
-                    time.perf_counter() - began,
-                    course.step,
-                    sums.squared_error,
-                    sums.penalties,
-                    sums.validation_squared_error,
-                )
-            )
+            epochs.append(Epoch(time.perf_counter() - began, course.step, sums))
             course = course.after(sums, self._descent.rules)
             if course.is_best and self._descent.rules.n_validation and course.end != DIVERGED:
                 best = self._copy()
         return _Worked(self._users.rows, self._own, best, epochs, course)
 
     def _epoch(self, course: Course) -> EpochSums:
-        epoch, step = course.epoch, course.step
+        epoch, step, worked_before = course.epoch, course.step, self._users.kernel_seconds
         error = self._rotate(epoch, lambda block, rows: self._users.train(block, rows, epoch, step))
         penalties = self._users.penalties()
         for block in sorted(self._own):
@@ -128,7 +120,7 @@ class _Member:
         validation = 0.0
         if self._descent.rules.n_validation:
             validation = self._users.validation_error(self._all_items())
-        own = np.array([error, penalties, validation])
+        own = np.array([error, penalties, validation, self._users.kernel_seconds - worked_before])
         return EpochSums(*(float(sum(parts)) for parts in zip(*self._ring.all_gather(own), strict=True)))
 
     def _all_items(self) -> Rows:
@@ -159,10 +151,6 @@ class _Member:
         width = self._descent.update.lanes.width
         own = {block: rows[:, :width].copy() for block, rows in self._own.items()}
         return self._users.rows[:, :width].copy(), own
-
-
-def _sums(epoch: Epoch) -> EpochSums:
-    return EpochSums(epoch.squared_error, epoch.penalties, epoch.validation_squared_error)
 
 
 def _collect(state: DescentState, worked: list[_Worked], descent: Descent) -> None:

@@ -19,12 +19,13 @@ from spark_mf.engine.worker import settle
 
 @dataclass(frozen=True)
 class _Visited:
-    """A cell's result: the rows of both blocks, and Σ e²."""
+    """A cell's result: the rows of both blocks, Σ e², and how long it took."""
 
     user_block: int
     users: Rows
     items: Rows
     squared_error: float
+    kernel_seconds: float
 
 
 class StagesDescent:
@@ -48,8 +49,7 @@ class StagesDescent:
             course = course.after(sums, rules)
             if course.is_best and rules.n_validation and course.end != DIVERGED:
                 state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
-            seconds = time.perf_counter() - began
-            yield Epoch(seconds, step, sums.squared_error, sums.penalties, sums.validation_squared_error), course
+            yield Epoch(time.perf_counter() - began, step, sums), course
         self._sent.destroy()
 
     def _epoch(self, state: DescentState, course: Course) -> EpochSums:
@@ -57,14 +57,19 @@ class StagesDescent:
         strata = descent.strata.strata(course.epoch)
         # Summed as the members of a ring do: each its own visits in turn, then one after the other.
         errors = [0.0] * len(strata[0])
+        kernel_seconds = 0.0
         for turn, stratum in enumerate(strata, 1):
             label = f"SGD {course.epoch + 1}/{descent.rules.epochs} stratum {turn}/{len(strata)}"
             for visited in self._visit(label, stratum, state, course):
                 state.users[descent.users.members(visited.user_block)] = visited.users
                 state.items[descent.items.members(stratum[visited.user_block])] = visited.items
                 errors[visited.user_block] += visited.squared_error
-        validation = self._validate(state, course.epoch) if descent.rules.n_validation else 0.0
-        return EpochSums(float(sum(errors)), self._penalties(state), validation)
+                kernel_seconds += visited.kernel_seconds
+        validation = 0.0
+        if descent.rules.n_validation:
+            validation, validation_seconds = self._validate(state, course.epoch)
+            kernel_seconds += validation_seconds
+        return EpochSums(float(sum(errors)), self._penalties(state), validation, kernel_seconds)
 
     def _visit(self, label: str, stratum: list[int], state: DescentState, course: Course) -> list[_Visited]:
         """Train the cells of one stratum."""
@@ -83,7 +88,7 @@ class StagesDescent:
             users, items = (part.copy() for part in sent[row.number].value)
             block = UserBlock(row, users, shared.value)
             error = block.train(stratum[row.number], items, course.epoch, course.step)
-            yield _Visited(row.number, users, items, error)
+            yield _Visited(row.number, users, items, error, block.kernel_seconds)
 
         cells = [user_block * descent.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
         try:
@@ -93,24 +98,26 @@ class StagesDescent:
             for each in sent:
                 each.destroy()
 
-    def _validate(self, state: DescentState, epoch: int) -> float:
-        """Σ e² over the validation ratings, which are with the first cell of each user block."""
+    def _validate(self, state: DescentState, epoch: int) -> tuple[float, float]:
+        """Σ e² over the validation ratings, which are with the first cell of each user block, and kernel seconds."""
         descent, shared = self._descent, self._sent
         width, q = descent.update.lanes.width, descent.strata.item_blocks
         items = np.concatenate([state.items[descent.items.members(block)] for block in range(q)])
         sent = self._context.broadcast((state.users, items[:, :width].copy()))
 
-        def validate(rows: Iterable[GridRow]) -> Iterator[float]:
+        def validate(rows: Iterable[GridRow]) -> Iterator[tuple[float, float]]:
             settle()
             (row,) = rows
             users, items = sent.value
             block = UserBlock(row, users[shared.value.users.members(row.number)], shared.value)
-            yield block.validation_error(items)
+            error = block.validation_error(items)
+            yield error, block.kernel_seconds
 
         cells = [user_block * q for user_block in range(descent.strata.user_blocks)]
         try:
             with described(self._context, f"SGD {epoch + 1}/{descent.rules.epochs} validation"):
-                return float(sum(self._context.runJob(self._grid.rows, validate, cells)))
+                errors, seconds = zip(*self._context.runJob(self._grid.rows, validate, cells), strict=True)
+                return float(sum(errors)), float(sum(seconds))
         finally:
             sent.destroy()
 

@@ -166,6 +166,7 @@ def iteration_record(found: Any) -> IterationRecord:
         found.validation_rmse,
         getattr(found, "step_size", None),
         found.product_change,
+        getattr(found, "kernel_seconds", None),
     )
 
 

@@ -14,11 +14,13 @@ class Breakdown:
 
     Attributes
     ----------
+    kernels : float
+        The arithmetic of tasks, by the fit's own clock; 0 where it has none, as pyspark's ALS.
     tasks : float
-        Tasks at work: kernels, the pipe between the JVM and Python, and on the ring sending and waiting for others,
-        which the event log cannot tell apart.
+        The rest of tasks at work: the pipe between the JVM and Python, packing and unpacking there, and on the ring
+        sending and waiting for others. Where there is no clock of kernels, all work of tasks.
     serialization : float
-        Unpacking tasks, packing and fetching results. What Python packs and unpacks is in `tasks`.
+        Unpacking tasks, packing and fetching results, in the JVM.
     shuffle : float
         Tasks waiting for, and writing, shuffled blocks.
     scheduling : float
@@ -29,6 +31,7 @@ class Breakdown:
         No job running: the driver gathers results and makes broadcasts.
     """
 
+    kernels: float
     tasks: float
     serialization: float
     shuffle: float
@@ -47,7 +50,7 @@ class Breakdown:
         return Breakdown(*(max(0.0, whole - off) / iterations for whole, off in zip(astuple(self), taken, strict=True)))
 
 
-def break_down(log: EventLog, window: Span, slots: int) -> Breakdown:
+def break_down(log: EventLog, window: Span, slots: int, kernel_seconds: float = 0.0) -> Breakdown:
     """Break the time of a window down.
 
     Parameters
@@ -57,6 +60,8 @@ def break_down(log: EventLog, window: Span, slots: int) -> Breakdown:
         Of tasks that lie in it in part, the same part of each of their seconds counts.
     slots : int
         Tasks that could run at the same time.
+    kernel_seconds : float
+        Of all tasks in the window together.
 
     Raises
     ------
@@ -74,7 +79,8 @@ def break_down(log: EventLog, window: Span, slots: int) -> Breakdown:
         scheduling += share * task.delay
     in_jobs = _covered(log.jobs, window)
     idle = max(0.0, in_jobs - (tasks + serialization + shuffle + scheduling))
-    return Breakdown(tasks, serialization, shuffle, scheduling, idle, window.seconds - in_jobs)
+    kernels = min(kernel_seconds / slots, tasks)
+    return Breakdown(kernels, tasks - kernels, serialization, shuffle, scheduling, idle, window.seconds - in_jobs)
 
 
 def _covered(jobs: Sequence[Span], window: Span) -> float:

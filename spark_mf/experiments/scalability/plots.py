@@ -18,8 +18,9 @@ PLOTS = (*(f"{experiment}.png" for experiment in (STRONG, WEAK, RATINGS, RANK, B
 
 # Parts of a breakdown: what the legend says, and a look that a print without colours keeps apart.
 _PARTS = {
-    "tasks": ("tasks at work (kernels, pipe to Python, ring)", COLORS[0], ""),
-    "serialization": ("serialisation", "#E69F00", "xx"),
+    "kernels": ("kernels", COLORS[0], ""),
+    "tasks": ("rest of tasks (pipe to Python, ring); pyspark: all their work", "#56B4E9", "||"),
+    "serialization": ("serialisation in the JVM", "#E69F00", "xx"),
     "shuffle": ("shuffle", "#009E73", "\\\\"),
     "scheduling": ("scheduling", "#CC79A7", ".."),
     "idle": ("slots without a task", "#FFFFFF", "//"),

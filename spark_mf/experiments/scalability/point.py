@@ -159,7 +159,8 @@ def _broken_down(row: ScalabilityRow, clock: _Clock, log: EventLog) -> Scalabili
     began = clock.began[0]
     fit = Span(began, began + row.fit_seconds)
     if len(clock.began) == 1:
-        after_setup = break_down(log, Span(began + row.setup_seconds, fit.ended), row.cores)
+        kernels = sum(record.kernel_seconds or 0.0 for record in row.history)
+        after_setup = break_down(log, Span(began + row.setup_seconds, fit.ended), row.cores, kernels)
         mean = after_setup.of_each(row.iterations)
     else:  # the set-up was measured as a fit of its own
         setup = break_down(log, Span(clock.began[1], clock.began[1] + row.setup_seconds), row.cores)

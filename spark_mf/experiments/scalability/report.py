@@ -10,7 +10,7 @@ from spark_mf.experiments.scalability.settings import EXPERIMENTS, STRONG, WEAK
 
 _CORES_HEADERS = ("method", "cores", "ratings", "s/iteration", "speed-up", "efficiency", "set-up, s", "fit, s")
 _GROWTH_HEADERS = ("method", "{}", "s/iteration", "× first", "growth", "set-up, s", "fit, s")
-_PART_NAMES = ("tasks", "serialisation", "shuffle", "scheduling", "idle slots", "driver")
+_PART_NAMES = ("kernels", "rest of tasks", "serialisation", "shuffle", "scheduling", "idle slots", "driver")
 
 # Other programs that take more of the machine than this make times doubtful.
 _QUIET = 0.1
@@ -102,7 +102,8 @@ _READING = """\
   last.
 - The breakdown comes from Spark's event log. It is a mean over all that follows the set-up, starting the last stage and
   gathering the model included, divided by the iterations, and so more than `s/iteration`; of pyspark's ALS the
-  set-up's own breakdown is taken off. `tasks` are at work: kernels, the pipe between the JVM and Python, and on the
-  ring exchanging factors and waiting for others, which the log cannot tell apart; an iteration on the ring is inside
-  one stage. Driver and broadcasts that it makes are `driver`, loading broadcasts in the JVM is `serialisation`, in
-  Python `tasks`."""
+  set-up's own breakdown is taken off. `kernels` is the arithmetic, by the clock of our own fits; pyspark's ALS has
+  none, and all work of its tasks is `rest of tasks`. Of ours that is the pipe between the JVM and Python, packing and
+  unpacking there, and on the ring, where an iteration is inside one stage, exchanging factors and waiting for others.
+  Driver and broadcasts that it makes are `driver`, loading broadcasts in the JVM is `serialisation`, in Python
+  `rest of tasks`."""

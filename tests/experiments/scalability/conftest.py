@@ -9,7 +9,7 @@ from spark_mf.experiments.scalability.breakdown import Breakdown
 from spark_mf.experiments.scalability.rows import ScalabilityRow
 from spark_mf.summary import IterationRecord
 
-PARTS = Breakdown(tasks=2.0, serialization=0.5, shuffle=0.25, scheduling=0.25, idle=0.5, driver=0.5)
+PARTS = Breakdown(kernels=1.5, tasks=0.5, serialization=0.5, shuffle=0.25, scheduling=0.25, idle=0.5, driver=0.5)
 
 
 @pytest.fixture

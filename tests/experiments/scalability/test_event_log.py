@@ -58,8 +58,9 @@ def test_jobs_and_tasks_are_read_in_seconds(log):
 
 
 def test_every_second_goes_somewhere_once(log):
-    found = break_down(log, Span(1_000.0, 1_014.0), slots=2)
-    assert found.tasks == pytest.approx((5.0 + 2.0) / 2)
+    found = break_down(log, Span(1_000.0, 1_014.0), slots=2, kernel_seconds=3.0)
+    assert found.kernels == pytest.approx(3.0 / 2)
+    assert found.tasks == pytest.approx((5.0 + 2.0 - 3.0) / 2)
     assert found.serialization == pytest.approx((0.5 + 0.25 + 1.0) / 2)
     assert found.shuffle == pytest.approx(0.5)
     assert found.scheduling == pytest.approx((0.25 + 4.0) / 2)
@@ -78,16 +79,21 @@ def test_only_what_lies_in_the_window_counts(log):
     assert found.total == pytest.approx(7.5)
 
 
+def test_kernels_are_a_part_of_the_tasks_even_where_clocks_differ(log):
+    found = break_down(log, Span(1_000.0, 1_014.0), slots=2, kernel_seconds=7.5)
+    assert (found.kernels, found.tasks) == (pytest.approx(3.5), 0.0)
+
+
 def test_jobs_at_the_same_time_count_once():
     jobs = (Span(0.0, 4.0), Span(1.0, 2.0), Span(3.0, 5.0))
     found = break_down(EventLog(jobs, ()), Span(0.0, 6.0), slots=1)
-    assert found == Breakdown(0.0, 0.0, 0.0, 0.0, idle=5.0, driver=1.0)
+    assert found == Breakdown(0.0, 0.0, 0.0, 0.0, 0.0, idle=5.0, driver=1.0)
 
 
 def test_a_mean_iteration_is_without_the_set_up():
-    whole, setup = Breakdown(6.0, 1.0, 2.0, 0.5, 1.0, 3.0), Breakdown(2.0, 0.5, 0.0, 1.0, 0.0, 1.0)
-    assert whole.of_each(2) == Breakdown(3.0, 0.5, 1.0, 0.25, 0.5, 1.5)
-    assert whole.of_each(2, outside=setup) == Breakdown(2.0, 0.25, 1.0, 0.0, 0.5, 1.0)
+    whole, setup = Breakdown(4.0, 6.0, 1.0, 2.0, 0.5, 1.0, 3.0), Breakdown(0.0, 2.0, 0.5, 0.0, 1.0, 0.0, 1.0)
+    assert whole.of_each(2) == Breakdown(2.0, 3.0, 0.5, 1.0, 0.25, 0.5, 1.5)
+    assert whole.of_each(2, outside=setup) == Breakdown(2.0, 2.0, 0.25, 1.0, 0.0, 0.5, 1.0)
 
 
 def test_no_time_is_refused(log):

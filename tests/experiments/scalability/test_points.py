@@ -175,6 +175,7 @@ def test_a_point_end_to_end(tmp_path):
         assert row["cores"] == 2
         assert row["test_rmse"] > 0
         assert row["breakdown"]["tasks"] > 0
+        assert (row["breakdown"]["kernels"] > 0) == (row["model"] == "spark_mf.ALS")
     # Nothing of the fit after its set-up is left out, or counted twice.
     ring = rows[0]
     after_setup = ring["fit_seconds"] - ring["setup_seconds"]

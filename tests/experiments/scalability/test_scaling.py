@@ -80,9 +80,9 @@ def test_every_experiment_is_drawn_from_rows_that_were_read_back(written, saved)
     assert list(lines[METHOD].get_ydata()) == [1.0, 1.6, 2.0]
     assert list(lines["ideal"].get_ydata()) == [1.0, 2.0, 4.0]
     bars = [bar for bar in saved[-1].axes[0].patches if bar.get_y() < 0]  # of the first point
-    assert [bar.get_width() for bar in bars] == pytest.approx([0.5, 0.125, 0.0625, 0.0625, 0.125, 0.125])
-    assert len({(bar.get_hatch(), bar.get_facecolor()) for bar in bars}) == 6
-    assert len({bar.get_hatch() for bar in bars}) == 6
+    assert [bar.get_width() for bar in bars] == pytest.approx([0.375, 0.125, 0.125, 0.0625, 0.0625, 0.125, 0.125])
+    assert len({(bar.get_hatch(), bar.get_facecolor()) for bar in bars}) == 7
+    assert len({bar.get_hatch() for bar in bars}) == 7
 
 
 def test_one_size_is_no_curve(make_point, tmp_path):
