@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason
 from spark_mf.data.folders import read_text, write_bytes, write_text
 from spark_mf.engine.factors import factors_arrays, factors_frame
+from spark_mf.engine.jobs import described
 from spark_mf.summary import IterationRecord
 
 CHECKPOINT = "checkpoint.json"
@@ -117,7 +118,7 @@ class Checkpoint:
                 f"checkpointDir={self._path!r} holds a fit of {len(history)} iterations, and maxIter={self._most}: use "
                 "at least as many, or name another folder"
             )
-        with _reading(folder):
+        with _reading(folder), described(self._spark.sparkContext, "read the saved fit"):
             arrays = {name: self._read_array(folder, name, checksum) for name, checksum in found["arrays"].items()}
         logger.info("the fit goes on after %d of %d iterations, which %s holds", len(history), self._most, folder)
         return SavedFit(history, arrays, progress)
@@ -132,7 +133,8 @@ class Checkpoint:
         """
         number = len(fit.history)
         try:
-            self._write(self._inside(number), fit)
+            with described(self._spark.sparkContext, f"save the fit after iteration {number}"):
+                self._write(self._inside(number), fit)
         except JVM_ERRORS as error:
             raise OSError(self._not_saved(number, java_reason(error))) from None
         for other, _ in self._saves():

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.ids import IdMap, with_original_ids
+from spark_mf.engine.jobs import described
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.partitioned import PartitionedRatings
@@ -169,7 +170,8 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
 
     def _in_original_ids(self, factors: DataFrame, ids: IdMap | None) -> DataFrame:
         """Return a factor frame with the ids of the dataset, persisted as finalStorageLevel says."""
-        return with_original_ids(factors, ids, storage_level(self.getFinalStorageLevel()))
+        with described(factors.sparkSession.sparkContext, "give factors their ids"):
+            return with_original_ids(factors, ids, storage_level(self.getFinalStorageLevel()))
 
 
 def default_blocks(n_ratings: int, slots: int) -> int:

@@ -12,6 +12,7 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.files import hadoop_path
+from spark_mf.engine.jobs import described
 from spark_mf.summary import TrainingSummary
 
 if TYPE_CHECKING:
@@ -117,8 +118,6 @@ class FactorModelWriter(ParamsWriter):
     def saveImpl(self, path: str) -> None:
         """Write the parts of the model, the metadata last."""
         model = self.instance
-        model.userFactors.write.parquet(_join(path, USER_FACTORS))
-        model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
         summary = json.loads(model.summary.to_json()) if model.hasSummary else None
         extra = {
             "rank": model.rank,
@@ -126,7 +125,10 @@ class FactorModelWriter(ParamsWriter):
             "ratingRange": model.ratingRange,
             "summary": summary,
         }
-        DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
+        with described(self.sparkSession.sparkContext, "save the model"):
+            model.userFactors.write.parquet(_join(path, USER_FACTORS))
+            model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
+            DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
 
 
 class FactorModelReader(ParamsReader["FactorModel"]):

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from spark_mf.data.columns import select_ratings
 from spark_mf.data.ids import IdMap, has_string_ids, key_strings
 from spark_mf.engine.chunks import CHUNK_RATINGS, Census, chunk_ratings, take_census
+from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import BlockCounts, Layout, Side, lay_out
 from spark_mf.engine.memory import FitSize
 from spark_mf.params import _FactorizationParams, storage_level
@@ -147,7 +148,8 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> C
     maps: dict[str, IdMap] = {}
     for side in ("user", "item"):
         if has_string_ids(ratings, side):
-            ratings, maps[side] = key_strings(ratings, side, level)
+            with described(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
+                ratings, maps[side] = key_strings(ratings, side, level)
             held.callback(maps[side].release)
     chunks = chunk_ratings(ratings, level)
     held.callback(chunks.unpersist)

@@ -107,7 +107,7 @@ def take_census(chunks: RDD) -> Census:
     parts = chunks.map(_chunk_census)
     empty = np.empty(0, np.int64)
     nothing = Census((empty, empty), (empty, empty), 0, 0)
-    with described(chunks.context, "ALS: check and count ratings"):
+    with described(chunks.context, "check and count ratings"):
         return parts.treeAggregate(nothing, Census.merge, Census.merge)
 
 

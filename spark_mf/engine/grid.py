@@ -112,7 +112,7 @@ class Grid:
             cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
             rows = cells.partitionBy(p * q, lambda cell: cell).values()
         self.rows: RDD = one_record_each(rows).persist(level)
-        with described(context, "SGD: cut ratings into cells"):
+        with described(context, "cut ratings into cells"):
             self.rows.foreach(lambda row: None)
 
     def unpersist(self) -> None:

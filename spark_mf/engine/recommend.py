@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
 
 from spark_mf.engine.factors import factors_arrays, matrix
+from spark_mf.engine.jobs import described
 from spark_mf.engine.limits import require_room
 from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
 
@@ -39,8 +40,9 @@ def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
         When the driver cannot take that; see `spark_mf.engine.limits.require_room`.
     """
     context = frame.sparkSession.sparkContext
-    require_room(context, frame.count(), 0, rank)
-    return context.broadcast(Candidates(*factors_arrays(frame)))
+    with described(context, "collect what can be recommended"):
+        require_room(context, frame.count(), 0, rank)
+        return context.broadcast(Candidates(*factors_arrays(frame)))
 
 
 def recommendation_schema(source: str, source_type: DataType, target: str, target_type: DataType) -> StructType:
@@ -59,8 +61,10 @@ def spread(frame: DataFrame) -> DataFrame:
 
     A model that was saved on a small machine comes back from a few files, and would keep as few cores busy.
     """
-    tasks = frame.sparkSession.sparkContext.defaultParallelism
-    return frame.repartition(tasks) if frame.rdd.getNumPartitions() < tasks else frame
+    context = frame.sparkSession.sparkContext
+    tasks = context.defaultParallelism
+    with described(context, "count partitions"):
+        return frame.repartition(tasks) if frame.rdd.getNumPartitions() < tasks else frame
 
 
 def recommend(

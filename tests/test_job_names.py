@@ -1,0 +1,44 @@
+"""What Spark's UI shows of a fit: every job says what it does."""
+
+from pyspark.sql import functions as F
+
+from spark_mf import ALS, SGD
+from spark_mf.data.generating import generate_ratings
+
+
+def descriptions_since(spark, first: int) -> list[str | None]:
+    """Descriptions of the jobs from a number on, in their order; None for a job without."""
+    jobs = spark.sparkContext._jsc.sc().statusStore().jobsList(None)
+    found = {jobs.apply(place).jobId(): jobs.apply(place).description() for place in range(jobs.size())}
+    return [found[id_].get() if found[id_].isDefined() else None for id_ in sorted(found) if id_ >= first]
+
+
+def test_every_job_of_a_fit_says_what_it_does(spark, tmp_path):
+    ratings = generate_ratings(spark, users=20, items=15, ratings=150, seed=2)
+    named = ratings.withColumn("user", F.format_string("u%d", "user")).localCheckpoint()
+    given = {"rank": 2, "maxIter": 2, "numUserBlocks": 1, "numItemBlocks": 1}
+    folders = {"checkpointDir": str(tmp_path / "fit"), "checkpointInterval": 1}
+    first = len(descriptions_since(spark, 0))
+    model = ALS(engine="broadcast", **given, **folders).fit(named)
+    model.save(str(tmp_path / "model"))
+    model.recommendForAllItems(2)
+    SGD(engine="ring", **given).fit(ratings)
+    names = descriptions_since(spark, first)
+    in_order = list(dict.fromkeys(names))
+    assert in_order == [
+        "give the user ids keys",
+        "check and count ratings",
+        "lay ratings out by users",
+        "lay ratings out by items",
+        "ALS 1/2 items",
+        "ALS 1/2 users",
+        "save the fit after iteration 1",
+        "ALS 2/2 items",
+        "ALS 2/2 users",
+        "save the fit after iteration 2",
+        "give factors their ids",
+        "save the model",
+        "collect what can be recommended",
+        "cut ratings into cells",
+        "SGD 1–2/2",
+    ]
