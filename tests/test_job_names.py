@@ -1,5 +1,7 @@
 """What Spark's UI shows of a fit: every job says what it does."""
 
+from typing import Any
+
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, SGD
@@ -16,8 +18,8 @@ def descriptions_since(spark, first: int) -> list[str | None]:
 def test_every_job_of_a_fit_says_what_it_does(spark, tmp_path):
     ratings = generate_ratings(spark, users=20, items=15, ratings=150, seed=2)
     named = ratings.withColumn("user", F.format_string("u%d", "user")).localCheckpoint()
-    given = {"rank": 2, "maxIter": 2, "numUserBlocks": 1, "numItemBlocks": 1}
-    folders = {"checkpointDir": str(tmp_path / "fit"), "checkpointInterval": 1}
+    given: dict[str, Any] = {"rank": 2, "maxIter": 2, "numUserBlocks": 1, "numItemBlocks": 1}
+    folders: dict[str, Any] = {"checkpointDir": str(tmp_path / "fit"), "checkpointInterval": 1}
     first = len(descriptions_since(spark, 0))
     model = ALS(engine="broadcast", **given, **folders).fit(named)
     model.save(str(tmp_path / "model"))

@@ -16,6 +16,7 @@ from spark_mf.engine.jobs import described
 from spark_mf.engine.ring.barrier import RingSettings, enter_ring
 from spark_mf.engine.ring.connection import RingError
 from spark_mf.engine.ring.ring import Ring
+from spark_mf.engine.ring.wire import PATIENCE
 from spark_mf.engine.stage_failure import member_failure
 from spark_mf.engine.worker import settle
 
@@ -55,6 +56,8 @@ class Gang:
         ------
         RuntimeError
             When the stage failed as often as Spark tries it, with what a member failed with at last.
+        TimeoutError
+            When the session had no room for all members for ten time-outs of a member.
         """
         settings = self._settings
 
@@ -87,27 +90,49 @@ class Gang:
 
 @contextmanager
 def _room_watched(context: SparkContext, description: str, members: int, seconds: float) -> Iterator[None]:
-    """Warn, every so many seconds, while the session has no room for all members: Spark waits without a word."""
-    over = threading.Event()
+    """Warn, every so many seconds, while the session has no room for all members; after ten times that give up.
+
+    Spark itself waits without a word and without end.
+    """
+    over, gave_up = threading.Event(), threading.Event()
+    tag = f"spark_mf-{token_hex(8)}"
 
     def watch() -> None:
+        waits = 0
         with suppress(Py4JError):  # Spark has ended
             while not over.wait(seconds):
                 slots = task_slots(context)
-                if slots < members:
+                waits = waits + 1 if slots < members else 0
+                if waits >= PATIENCE:
+                    gave_up.set()
+                    context.cancelJobsWithTag(tag)
+                elif waits:
                     logger.warning(
                         "%s waits for room: its %d tasks run at the same time, and the session has cores for %d only; "
-                        "where a lost executor does not come back, end it and use fewer blocks, or ordinary stages",
+                        "where a lost executor does not come back, end it and use fewer blocks, or ordinary stages; it "
+                        "is given up after %g s",
                         description,
                         members,
                         slots,
+                        PATIENCE * seconds,
                     )
 
     watching = threading.Thread(target=watch, name="gang-room", daemon=True)
     watching.start()
+    context.addJobTag(tag)
     try:
         yield
+    except Py4JJavaError:
+        if not gave_up.is_set():
+            raise
+        raise TimeoutError(
+            f"{description} was given up: for {PATIENCE * seconds:g} s the session had cores for fewer than its "
+            f"{members} tasks, which run at the same time; fit again when executors are back, which goes on from the "
+            "last save in checkpointDir where there is one, use fewer blocks or the engine of ordinary stages, or set "
+            "a larger ringTimeout"
+        ) from None
     finally:
+        context.removeJobTag(tag)
         over.set()
         watching.join()
 

@@ -55,6 +55,22 @@ def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
     )
 
 
+def test_a_gang_without_room_is_given_up_in_the_end_and_other_jobs_go_on(spark: SparkSession):
+    gang = Gang(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.1, largest=8)
+
+    def slow(each: int) -> int:
+        time.sleep(3)
+        return each
+
+    others = spark.sparkContext.parallelize([7], 1).map(slow)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(others.collect)
+        with pytest.raises(TimeoutError, match=r"^SGD 1–10/20 was given up: for 1 s .* fewer than its 3 tasks"):
+            gang.run("SGD 1–10/20", lambda ring, record: None)
+        assert job.result() == [7]
+    assert len(spark.sparkContext.getJobTags()) == 0
+
+
 def test_an_error_in_the_making_of_the_records_is_told_as_well(spark: SparkSession):
     def fail(record: int) -> int:
         raise ValueError("a broken record")
