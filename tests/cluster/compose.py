@@ -80,6 +80,11 @@ class Cluster:
         """What the history server says of an application; None where it does not know it yet."""
         return get(self.history_port, f"/api/v1/applications/{id_}{what}")
 
+    def completed_applications(self) -> list[str]:
+        """Names of those whose complete event logs the history server has."""
+        answer = get(self.history_port, "/api/v1/applications?status=completed") or []
+        return [application["name"] for application in answer]
+
     def is_completed(self, id_: str) -> bool:
         """Whether the history server has an application's complete event log."""
         application = self.application(id_)
