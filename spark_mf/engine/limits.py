@@ -17,6 +17,8 @@ _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(b?)")
 _UNITS = {"b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 # What Spark takes where they are not set.
 _OVERHEAD_FACTOR, _LEAST_OVERHEAD = "0.10", "384m"
+# Libraries map far more than they fill, and spark.executor.pyspark.memory limits what is mapped.
+_MAPPED = 512 * MIB
 _PODS = "k8s"  # of a master
 _MEMORY_OF_A_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
@@ -32,7 +34,7 @@ class ExecutorRoom:
     cores, workers : int
         Its cores, and the tasks of spark.task.cpus that run on it at the same time.
     pyspark : int or None
-        spark.executor.pyspark.memory, of which Spark gives each worker one core's part.
+        spark.executor.pyspark.memory, of which Spark gives each worker one core's part, of addresses.
     overhead : int
         spark.executor.memoryOverhead, or what Spark takes for it.
     is_enforced : bool
@@ -194,18 +196,18 @@ def _executors_shortfall(name: str, plan: MemoryPlan, workers: int, executor: Ex
     fewer = "fewer tasks at a time by a smaller spark.executor.cores, or a smaller rank"
     needed = workers * plan.worker
     if executor.pyspark is not None:
-        limit = executor.pyspark // executor.cores
-        if plan.worker > limit:
+        limit, mapped = executor.pyspark // executor.cores, plan.worker + _MAPPED
+        if mapped > limit:
             return (
-                f"{name} needs {_mib(plan.worker)} MiB in each Python worker, but spark.executor.pyspark.memory is "
-                f"{_mib(executor.pyspark)} MiB, {_mib(limit)} MiB for each of {executor.cores} cores: set it to at "
-                f"least {_setting(plan.worker * executor.cores)}, or use {fewer}"
+                f"{name} needs {_mib(mapped)} MiB of address space in each Python worker, but "
+                f"spark.executor.pyspark.memory is {_mib(executor.pyspark)} MiB, {_mib(limit)} MiB for each of "
+                f"{executor.cores} cores: set it to at least {_setting(mapped * executor.cores)}, or use {fewer}"
             )
     elif executor.is_enforced and needed > executor.overhead:
         return (
             f"{name} needs {_mib(needed)} MiB for the {workers} Python workers of each executor, but "
-            f"spark.executor.memoryOverhead is {_mib(executor.overhead)} MiB: set it, or spark.executor.pyspark.memory,"
-            f" to at least {_setting(needed)}, or use {fewer}"
+            f"spark.executor.memoryOverhead is {_mib(executor.overhead)} MiB: set it to at least {_setting(needed)}, "
+            f"or use {fewer}"
         )
     return None
 

@@ -57,7 +57,7 @@ def room(
         room(),
         room(executor()),
         room(result=0),
-        room(executor(pyspark=1200)),
+        room(executor(pyspark=3248)),
         room(executor(), machine=900),
         room(executor(), machine=1, overhead=500),
     ],
@@ -102,14 +102,14 @@ def test_what_just_fits_is_let_through(there: Room):
         (
             room(executor(overhead=1199)),
             "ALS needs 1,200 MiB for the 4 Python workers of each executor, but spark.executor.memoryOverhead is 1,199 "
-            "MiB: set it, or spark.executor.pyspark.memory, to at least 1264m, or use fewer tasks at a time by a "
-            "smaller spark.executor.cores, or a smaller rank",
+            "MiB: set it to at least 1264m, or use fewer tasks at a time by a smaller spark.executor.cores, or a "
+            "smaller rank",
         ),
         (
-            room(executor(pyspark=1199)),
-            "ALS needs 300 MiB in each Python worker, but spark.executor.pyspark.memory is 1,199 MiB, 300 MiB for each "
-            "of 4 cores: set it to at least 1264m, or use fewer tasks at a time by a smaller spark.executor.cores, or "
-            "a smaller rank",
+            room(executor(pyspark=3244)),
+            "ALS needs 812 MiB of address space in each Python worker, but spark.executor.pyspark.memory is 3,244 MiB, "
+            "811 MiB for each of 4 cores: set it to at least 3312m, or use fewer tasks at a time by a smaller "
+            "spark.executor.cores, or a smaller rank",
         ),
     ],
     ids=[
@@ -129,7 +129,7 @@ def test_a_fit_that_does_not_fit_is_refused_with_numbers_and_the_setting_that_wo
 
 def test_the_setting_that_was_named_does():
     assert shortfall("ALS", PLAN, room(executor(overhead=1264))) is None
-    assert shortfall("ALS", PLAN, room(executor(pyspark=1264))) is None
+    assert shortfall("ALS", PLAN, room(executor(pyspark=3312))) is None
     assert shortfall("ALS", PLAN, room(heap=464)) is None
     assert shortfall("ALS", PLAN, room(executor(), overhead=564)) is None
 
