@@ -33,7 +33,7 @@ _FAULT = re.compile(r"(?:^|: )(?:\w+\.)*(\w*(?:Error|Exception): .+)$", re.MULTI
 _TWO_WAYS = (
     "let the workers' machines or containers have the same environment and name its python in spark.pyspark.python, or "
     "send it as an archive that conda-pack made, by --archives env.tar.gz#env with "
-    "spark.pyspark.python=./env/bin/python"
+    "spark.pyspark.python=./env/bin/python and, in client mode, spark.pyspark.driver.python=python"
 )
 
 

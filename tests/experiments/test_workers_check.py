@@ -68,7 +68,8 @@ def test_a_package_that_workers_lack_is_named_with_the_two_ways_to_carry_it(
     assert str(raised.value) == (
         "the workers' Python has no no_such_package, numpy.no_such_part: let the workers' machines or containers have "
         "the same environment and name its python in spark.pyspark.python, or send it as an archive that conda-pack "
-        "made, by --archives env.tar.gz#env with spark.pyspark.python=./env/bin/python."
+        "made, by --archives env.tar.gz#env with spark.pyspark.python=./env/bin/python and, in client mode, "
+        "spark.pyspark.driver.python=python."
     )
 
 
@@ -88,7 +89,7 @@ def test_versions_that_cannot_work_together_are_refused(package: str, version: s
         f"the workers have {package} {version} and the driver has {OWN[package]}, which cannot work together: let the "
         "workers' machines or containers have the same environment and name its python in spark.pyspark.python, or "
         "send it as an archive that conda-pack made, by --archives env.tar.gz#env with "
-        "spark.pyspark.python=./env/bin/python."
+        "spark.pyspark.python=./env/bin/python and, in client mode, spark.pyspark.driver.python=python."
     )
     assert not caplog.messages
 
