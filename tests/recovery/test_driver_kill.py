@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 
 from spark_mf import ALS, SGD
 from spark_mf.checkpoint import CHECKPOINT
+from tests.recovery.standalone import PATIENCE, PROJECT
 from tests.same_model import assert_same_model
 
 pytestmark = pytest.mark.slow
@@ -64,9 +65,15 @@ def fit_and_kill(name: str, folder: Path, saved: Path) -> None:
     """Run the program until a file is there, and kill its Python and its JVM."""
     with (folder / "output").open("wb") as output:
         command = [sys.executable, str(PROGRAM), name, str(folder)]
-        program = subprocess.Popen(command, start_new_session=True, stdout=output, stderr=subprocess.STDOUT)
+        program = subprocess.Popen(
+            command,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            start_new_session=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + PATIENCE
         while not saved.exists() and program.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
     finally:
