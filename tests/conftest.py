@@ -39,7 +39,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the seconds that tests have recorded, which none of them asserts: what a fault costs, for one."""
+    """Show the figures that tests have recorded: the seconds that a fault costs, for one."""
     for report in terminalreporter.getreports("passed"):
-        for name, seconds in report.user_properties if report.when == "call" else ():
-            terminalreporter.write_line(f"{seconds:8.1f} {name}: {report.nodeid}")
+        for name, figure in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{figure:8.2f} {name}: {report.nodeid}")

@@ -1,7 +1,7 @@
 """How much memory a fit takes, worked out from its sizes before it starts.
 
-Everything is bytes. Figures are upper estimates of what was measured, so that what fits in them runs: see
-`tests/engine/test_memory.py` for the arithmetic by hand, and `docs/cluster.md` for the measurements.
+Everything is bytes. Figures are upper estimates, so that what fits in them runs: `tests/engine/test_memory.py` has the
+arithmetic by hand, and `tests/engine/test_memory_measured.py` holds them against what processes take.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,14 @@
-"""Says on the log what a job is doing and for how long; long stages are heard of before they end."""
+"""Says on the log and in Spark's pages what a job is doing and for how long; long stages are heard of on the way."""
 
 import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+
+from pyspark.sql import SparkSession
+
+from spark_mf.engine.jobs import described
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +17,7 @@ _SECONDS_BETWEEN_SIGNS = 5.0
 
 @contextmanager
 def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
-    """Log the beginning and the end of a stage, the latter with its seconds.
+    """Log the beginning and the end of a stage, the latter with its seconds, and name its jobs so in Spark's pages.
 
     Parameters
     ----------
@@ -33,8 +37,10 @@ def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
     ticker = threading.Thread(target=tick, name="stage-ticker", daemon=True)
     if ticking:
         ticker.start()
+    session = SparkSession.getActiveSession()
     try:
-        yield
+        with described(session.sparkContext, name) if session else nullcontext():
+            yield
     finally:
         done.set()
         if ticking:
