@@ -1,10 +1,11 @@
 """Points that are measured each in a process of its own, and their rows, which a killed run does not lose."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from spark_mf.experiments.output import ROWS, OutputFolder
 from spark_mf.experiments.rows import ResultRow, read_rows
@@ -16,10 +17,23 @@ INTERRUPTED = "the process of this point ended before it was measured"
 
 
 def run_point(command: Sequence[str], point: str, environment: Mapping[str, str] | None = None) -> int:
-    """Have a point measured by Python with ``command --point POINT``; its exit code."""
-    return subprocess.run(
+    """Have a point measured by Python with ``command --point POINT``; its exit code.
+
+    Whoever ends this process by SIGTERM ends the point's, too. Called in the main thread.
+    """
+    with subprocess.Popen(
         [sys.executable, *command, "--point", point], env={**os.environ, **(environment or {})}
-    ).returncode
+    ) as process:
+
+        def end(number: int, _: object) -> NoReturn:
+            process.terminate()
+            raise SystemExit(128 + number)
+
+        before = signal.signal(signal.SIGTERM, end)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def recorded_rows(folder: OutputFolder, row_type: type[R]) -> list[R]:

@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -136,7 +136,9 @@ def fit_and_lose_a_worker(cluster: Cluster, method: str, *, bring_back: bool) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "bring_back"), [("ALS", False), ("SGD", True)])
-def test_a_worker_killed_in_the_midst_of_a_fit_changes_nothing(cluster: Cluster, method: str, bring_back: bool):
+def test_a_worker_killed_in_the_midst_of_a_fit_changes_nothing(
+    cluster: Cluster, method: str, bring_back: bool, record_property: Callable[[str, float], None]
+):
     """ALS goes on with the worker that is left; SGD's ring of two waits until the other is back."""
     happened = fit_and_lose_a_worker(cluster, method, bring_back=bring_back)
     assert happened["code"] == 0, "".join(happened["lines"])[-5000:]
@@ -148,14 +150,13 @@ def test_a_worker_killed_in_the_midst_of_a_fit_changes_nothing(cluster: Cluster,
     assert len(disturbed["rmse"]) == ITERATIONS
     for name in ("userFactors", "itemFactors", "userFactors ids", "itemFactors ids", "rmse"):
         np.testing.assert_array_equal(disturbed[name], undisturbed[name], err_msg=name)
-    print(f"\n{method}: the longest wait for an iteration after the loss was {max(happened['waits']):.1f} s")
+    record_property(f"seconds, the longest wait of {method} for an iteration after the loss", max(happened["waits"]))
 
     id_ = (cluster.folder / f"{method}.id").read_text()
     assert wait_until(lambda: cluster.is_completed(id_), seconds=120)
     executors = cluster.application(id_, "/allexecutors")
     lost = [executor for executor in executors if executor["id"] != "driver" and not executor["isActive"]]
     assert len(lost) == 1
-    print(f"the history server says of executor {lost[0]['id']}: {lost[0]['removeReason']}")
 
     cluster.run("up", "--detach")
     assert wait_until(lambda: cluster.alive_workers() == 2, seconds=300)
