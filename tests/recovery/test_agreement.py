@@ -54,6 +54,7 @@ def test_a_cluster_gives_the_predictions_of_a_single_process(
         expected = np.einsum("ij,ij->i", one.U[table.user], one.V[table.item]) + one.bu[table.user] + one.bi[table.item]
         expected += training.rating.astype(np.float64).mean()
         model = SGDModel.load(str(folder / name))
+        assert model.summary.bestIteration == EVERY_WAY[name].getMaxIter()
     predicted = model.transform(spark.createDataFrame(table)).select("user", "item", "prediction").toPandas()
     matched = table.assign(expected=expected).merge(predicted, on=["user", "item"])
     assert len(matched) == len(table)
