@@ -1,33 +1,36 @@
 """What Spark's UI shows of a fit: every job says what it does."""
 
+from pathlib import Path
 from typing import Any
 
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, SGD
 from spark_mf.data.generating import generate_ratings
 
 
-def descriptions_since(spark, first: int) -> list[str | None]:
-    """Descriptions of the jobs from a number on, in their order; None for a job without."""
-    jobs = spark.sparkContext._jsc.sc().statusStore().jobsList(None)
+def descriptions(spark: SparkSession) -> dict[int, str | None]:
+    """Descriptions of the jobs that Spark still knows, by their numbers; None for a job without."""
+    context = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty(30_000)
+    jobs = context.statusStore().jobsList(None)
     found = {jobs.apply(place).jobId(): jobs.apply(place).description() for place in range(jobs.size())}
-    return [found[id_].get() if found[id_].isDefined() else None for id_ in sorted(found) if id_ >= first]
+    return {number: found[number].get() if found[number].isDefined() else None for number in sorted(found)}
 
 
-def test_every_job_of_a_fit_says_what_it_does(spark, tmp_path):
+def test_every_job_of_a_fit_says_what_it_does(spark: SparkSession, tmp_path: Path):
     ratings = generate_ratings(spark, users=20, items=15, ratings=150, seed=2)
     named = ratings.withColumn("user", F.format_string("u%d", "user")).localCheckpoint()
     given: dict[str, Any] = {"rank": 2, "maxIter": 2, "numUserBlocks": 1, "numItemBlocks": 1}
     folders: dict[str, Any] = {"checkpointDir": str(tmp_path / "fit"), "checkpointInterval": 1}
-    first = len(descriptions_since(spark, 0))
+    last = max(descriptions(spark))
     model = ALS(engine="broadcast", **given, **folders).fit(named)
     model.save(str(tmp_path / "model"))
     model.recommendForAllItems(2)
     SGD(engine="ring", **given).fit(ratings)
-    names = descriptions_since(spark, first)
-    in_order = list(dict.fromkeys(names))
-    assert in_order == [
+    names = [name for number, name in descriptions(spark).items() if number > last]
+    assert list(dict.fromkeys(names)) == [
         "give the user ids keys",
         "check and count ratings",
         "lay ratings out by users",
