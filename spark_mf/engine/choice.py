@@ -2,7 +2,10 @@
 
 import logging
 
+from py4j.protocol import Py4JError
 from pyspark import SparkContext
+
+from spark_mf.engine.refusal import is_refusal
 
 logger = logging.getLogger("spark_mf")
 
@@ -18,9 +21,18 @@ _ENCRYPTION = (
 
 
 def task_slots(context: SparkContext) -> int:
-    """Tasks of `spark.task.cpus` cores each that can run at the same time now; at least 1."""
-    scheduler = context._jsc.sc()
-    slots = scheduler.maxNumConcurrentTasks(scheduler.resourceProfileManager().defaultResourceProfile())
+    """Return how many tasks of `spark.task.cpus` cores each can run at the same time now; at least 1.
+
+    Where a platform does not let Python call this method of Spark's, it is what Spark's default parallelism has room
+    for.
+    """
+    try:
+        scheduler = context._jsc.sc()
+        slots = scheduler.maxNumConcurrentTasks(scheduler.resourceProfileManager().defaultResourceProfile())
+    except Py4JError as error:
+        if not is_refusal(error):
+            raise
+        slots = context.defaultParallelism // int(context.getConf().get("spark.task.cpus", "1") or 1)
     return max(1, int(slots))
 
 

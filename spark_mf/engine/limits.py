@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 
 from spark_mf.engine.choice import task_slots
 from spark_mf.engine.memory import MIB, MemoryPlan
+from spark_mf.engine.refusal import is_refusal
 
 logger = logging.getLogger("spark_mf")
 
@@ -214,20 +216,38 @@ def _executors_shortfall(name: str, plan: MemoryPlan, workers: int, executor: Ex
 
 def session_room(context: SparkContext) -> Room:
     """Return what a running session has."""
-    jvm = context._jvm
-    assert jvm is not None
     conf, slots = context.getConf(), task_slots(context)
     master = context.master or ""
     is_local = runs_in_driver(master)
-    n_executors = 1 if is_local else max(1, context._jsc.sc().getExecutorMemoryStatus().size() - 1)
+    n_executors = 1 if is_local else _executors(context)
     return Room(
         result=_bytes(conf, "spark.driver.maxResultSize", "1g", unit="b"),
-        driver_heap=int(jvm.java.lang.Runtime.getRuntime().maxMemory()),
+        driver_heap=_driver_heap(context),
         driver_overhead=driver_overhead(conf, master),
         machine=machine_memory(),
         slots=slots,
         executor=None if is_local else executor_room(conf, master, -(-slots // n_executors)),
     )
+
+
+def _driver_heap(context: SparkContext) -> int:
+    """Bytes that the driver's JVM may take; by its setting where the platform does not let Python ask the JVM."""
+    try:
+        return int(context._jvm.java.lang.Runtime.getRuntime().maxMemory())  # type: ignore[union-attr]
+    except Py4JError as error:
+        if not is_refusal(error):
+            raise
+        return _bytes(context.getConf(), "spark.driver.memory", "1g")
+
+
+def _executors(context: SparkContext) -> int:
+    """Executors that a cluster has given; by the setting where the platform does not let Python ask the JVM."""
+    try:
+        return max(1, int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1)
+    except Py4JError as error:
+        if not is_refusal(error):
+            raise
+        return max(1, int(context.getConf().get("spark.executor.instances", "1") or 1))
 
 
 def executor_room(conf: SparkConf, master: str, workers: int) -> ExecutorRoom:

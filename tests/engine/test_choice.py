@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from spark_mf.engine import choice
 from spark_mf.engine.choice import choose_engine, task_slots
+from tests.engine.refusing import FAILURES, REFUSALS, refusing
 
 SLOTS = 4
 
@@ -91,6 +92,23 @@ def test_the_ring_runs_where_nothing_is_in_its_way(
 ):
     assert choose_engine(context(**settings), asked, SLOTS, "stages") == "ring"
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+@pytest.mark.parametrize(("cpus", "slots"), [(None, 6), ("2", 3), ("4", 1), ("16", 1)])
+def test_slots_follow_from_the_parallelism_where_the_platform_refuses_to_tell(
+    cpus: str | None, slots: int, error: Exception
+):
+    settings = {} if cpus is None else {"spark__task__cpus": cpus}
+    there = refusing(context(**settings), error)
+    there.defaultParallelism = 6
+    assert task_slots(there) == slots
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_failure_to_tell_the_slots_is_no_refusal(error: Exception):
+    with pytest.raises(type(error)):
+        task_slots(refusing(context(), error))
 
 
 def test_slots_are_those_of_the_session(spark: SparkSession):

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from spark_mf.engine.limits import (
     shortfall,
 )
 from spark_mf.engine.memory import MIB, MemoryPlan
+from tests.engine.refusing import REFUSALS, refusing
 
 PLAN = MemoryPlan(
     result=100 * MIB,
@@ -238,6 +240,16 @@ def test_a_local_session_has_no_executors(spark: SparkSession):
     assert (there.result, there.slots) == (1 << 30, 2)
     assert there.driver_heap > 1 << 30
     assert there.driver_overhead is None
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+def test_settings_tell_the_room_where_the_platform_refuses_to(error: Exception):
+    settings = {"spark.driver.memory": "3g", "spark.executor.instances": "2", "spark.executor.memory": "2g"}
+    there = SimpleNamespace(getConf=lambda: settings, master="spark://cluster:7077", defaultParallelism=8)
+    found = session_room(refusing(there, error))
+    assert (found.driver_heap, found.slots) == (3 << 30, 8)
+    assert found.executor is not None
+    assert (found.executor.workers, found.executor.heap) == (4, 2 << 30)
 
 
 @pytest.fixture(scope="module")
