@@ -1,5 +1,6 @@
 """Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,16 @@ from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 # An Arrow list addresses its values by 32 bits, so a frame is built from batches well below that.
 _BATCH_VALUES = 1 << 24
 
+# To Spark, numbers below 1 mean any number of rows; to pyspark's createDataFrame of an Arrow table they mean nothing.
+_MAX_RECORDS, _ANY_NUMBER = "spark.sql.execution.arrow.maxRecordsPerBatch", 2**31 - 1
+_setting_records = threading.Lock()
+
 
 class CollectedFactors(NamedTuple):
     """One side of a model in the driver's memory: n·(rank + 1)·4 bytes and the ids."""
 
     ids: pa.Array
-    """n ids, ascending, of the frame's type: int32, int64 or string."""
+    """n ids, ascending, of the frame's type: int32, int64 or string, or large_string where the session uses these."""
     factors: NDArray[np.float32]
     """float32[n, rank], in the order of `ids`; float32[0, 0] for an empty frame."""
     biases: NDArray[np.float32] | None
@@ -72,7 +77,21 @@ def factors_frame(
         if biases is not None:
             columns.append(pa.array(biases[part], pa.float32()))
         batches.append(pa.record_batch(columns, names=schema.names))
-    return spark.createDataFrame(pa.Table.from_batches(batches), schema)
+    return arrow_frame(spark, pa.Table.from_batches(batches), schema)
+
+
+def arrow_frame(spark: SparkSession, table: pa.Table, schema: StructType | None = None) -> DataFrame:
+    """Return an Arrow table as a DataFrame, whatever number of rows the session sets for a batch."""
+    # Locked as a whole: a thread that found another's value may find it restored while it makes its own frame.
+    with _setting_records:
+        rows = spark.conf.get(_MAX_RECORDS) or ""
+        if int(rows) > 0:
+            return spark.createDataFrame(table, schema)
+        spark.conf.set(_MAX_RECORDS, _ANY_NUMBER)
+        try:
+            return spark.createDataFrame(table, schema)
+        finally:
+            spark.conf.set(_MAX_RECORDS, rows)
 
 
 def id_type(ids: NDArray[np.int64]) -> pa.DataType:

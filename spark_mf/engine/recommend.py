@@ -142,8 +142,10 @@ def _recommendations(
     is_taken = indices >= 0
     ends = np.cumsum(is_taken.sum(axis=1), dtype=np.int32)
     lists = schema.field(1).type
-    pairs = pa.StructArray.from_arrays(
-        [target_ids.take(pa.array(indices[is_taken])), pa.array(values[is_taken])], fields=list(lists.value_type)
-    )
+    fields = list(lists.value_type)
+    # Text comes as large strings where the session uses these, and they are others when the frame is computed.
+    targets = target_ids.take(pa.array(indices[is_taken])).cast(fields[0].type)
+    sources = source_ids.cast(schema.field(0).type)
+    pairs = pa.StructArray.from_arrays([targets, pa.array(values[is_taken])], fields=fields)
     offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
-    return pa.record_batch([source_ids, pa.ListArray.from_arrays(offsets, pairs, type=lists)], schema=schema)
+    return pa.record_batch([sources, pa.ListArray.from_arrays(offsets, pairs, type=lists)], schema=schema)

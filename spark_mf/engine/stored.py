@@ -24,7 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_mf.blocks.csr import RatingBlock, unpack
-from spark_mf.engine.factors import id_type
+from spark_mf.engine.factors import arrow_frame, id_type
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import (
     LaidOutBlock,
@@ -129,7 +129,7 @@ def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64], ids:
             "block": pa.array(side.partition.block),
         }
     )
-    frame = session.createDataFrame(table)
+    frame = arrow_frame(session, table)
     if ids is not None:
         keyed = frame.select("index", F.col("id").cast("bigint").alias("key"), "ratings", "block")
         frame = keyed.join(ids, "key").select("index", "id", "ratings", "block")
