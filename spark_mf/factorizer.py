@@ -10,8 +10,11 @@ from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
+from spark_mf.data.columns import require_classic
 from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.engine.jobs import described
+from spark_mf.engine.running import require_running
+from spark_mf.engine.workers import require_workers
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.partitioned import PartitionedRatings
@@ -83,6 +86,8 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             When the session has not the memory that the fit needs.
         ArithmeticError
             When factors are not finite any more.
+        RuntimeError
+            When the workers' Python lacks what the fit needs, or the dataset's session was stopped.
         OSError
             When checkpointDir cannot take a save any more, as on a full disk.
         """
@@ -98,6 +103,10 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return ParamsReader(cls)
 
     def _prepare(self, dataset: DataFrame | PartitionedRatings, planner: Planner, held: ExitStack) -> PreparedRatings:
+        if not isinstance(dataset, PartitionedRatings):
+            require_classic(dataset)
+        require_running(dataset.sparkSession, "The dataset's", "Make the dataset again in a session that is running.")
+        require_workers(dataset.sparkSession)
         path = self.getCheckpointDir()
         if path is not None:
             open_checkpoint_folder(dataset.sparkSession, path)

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+import numpy as np
 from pyspark import Broadcast
 from pyspark.ml import Model
 from pyspark.ml.util import MLReadable, MLReader, MLWritable
@@ -19,6 +20,8 @@ from spark_mf.engine.recommend import (
     recommendation_schema,
     spread,
 )
+from spark_mf.engine.running import is_running, require_running
+from spark_mf.engine.workers import require_workers
 from spark_mf.params import _ALSModelParams, require_positive, validate_model_params
 from spark_mf.persistence import FactorModelReader, FactorModelWriter
 from spark_mf.summary import TrainingSummary
@@ -38,6 +41,9 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
     broadcast for the next call, and copies of the model share it. Recommendations are lazy frames that need
     it, too, so it is never destroyed under them: Spark frees it once the model and its frames are gone, and
     `unpersist` frees the executors' copies earlier.
+
+    A model belongs to the Spark session that fitted or loaded it: once that has stopped, whatever needs the factors
+    raises a RuntimeError. It can be copied, which shares the factors, and saved, but not pickled.
 
     Parameters
     ----------
@@ -148,7 +154,8 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         Raises
         ------
         TypeError
-            For an id of another kind than the model's: a string where they are integers, or the other way round.
+            For an id of another kind than the model's: a string where they are integers, or the other way round, or
+            what is neither a string nor a number.
         ValueError
             When predictions are to be clipped and the model has no rating range.
         """
@@ -241,6 +248,8 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
             When `numItems` is no whole number above zero, or ratings are to be clipped without a rating range.
         MemoryError
             When the items' factors are more than the driver can take.
+        RuntimeError
+            When the workers' Python lacks what the tasks need, or the model's session was stopped.
         """
         return self._recommend("users", numItems, "numItems")
 
@@ -261,8 +270,10 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
 
     def unpersist(self) -> None:
         """Free the executors' copies of the broadcast factors; recommendations have them sent again."""
-        for candidates in self._candidates.values():
-            candidates.unpersist()
+        # With its session, Spark has freed them.
+        if self._userFactors is not None and is_running(self._userFactors.sparkSession):
+            for candidates in self._candidates.values():
+                candidates.unpersist()
 
     def write(self) -> FactorModelWriter:
         """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
@@ -284,6 +295,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         validate_model_params(self)
         shown_range = self._shown_range()
         users, items, rank = self._plain_factors()
+        require_workers(users.sparkSession, runs_sql=True)
         if side == "users":
             sources, targets = users, items
             sourceParam, sourceCol, targetCol = "userCol", self.getUserCol(), self.getItemCol()
@@ -296,15 +308,36 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         schema = recommendation_schema(
             sourceCol, sources.schema["id"].dataType, targetCol, targets.schema["id"].dataType
         )
-        return recommend(sources, self._candidates[side], n, schema, self.getBlockSize(), shown_range)
+        return recommend(sources, self._candidates[side], int(n), schema, self.getBlockSize(), shown_range)
 
     def _fitted(self, factors: DataFrame | None) -> DataFrame:
+        """Return a side's factors, of a model that has some and whose session is running."""
+        name = type(self).__name__
         if factors is None:
-            name = type(self).__name__
             raise ValueError(
                 f"this {name} has no factors: fit one with {name.removesuffix('Model')}, or load a saved one"
             )
+        way_out = f"Load a saved model again with {name}.load(path), or fit it again in a session that is running."
+        require_running(factors.sparkSession, "The model's", way_out)
         return factors
+
+    def __copy__(self) -> Self:
+        """Return what `copy` begins with; the way through pickle, which `copy.copy` takes else, is closed."""
+        that = type(self).__new__(type(self))
+        that.__dict__.update(self.__dict__)
+        return that
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a `copy`: factors are frames that never change, and are shared."""
+        return self.copy()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, as a TypeError."""
+        name = type(self).__name__
+        raise TypeError(
+            f"{name} objects cannot be pickled, because their factors belong to a Spark session. Save the model with "
+            f"save(path) and read it with {name}.load(path)."
+        )
 
 
 class ALSModel(FactorModel):
@@ -362,10 +395,13 @@ def _ids_of(schema: StructType, param: str, column: str, factors: DataFrame, tab
 
 
 def _row_of(factors: DataFrame, name: str, value: int | str) -> DataFrame:
+    """Return the row of one id, which may be a scalar of NumPy's, if there is one."""
     wanted = factors.schema["id"].dataType
-    if isinstance(wanted, StringType) != isinstance(value, str):
+    plain = value.item() if isinstance(value, np.generic) else value
+    is_id = isinstance(plain, (str, int, float)) and not isinstance(plain, bool)
+    if not is_id or isinstance(wanted, StringType) != isinstance(plain, str):
         raise TypeError(
             f"{name} is {value!r}, a {type(value).__name__}, but the model was trained with ids of the type "
             f"{wanted.simpleString()}: pass one of these"
         )
-    return factors.where(F.col("id") == value)
+    return factors.where(F.col("id") == plain)

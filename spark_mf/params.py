@@ -5,6 +5,7 @@ Names, defaults and docs of everything that pyspark's ALS has come from pyspark'
 """
 
 import math
+from numbers import Integral
 from typing import Any, Self, TypeVar
 
 from pyspark import StorageLevel
@@ -345,7 +346,7 @@ def validate_model_params(instance: _SparkALSModelParams) -> None:
 
 def require_positive(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a whole number above zero (a bool is none)."""
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
         raise ValueError(f"{name}={value!r} is not possible: use a whole number of 1 or more")
 
 

@@ -39,6 +39,7 @@ from spark_mf.engine.stored import (
     write_grid,
     write_layout,
 )
+from spark_mf.engine.workers import require_workers
 from spark_mf.params import require_positive, storage_level
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.preparation import count_ratings
@@ -124,11 +125,14 @@ def partition_ratings(
         When the folder is not empty and `overwrite` is false.
     MemoryError
         When the driver cannot take the factors of `rank`.
+    RuntimeError
+        When the workers' Python lacks what the tasks need.
     """
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
+    require_workers(spark)
     with ExitStack() as held:
         counted = count_ratings(ratings, level, held)
         census = counted.census

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_mf import ALS, SGD
 from spark_mf.data.generating import generate_ratings
+from spark_mf.engine.workers import require_workers
 
 
 def descriptions(spark: SparkSession) -> dict[int, str | None]:
@@ -24,6 +25,7 @@ def test_every_job_of_a_fit_says_what_it_does(spark: SparkSession, tmp_path: Pat
     named = ratings.withColumn("user", F.format_string("u%d", "user")).localCheckpoint()
     given: dict[str, Any] = {"rank": 2, "maxIter": 2, "numUserBlocks": 1, "numItemBlocks": 1}
     folders: dict[str, Any] = {"checkpointDir": str(tmp_path / "fit"), "checkpointInterval": 1}
+    require_workers(spark)  # by a job, if this test is the session's first
     last = max(descriptions(spark))
     model = ALS(engine="broadcast", **given, **folders).fit(named)
     model.save(str(tmp_path / "model"))

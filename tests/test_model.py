@@ -1,14 +1,18 @@
 """Predictions and recommendations of the model, by hand and against pyspark's on the same factors."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from chispa.schema_comparer import assert_schema_equality
 from pyspark.ml import recommendation
+from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql import functions as F
 
+from spark_mf import ALS, GD, SGD
 from spark_mf.engine import recommend as recommend_module
 from spark_mf.engine.factors import factors_frame, list_array
 from spark_mf.model import ALSModel
@@ -244,7 +248,46 @@ def test_executors_can_be_freed_between_calls(hand_made):
     assert recommended(frame) == {user: best[:1] for user, best in BEST_ITEMS.items()}
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.5, True])
+def test_integers_of_numpy_are_integers(hand_made):
+    assert recommended(hand_made.recommendForAllUsers(np.int64(2))) == {u: best[:2] for u, best in BEST_ITEMS.items()}
+    assert hand_made.predict(np.int64(2), np.uint8(13)) == 12
+
+
+@pytest.mark.parametrize("user", [True, None, np.bool_(True), "2", b"2"])
+def test_what_is_no_id_is_refused(hand_made, user):
+    with pytest.raises(TypeError, match=r"^user is .*, but the model was trained with ids of the type int: pass one"):
+        hand_made.predict(user, 13)
+
+
+def test_a_model_is_copied_with_the_factors_shared(hand_made):
+    for copied in (copy.deepcopy(hand_made), copy.copy(hand_made), copy.deepcopy([hand_made])[0]):
+        assert copied is not hand_made
+        assert (copied.uid, copied.userFactors) == (hand_made.uid, hand_made.userFactors)
+    copied = copy.deepcopy(hand_made).setPredictionCol("other")
+    assert (copied.getPredictionCol(), hand_made.getPredictionCol()) == ("other", "prediction")
+
+
+@pytest.mark.parametrize("kind", [ALS, GD, SGD])
+def test_estimators_are_copied_and_pickled_with_their_params(kind):
+    estimator = kind(rank=3, userCol="person")
+    for copied in (copy.deepcopy(estimator), pickle.loads(pickle.dumps(estimator))):
+        assert type(copied) is kind
+        assert copied.extractParamMap() == estimator.extractParamMap()
+        assert copied.setRank(4).getRank() == 4
+    assert estimator.getRank() == 3
+
+
+@pytest.mark.parametrize("dumps", [pickle.dumps, CloudPickleSerializer().dumps], ids=["pickle", "cloudpickle"])
+def test_a_model_is_not_pickled(hand_made, dumps):
+    with pytest.raises((TypeError, pickle.PicklingError)) as raised:
+        dumps(hand_made)
+    assert str(raised.value).endswith(
+        "ALSModel objects cannot be pickled, because their factors belong to a Spark session. Save the model with "
+        "save(path) and read it with ALSModel.load(path)."
+    )
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, True, np.bool_(True), np.float64(2), "2", None])
 def test_unusable_numbers_are_refused(hand_made, n):
     with pytest.raises(ValueError, match=r"numItems=.* whole number of 1 or more"):
         hand_made.recommendForAllUsers(n)

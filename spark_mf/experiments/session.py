@@ -84,11 +84,10 @@ def local_session(
     if _is_local(conf):
         # Otherwise the workers are the first python3 on PATH, which need not be that of the environment.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    _start_context(conf, gateway)
-    return SparkSession.builder.getOrCreate()
+    return _start(conf, gateway)
 
 
-def _start_context(conf: SparkConf, gateway: JavaGateway | ClientServer) -> None:
+def _start(conf: SparkConf, gateway: JavaGateway | ClientServer) -> SparkSession:
     """Start Spark; where it runs on a cluster, only with a master that answers and workers that can do the work."""
     master = conf.get("spark.master", "")
     require_master(master)
@@ -97,13 +96,15 @@ def _start_context(conf: SparkConf, gateway: JavaGateway | ClientServer) -> None
         context = SparkContext(conf=conf, gateway=gateway)
     except Py4JJavaError as error:
         raise RuntimeError(start_fault(conf, error)) from error
-    if runs_in_driver(context.master or ""):
-        return
-    try:
-        check_workers(context)
-    except BaseException:
-        context.stop()
-        raise
+    session = SparkSession.builder.getOrCreate()
+    # On this machine workers come at once, and fits check what they have.
+    if not runs_in_driver(context.master or ""):
+        try:
+            check_workers(session)
+        except BaseException:
+            session.stop()
+            raise
+    return session
 
 
 def default_driver_memory() -> str:

@@ -21,8 +21,6 @@ from spark_mf.experiments.workers_check import (
     check_workers,
     executor_timeout,
     executors_awaited,
-    require_versions,
-    workers_fault,
 )
 
 JOB = """
@@ -41,103 +39,13 @@ Version = namedtuple("Version", "major minor micro releaselevel serial")
 sys.version_info = Version(3, 99, 0, "final", 0)
 """
 
-TASK_FAILED = (
-    "Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times, most recent failure: Lost task 0.3 in stage "
-    "0.0 (TID 3) (10.0.0.7 executor 0): {}\n\nDriver stacktrace:"
-)
 
-
-@pytest.fixture
-def with_executors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests' session runs its tasks in the driver."""
+def test_the_wait_ends_with_the_check_of_the_workers(spark: SparkSession, monkeypatch: pytest.MonkeyPatch):
+    checked: list[SparkSession] = []
     monkeypatch.setattr(workers_check, "has_executors", lambda context: True)
-
-
-@pytest.mark.usefixtures("with_executors")
-def test_workers_that_have_everything_are_let_through(spark: SparkSession):
-    check_workers(spark.sparkContext)
-
-
-@pytest.mark.usefixtures("with_executors")
-def test_a_package_that_workers_lack_is_named_with_the_two_ways_to_carry_it(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(workers_check, "PACKAGES", ("numpy", "no_such_package", "numpy.no_such_part"))
-    with pytest.raises(RuntimeError) as raised:
-        check_workers(spark.sparkContext)
-    assert str(raised.value) == (
-        "the workers' Python has no no_such_package, numpy.no_such_part: let the workers' machines or containers have "
-        "the same environment and name its python in spark.pyspark.python, or send it as an archive that conda-pack "
-        "made, by --archives env.tar.gz#env with spark.pyspark.python=./env/bin/python and, in client mode, "
-        "spark.pyspark.driver.python=python."
-    )
-
-
-OWN = {"spark_mf": "0.4.0", "numba": "0.61.0", "numpy": "2.4.1", "pyarrow": "20.0.0"}
-
-
-def test_the_same_versions_are_no_matter_and_others_are_not_compared(caplog: pytest.LogCaptureFixture):
-    require_versions([*OWN.items(), ("scipy", "1.13")], OWN)
-    assert not caplog.messages
-
-
-@pytest.mark.parametrize(("package", "version"), [("spark_mf", "0.4.1"), ("numpy", "1.26.4"), ("numpy", "10.0.0")])
-def test_versions_that_cannot_work_together_are_refused(package: str, version: str, caplog: pytest.LogCaptureFixture):
-    with pytest.raises(RuntimeError) as raised:
-        require_versions([*OWN.items(), (package, version), ("numba", "0.60.0")], OWN)
-    assert str(raised.value) == (
-        f"the workers have {package} {version} and the driver has {OWN[package]}, which cannot work together: let the "
-        "workers' machines or containers have the same environment and name its python in spark.pyspark.python, or "
-        "send it as an archive that conda-pack made, by --archives env.tar.gz#env with "
-        "spark.pyspark.python=./env/bin/python and, in client mode, spark.pyspark.driver.python=python."
-    )
-    assert not caplog.messages
-
-
-def test_other_versions_are_warned_of_in_one_line(caplog: pytest.LogCaptureFixture):
-    require_versions([*OWN.items(), ("pyarrow", "18.1.0"), ("numpy", "2.3.9"), ("numba", "0.60.0")], OWN)
-    assert caplog.messages == [
-        "the workers have other versions than the driver: numba 0.60.0 (driver: 0.61.0), numpy 2.3.9 (driver: 2.4.1), "
-        "pyarrow 18.1.0 (driver: 20.0.0); results may differ in their last digits, and functions that one side lacks "
-        "fail"
-    ]
-
-
-@pytest.mark.usefixtures("with_executors")
-def test_workers_are_compared_with_the_driver(spark: SparkSession, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("spark_mf.__version__", "0.0.1")
-    with pytest.raises(RuntimeError, match=r"^the workers have spark_mf \d.* and the driver has 0\.0\.1, which cannot"):
-        check_workers(spark.sparkContext)
-
-
-def test_another_python_is_told_with_both_versions():
-    message = TASK_FAILED.format(
-        "pyspark.errors.exceptions.base.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different "
-        "version: 3.12 than that in driver: 3.11, PySpark cannot run with different minor versions."
-    )
-    assert workers_fault(message) == (
-        "the workers' Python is 3.12 and the driver's is 3.11, and Spark needs the same minor version: set "
-        "PYSPARK_PYTHON, or spark.pyspark.python, to one that is the same on all machines, or start the driver with "
-        "the workers'."
-    )
-
-
-def test_a_python_that_is_not_there_is_named():
-    message = TASK_FAILED.format(
-        'java.io.IOException: Cannot run program "/opt/env/bin/python": error=2, No such file or directory'
-    )
-    assert workers_fault(message) == (
-        "the workers cannot run '/opt/env/bin/python' as Python: set PYSPARK_PYTHON, or spark.pyspark.python, to one "
-        "that is on their machines."
-    )
-
-
-def test_any_other_failure_is_told_by_its_own_line():
-    message = TASK_FAILED.format("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)")
-    said = workers_fault(message)
-    assert "(SparkException: Python worker exited unexpectedly (crashed))" in said
-    assert said.endswith(": look into an executor's stderr for more.")
-    assert "(Job aborted)" in workers_fault("Job aborted\nand more")
+    monkeypatch.setattr(workers_check, "require_workers", checked.append)
+    check_workers(spark)
+    assert checked == [spark]
 
 
 def test_a_cluster_that_gives_no_executor_is_given_up_after_the_time_that_is_set(
@@ -206,15 +114,17 @@ def job_with_workers(folder: Path, modules: Mapping[str, str]) -> subprocess.Com
     [
         (
             {"sitecustomize.py": OTHER_PYTHON},
-            rf"job: the workers' Python is 3\.99 and the driver's is 3\.{sys.version_info.minor}, and Spark needs .*",
+            rf"job: The workers' Python must have the driver's minor version, 3\.{sys.version_info.minor}, got "
+            r"\S*/python, which is Python 3\.99\. Install the same environment .* conda-pack, .*",
         ),
         (
             {"sitecustomize.py": "import sys; sys.modules['numba'] = None"},
-            r"job: the workers' Python has no numba: let the workers' machines .* conda-pack .*",
+            r"job: The workers' Python must have .*, got \S*/python3? \(Python .*\), which lacks numba\. Install .*",
         ),
         (
             {"spark_mf/__init__.py": "__version__ = '0.0.1'"},
-            rf"job: the workers have spark_mf 0\.0\.1 and the driver has {re.escape(spark_mf.__version__)}, which .*",
+            rf"job: The workers' spark_mf must be able to work with the driver's, which is "
+            rf"{re.escape(spark_mf.__version__)}, got 0\.0\.1 in .*",
         ),
     ],
     ids=["another Python", "a package missing", "another spark_mf"],
