@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.engine.jobs import described
+from spark_mf.kernels.jit import report_cache
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.partitioned import PartitionedRatings
@@ -98,6 +99,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return ParamsReader(cls)
 
     def _prepare(self, dataset: DataFrame | PartitionedRatings, planner: Planner, held: ExitStack) -> PreparedRatings:
+        report_cache()
         path = self.getCheckpointDir()
         if path is not None:
             open_checkpoint_folder(dataset.sparkSession, path)
