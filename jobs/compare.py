@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from spark_mf.data.paths import require_apart
 from spark_mf.experiments.compare import COMPARISON_FILES, compare, load_ratings
 from spark_mf.experiments.compare_settings import CompareSettings
 from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             spark = stack.enter_context(
                 job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
             )
+            if settings.ratings is not None:
+                require_apart(spark, settings.ratings, given.output)
             data = load_ratings(spark, settings)
         rows = compare(spark, settings, data, folder)
     print(f"\n{result_table(rows)}\n\n{standings(rows)}\n\nwritten to {folder.path}")

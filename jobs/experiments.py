@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from spark_mf.data.paths import require_apart
 from spark_mf.experiments.environment import numpy_provenance, provenance
 from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.experiments.output import OutputFolder
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if study.needs_spark or settings.runner == SPARK or settings.ratings is not None:
                 session = job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
                 spark = stack.enter_context(session)
+                if settings.ratings is not None:
+                    require_apart(spark, settings.ratings, given.output)
             data = load_data(settings, spark)
         where = provenance(spark) if spark is not None and settings.runner == SPARK else numpy_provenance()
         rows = run_study(study, Fits(settings=settings, data=data, where=where), folder)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
-from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason
+from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason, literal_reader
 from spark_mf.data.folders import read_text, write_bytes, write_text
 from spark_mf.engine.factors import factors_arrays, factors_frame
 from spark_mf.engine.jobs import described
@@ -172,7 +172,7 @@ class Checkpoint:
         )
 
     def _read_array(self, folder: str, name: str, checksum: int) -> NDArray[np.float32]:
-        array = factors_arrays(self._spark.read.parquet(f"{folder}/{name}"))[1]
+        array = factors_arrays(literal_reader(self._spark).parquet(f"{folder}/{name}"))[1]
         _require_checksum(name, _array_checksum(array), checksum)
         return array
 

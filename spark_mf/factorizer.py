@@ -15,6 +15,7 @@ from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.engine.jobs import described
 from spark_mf.engine.running import require_running
 from spark_mf.engine.workers import require_workers
+from spark_mf.kernels.jit import report_cache
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.partitioned import PartitionedRatings
@@ -107,6 +108,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             require_classic(dataset)
         require_running(dataset.sparkSession, "The dataset's", "Make the dataset again in a session that is running.")
         require_workers(dataset.sparkSession)
+        report_cache()
         path = self.getCheckpointDir()
         if path is not None:
             open_checkpoint_folder(dataset.sparkSession, path)

@@ -12,12 +12,13 @@ from pyspark.sql import functions as F
 
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import Partition
-from spark_mf.data.files import JVM_ERRORS, java_reason
+from spark_mf.data.files import JVM_ERRORS, java_reason, literal_reader
 from spark_mf.data.folders import file_lengths, read_text
 from spark_mf.data.ids import IdMap
 from spark_mf.data.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.data.paths import local_path
 from spark_mf.engine.layout import Layout, Side
-from spark_mf.engine.stored import side_checksum
+from spark_mf.engine.stored import Folder, side_checksum
 from spark_mf.engine.stored_reading import read_grid, read_layout
 from spark_mf.params import _FactorizationParams, storage_level
 from spark_mf.preparation import Plan, Planner, PreparedRatings, Sizes
@@ -154,7 +155,7 @@ class PartitionedRatings:
 
     def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
         """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
-        rows = self.sparkSession.read.parquet(f"{self.path}/{name}")
+        rows = literal_reader(self.sparkSession).parquet(f"{self.path}/{name}")
         if side_checksum(rows) != described.checksum:
             raise ValueError(f"{self.path}/{name} holds other ids than were written: partition the ratings again.")
         has_strings = described.id_type == "string"
@@ -179,10 +180,11 @@ class PartitionedRatings:
         held: ExitStack,
     ) -> Layout:
         path = f"{self.path}/{name}"
+        folder = stored_folder(self.sparkSession, path)
         if name == GRID:
-            layout, found = read_grid(context, path, side, columns, level, n_members)
+            layout, found = read_grid(context, folder, side, columns, level, n_members)
         else:
-            layout, found = read_layout(context, path, side, len(columns), level, n_members)
+            layout, found = read_layout(context, folder, side, len(columns), level, n_members)
         held.callback(layout.unpersist)
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:
@@ -191,3 +193,8 @@ class PartitionedRatings:
                     f"wrong: partition the ratings again."
                 )
         return layout
+
+
+def stored_folder(spark: SparkSession, path: str) -> Folder:
+    """A folder of laid-out ratings, whose files tasks open by themselves where it is local."""
+    return Folder(path, local_path(spark, path))

@@ -14,7 +14,8 @@ import spark_mf
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
 from spark_mf.data.columns import select_ratings
-from spark_mf.data.folders import RatingsFolder, file_lengths
+from spark_mf.data.files import literal_reader
+from spark_mf.data.folders import RatingsFolder
 from spark_mf.data.ids import IdMap
 from spark_mf.data.manifest import (
     BY_ITEM,
@@ -27,11 +28,11 @@ from spark_mf.data.manifest import (
     Manifest,
     SideManifest,
 )
+from spark_mf.data.paths import reads_from
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
 from spark_mf.engine.layout import Side, lay_out
 from spark_mf.engine.limits import require_room
 from spark_mf.engine.stored import (
-    Folder,
     checksums,
     grid_content,
     side_checksum,
@@ -41,7 +42,7 @@ from spark_mf.engine.stored import (
 )
 from spark_mf.engine.workers import require_workers
 from spark_mf.params import require_positive, storage_level
-from spark_mf.partitioned import PartitionedRatings
+from spark_mf.partitioned import PartitionedRatings, stored_folder
 from spark_mf.preparation import count_ratings
 
 logger = logging.getLogger("spark_mf")
@@ -113,14 +114,15 @@ def partition_ratings(
     seed : int
         Of the order in which equally large rows are dealt to blocks.
     overwrite : bool
-        Replace what an earlier run left.
+        Replace what an earlier run left, once all is written.
     storageLevel : str
         Where Spark keeps ratings on the way.
 
     Raises
     ------
     ValueError
-        When an argument, a column or a row cannot be used, or the folder cannot be written.
+        When an argument, a column or a row cannot be used, the folder cannot be written, or the dataset reads files
+        in it.
     FileExistsError
         When the folder is not empty and `overwrite` is false.
     MemoryError
@@ -131,6 +133,8 @@ def partition_ratings(
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
+    if overwrite and reads_from(dataset, path):
+        raise ValueError(f"the dataset reads files in the output folder {path}, which it would replace: give another.")
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
     require_workers(spark)
     with ExitStack() as held:
@@ -156,7 +160,7 @@ def partition_ratings(
             items=_write_side(spark, folder, items),
             cells=written.cells,
             checksums=written.checksums,
-            files=file_lengths(spark, path, (USERS, ITEMS, *written.checksums)),
+            files=folder.lengths((USERS, ITEMS, *written.checksums)),
         )
     folder.finish(manifest.to_json())
     return PartitionedRatings(spark, path)
@@ -215,22 +219,18 @@ def _write_layouts(
     cells: tuple[tuple[int, ...], ...] = ()
     by_user = lay_out(spark.sparkContext, chunks, users, items, level)
     if BLOCKS in layouts:
-        write_layout(spark, by_user, _part(folder, BY_USER))
+        write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
         sums[BY_USER] = checksums(by_user)
     if GRID in layouts:
-        write_grid(spark, by_user, items, _part(folder, GRID))
+        write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)))
         cells, sums[GRID] = grid_content(by_user, items)
     by_user.unpersist()
     if BLOCKS in layouts:
         by_item = lay_out(spark.sparkContext, chunks, items, users, level)
-        write_layout(spark, by_item, _part(folder, BY_ITEM))
+        write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
         sums[BY_ITEM] = checksums(by_item)
         by_item.unpersist()
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
-
-
-def _part(folder: RatingsFolder, name: str) -> Folder:
-    return Folder(folder.inside(name), folder.local(name))
 
 
 def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideManifest:
@@ -245,5 +245,5 @@ def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideMa
         rows=tuple(partition.sizes.tolist()),
         balance=partition.balance(cut.counts),
         largest_row=int(cut.counts.max()),
-        checksum=side_checksum(spark.read.parquet(folder.inside(name))),
+        checksum=side_checksum(literal_reader(spark).parquet(folder.inside(name))),
     )

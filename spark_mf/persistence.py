@@ -1,6 +1,7 @@
 """Saving and loading, in pyspark's layout: a line of JSON in `metadata/`, factors as Parquet beside it.
 
-The metadata is written last, so that a folder with metadata is complete.
+The metadata is written last, so that a folder with metadata is complete. What is overwritten stays until all that
+replaces it is written.
 """
 
 import json
@@ -11,7 +12,8 @@ from pyspark.ml.param import Params
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.data.files import hadoop_path
+from spark_mf.data.files import hadoop_path, literal_reader
+from spark_mf.data.paths import reads_from, replacing, set_aside
 from spark_mf.engine.jobs import described
 from spark_mf.summary import TrainingSummary
 
@@ -35,11 +37,17 @@ class ParamsWriter(DefaultParamsWriter):
         ------
         FileExistsError
             When there is something at the path and `overwrite` was not asked for.
+        OSError
+            When what is at the path cannot be replaced; it is unchanged then.
         """
         _require_path(path)
-        if not self.shouldOverwrite and _exists(self.sparkSession, path):
+        if not _exists(self.sparkSession, path):
+            self.saveImpl(path)
+        elif not self.shouldOverwrite:
             raise FileExistsError(f"{path} exists already: save elsewhere, or write().overwrite().save(...)")
-        super().save(path)
+        else:
+            with replacing(self.sparkSession, path) as folder:
+                self.saveImpl(folder)
 
 
 class ParamsReader(MLReader[T]):
@@ -76,10 +84,9 @@ class ParamsReader(MLReader[T]):
         return self.cls()
 
     def _read_metadata(self, path: str) -> dict[str, Any]:
-        if not _exists(self.sparkSession, path):
-            raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+        _require_saved(self.sparkSession, path)
         try:
-            metadata = DefaultParamsReader.loadMetadata(path, self.sparkSession)
+            metadata = _metadata(self.sparkSession, path)
             found = metadata["class"]
         # In turn: no metadata, an empty file, no JSON, other JSON.
         except (AnalysisException, TypeError, ValueError, KeyError) as error:
@@ -106,12 +113,14 @@ class FactorModelWriter(ParamsWriter):
         ------
         FileExistsError
             When there is something at the path and `overwrite` was not asked for.
+        OSError
+            When what is at the path cannot be replaced; it is unchanged then.
         ValueError
             When the model has no factors, or reads them from the very folder that it would overwrite.
         """
         _require_path(path)
         frames = (self.instance.userFactors, self.instance.itemFactors)
-        if self.shouldOverwrite and any(_reads_from(frame, path) for frame in frames):
+        if self.shouldOverwrite and any(reads_from(frame, path) for frame in frames):
             raise ValueError(f"this model was loaded from {path} and still reads its factors there: save it elsewhere")
         super().save(path)
 
@@ -148,7 +157,7 @@ class FactorModelReader(ParamsReader["FactorModel"]):
 
     def _read_factors(self, path: str, part: str) -> DataFrame:
         try:
-            factors = self.sparkSession.read.parquet(_join(path, part))
+            factors = literal_reader(self.sparkSession).parquet(_join(path, part))
             return factors.select("id", "features", *(name for name in factors.columns if name == "bias"))
         except AnalysisException as error:
             raise self._incomplete(path, part) from error
@@ -168,10 +177,21 @@ def _exists(spark: SparkSession, path: str) -> bool:
     return files.exists(folder)
 
 
-def _reads_from(frame: DataFrame, path: str) -> bool:
-    spark = frame.sparkSession
-    folder = hadoop_path(spark, path)[0].toUri().getPath().rstrip("/") + "/"
-    return any(hadoop_path(spark, name)[0].toUri().getPath().startswith(folder) for name in frame.inputFiles())
+def _require_saved(spark: SparkSession, path: str) -> None:
+    if _exists(spark, path):
+        return
+    aside = set_aside(spark, path)
+    if aside is not None:
+        raise FileNotFoundError(
+            f"{path} does not exist, because overwriting it was interrupted; what was there is complete in {aside}: "
+            f"rename that to {path}"
+        )
+    raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+
+
+def _metadata(spark: SparkSession, path: str) -> dict[str, Any]:
+    # pyspark's own loadMetadata takes the path for a pattern.
+    return dict(json.loads(literal_reader(spark).text(_join(path, "metadata")).first()[0]))  # type: ignore[index]
 
 
 def saved_class(spark: SparkSession, path: str) -> str:
@@ -183,9 +203,8 @@ def saved_class(spark: SparkSession, path: str) -> str:
         When there is nothing, or what is there has no metadata.
     """
     _require_path(path)
-    if not _exists(spark, path):
-        raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+    _require_saved(spark, path)
     try:
-        return str(DefaultParamsReader.loadMetadata(path, spark)["class"]).rpartition(".")[2]
+        return str(_metadata(spark, path)["class"]).rpartition(".")[2]
     except (AnalysisException, TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{path} has no metadata that can be read: save the model again") from error

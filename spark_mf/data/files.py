@@ -1,13 +1,14 @@
-"""The beginnings of files on anything that Hadoop's FileSystem opens, to tell what they hold."""
+"""Files on anything that Hadoop's FileSystem opens: their paths, and their beginnings, to tell what they hold."""
 
 import re
+import unicodedata
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrameReader, SparkSession
 
 HEAD_BYTES = 1 << 16
 # What a blank line may hold; the same as \s in Java's regular expressions.
@@ -19,6 +20,7 @@ SAMPLED_FILES = 20
 JVM_ERRORS = (PySparkException, Py4JJavaError)
 
 _GZIP = b"\x1f\x8b"
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,22 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
     if not path:
         raise ValueError("path is empty; give a file or a folder of ratings.")
     try:
-        pattern, file_system = hadoop_path(spark, path)
-        found = file_system.globStatus(pattern)
+        file_system, found = found_at(spark, path)
         if not found:
             raise FileNotFoundError(f"{path} does not exist; give a file or a folder of ratings.")
-        filled = [status for status in _data_files(file_system, list(found)) if status.getLen() > 0]
+        found = [status for status in found if status.isDirectory() or not is_skipped(status.getPath().getName())]
+        if not found:
+            raise ValueError(
+                f"path must not be a file that Spark's readers skip, whose name begins with '_' or '.', got {path}. "
+                "Rename the file."
+            )
+        filled = [status for status in _data_files(file_system, found) if status.getLen() > 0]
         if not filled:
             raise ValueError(f"{path} is empty: it holds no file with any ratings.")
+        for name in [status.getPath().getName() for status in filled] if file_system.getScheme() == "file" else ():
+            # Hadoop looks for a file of checksums beside it, by a name that it takes for a URI.
+            if ":" in name:
+                raise ValueError(f"path must not lead to a local file with ':' in its name, got {name!r}. Rename it.")
         return [_head(file_system, status) for status in filled[:SAMPLED_FILES]]
     except JVM_ERRORS as error:
         reason = java_reason(error)
@@ -92,10 +103,49 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
 
 
 def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """A path as Hadoop's `Path`, and the `FileSystem` that it is on."""
-    found = _jvm(spark).org.apache.hadoop.fs.Path(path)
+    """A path as Hadoop's `Path`, and the `FileSystem` that it is on.
+
+    Raises
+    ------
+    ValueError
+        When Hadoop or Java cannot take the path as it is.
+    """
+    jvm = _jvm(spark)
+    _require_usable(path)
+    found = jvm.org.apache.hadoop.fs.Path(path)
     # With what the session sets of Hadoop, beside the context's configuration.
-    return found, found.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    files = found.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    if not path.isascii() and files.getScheme() == "file":
+        _require_encodable(path, str(jvm.System.getProperty("sun.jnu.encoding")))
+    return found, files
+
+
+def found_at(spark: SparkSession, path: str) -> tuple[Any, list[Any]]:
+    """The file system of a path, and the `FileStatus` of all that is there.
+
+    A path that exists is taken as it is; one that does not may be a pattern, as Spark's readers take it.
+    """
+    place, files = hadoop_path(spark, path)
+    if files.exists(place):
+        return files, [files.getFileStatus(place)]
+    return files, list(files.globStatus(place) or ()) if re.search(r"[*?{}\[\]\\]", path) else []
+
+
+def literal_reader(spark: SparkSession) -> DataFrameReader:
+    """A reader that takes paths as they are, whatever characters they hold, and none for a pattern."""
+    # As Spark reads the paths of its own tables. Escaping does not do: patterns must not hold a colon.
+    return spark.read.option("__globPaths__", "false")
+
+
+def reader_of(spark: SparkSession, path: str) -> DataFrameReader:
+    """A reader that takes a path as `found_at` does."""
+    place, files = hadoop_path(spark, path)
+    return literal_reader(spark) if files.exists(place) else spark.read
+
+
+def is_skipped(name: str) -> bool:
+    """Whether Spark's readers skip files of a name."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
 
 
 def java_reason(error: PySparkException | Py4JJavaError) -> str:
@@ -118,6 +168,34 @@ def _jvm(spark: SparkSession) -> Any:
     return spark._jvm
 
 
+def _require_usable(path: str) -> None:
+    if not path:
+        raise ValueError("path must not be empty, got ''. Name a file or a folder.")
+    odd = next((character for character in path if unicodedata.category(character) in ("Cc", "Cs")), None)
+    if odd is not None:
+        kind = "control characters" if unicodedata.category(odd) == "Cc" else "bytes that are not UTF-8"
+        raise ValueError(f"path must not contain {kind}, got {path!r}. Rename the file or folder.")
+    if path.startswith("//"):
+        raise ValueError(f"path must not begin with '//', got {path!r}. Write '/{path.lstrip('/')}'.")
+    scheme = re.match("([^/:]*):(/?)", path)
+    if scheme and not (scheme[2] and re.fullmatch(_SCHEME, scheme[1])):
+        raise ValueError(f"path must not contain ':' in its first name, got {path!r}. Write './{path}'.")
+
+
+def _require_encodable(path: str, encoding: str) -> None:
+    """Refuse names that Java would write with question marks, and so take different names for one."""
+    try:
+        path.encode(encoding)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"path must contain only characters of Java's encoding of file names, {encoding}, got {path!r}. "
+            "Set LC_ALL=C.UTF-8 before Java starts, or rename the file or folder."
+        ) from None
+    except LookupError:
+        # Java knows encodings that Python does not.
+        return
+
+
 def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
     """The files that Spark's readers would read, which skip names that begin with _ or a dot."""
     files = []
@@ -126,7 +204,7 @@ def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
             files.append(status)
             continue
         inside = sorted(file_system.listStatus(status.getPath()), key=lambda s: s.getPath().getName())
-        shown = [s for s in inside if not s.getPath().getName().startswith(("_", "."))]
+        shown = [s for s in inside if not is_skipped(s.getPath().getName())]
         files += _data_files(file_system, [s for s in shown if not s.isDirectory() or "=" in s.getPath().getName()])
     return files
 

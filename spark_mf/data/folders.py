@@ -5,16 +5,21 @@ folder without it is what a killed job left, and is not read.
 """
 
 import json
+import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from spark_mf.data.files import JVM_ERRORS, hadoop_path, java_reason
+from spark_mf.data.files import JVM_ERRORS, hadoop_path, is_skipped, java_reason
+from spark_mf.data.paths import rename_all
 
 RATINGS = "ratings"
 DESCRIPTION = "description.json"
+#: Where a job writes until it has all that replaces what an earlier run left; readers skip the name.
+UNFINISHED = "_unfinished"
+
+_REPLACED = "_replaced-"
 
 
 class RatingsFolder:
@@ -25,7 +30,8 @@ class RatingsFolder:
     spark : SparkSession
     path : str
         Local, or on anything that Hadoop's FileSystem writes.
-    makes : names of the files and folders in it that the job writes; overwriting replaces them and nothing else
+    makes : names of the files and folders in it that the job writes; overwriting replaces them and nothing else,
+        once all of them are written
     overwrite : bool
         Whether the folder may hold something already.
     description : name of the file that declares the folder complete
@@ -47,7 +53,7 @@ class RatingsFolder:
         overwrite: bool,
         description: str = DESCRIPTION,
     ) -> None:
-        self.path = path.rstrip("/") or "/"
+        self.path = self._written = path.rstrip("/") or "/"
         self._spark, self._makes, self._description = spark, makes, description
         try:
             folder, files = hadoop_path(spark, self.path)
@@ -62,30 +68,58 @@ class RatingsFolder:
             if not files.mkdirs(folder):
                 raise ValueError(f"the output folder {path} cannot be made: give another one.")
             # The one sure way to know is to write.
-            probe, _ = hadoop_path(spark, self.inside("_probe"))
+            probe, _ = hadoop_path(spark, _below(self.path, "_probe"))
             files.create(probe, True).close()
             files.delete(probe, False)
         except JVM_ERRORS as error:
             raise ValueError(f"the output folder {path} cannot be written: {java_reason(error)}.") from None
 
     def inside(self, name: str) -> str:
-        """The path of one of its files or folders."""
-        return f"{self.path.rstrip('/')}/{name}"
-
-    def local(self, name: str) -> Path | None:
-        """The local path of one of its files or folders; None where it is on another file system."""
-        path, files = hadoop_path(self._spark, self.inside(name))
-        return Path(files.makeQualified(path).toUri().getPath()) if files.getScheme() == "file" else None
+        """The path of one of its files or folders, where it is written: at its own place only if nothing is there."""
+        return _below(self._written, name)
 
     def start(self) -> None:
-        """Remove what an earlier run left, its declaration of being complete first."""
-        for name in (self._description, *self._makes):
-            path, files = hadoop_path(self._spark, self.inside(name))
-            files.delete(path, True)
+        """Make room for what the job writes; what an earlier run left stays where it is."""
+        places = [hadoop_path(self._spark, _below(self.path, name)) for name in (self._description, *self._makes)]
+        if any(files.exists(place) for place, files in places):
+            self._written = _below(self.path, UNFINISHED)
+            unfinished, files = hadoop_path(self._spark, self._written)
+            files.delete(unfinished, True)
+            files.mkdirs(unfinished)
 
     def finish(self, description: Mapping[str, Any]) -> None:
-        """Write the description, which declares the folder complete."""
+        """Write the description, which declares the folder complete, and let all take the place of an earlier run's."""
         write_text(self._spark, self.inside(self._description), json.dumps(description, indent=2, ensure_ascii=False))
+        if self._written != self.path:
+            self._replace()
+
+    def lengths(self, folders: tuple[str, ...]) -> dict[str, int]:
+        """As `file_lengths`, of what was written."""
+        return file_lengths(self._spark, self._written, folders)
+
+    def _replace(self) -> None:
+        """Rename what an earlier run left, its declaration of being complete first, and then what was written."""
+        names = (self._description, *self._makes)
+        old = _below(self.path, f"{_REPLACED}{uuid.uuid4().hex[:8]}")
+        folder, files = hadoop_path(self._spark, old)
+        files.mkdirs(folder)
+        moves = [*self._moves(self.path, old, names), *self._moves(self._written, self.path, names[::-1])]
+        try:
+            rename_all(self._spark, moves)
+        except OSError as error:
+            raise OSError(
+                f"{self.path} cannot be overwritten: {error} What was there is unchanged, and what this job wrote is "
+                f"in {self._written}."
+            ) from None
+        for passing in (old, self._written):
+            files.delete(hadoop_path(self._spark, passing)[0], True)
+        self._written = self.path
+
+    def _moves(self, source: str, target: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """From and to where files and folders are renamed, of those that are there."""
+        places = {name: hadoop_path(self._spark, _below(source, name)) for name in names}
+        there = [name for name, (place, files) in places.items() if files.exists(place)]
+        return [(_below(source, name), _below(target, name)) for name in there]
 
 
 def ratings_path(spark: SparkSession, path: str) -> str:
@@ -181,13 +215,17 @@ def read_text(spark: SparkSession, path: str) -> str:
 def file_lengths(spark: SparkSession, path: str, folders: tuple[str, ...]) -> dict[str, int]:
     """The length in bytes of every data file below some folders of a path, by its path there.
 
-    Names that begin with an underscore or a dot are left out, as Spark's readers do.
+    Names that Spark's readers skip are left out.
     """
     lengths = {}
     for folder in folders:
         place, files = hadoop_path(spark, f"{path.rstrip('/')}/{folder}")
         for status in files.listStatus(place) if files.exists(place) else ():
             name = status.getPath().getName()
-            if not name.startswith(("_", ".")):
+            if not is_skipped(name):
                 lengths[f"{folder}/{name}"] = int(status.getLen())
     return lengths
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"

@@ -12,7 +12,7 @@ from pyspark.sql.types import IntegralType, NumericType, StringType
 
 from spark_mf.data.column_names import choose_columns
 from spark_mf.data.columns import quoted, require_classic
-from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason
+from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason, reader_of
 from spark_mf.data.folders import ratings_path
 from spark_mf.data.splitting import SPLIT
 from spark_mf.data.text import SEPARATORS, TextLayout, read_lines, text_format, text_layout
@@ -151,7 +151,7 @@ def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> Ratings
     if found != "parquet":
         return _open_text(spark, path, found, text_layout(heads, SEPARATORS[found], path), options, notes)
     try:
-        frame = spark.read.parquet(path)
+        frame = reader_of(spark, path).parquet(path)
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}; fetch or write it again.") from error
     place = {"file": F.col("_metadata.file_path"), "offset": F.col("_metadata.row_index")}

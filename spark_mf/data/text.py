@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf.data.files import FileHead
+from spark_mf.data.files import FileHead, reader_of
 
 SEPARATORS = {"dat": "::", "tsv": "\t", "csv": ","}
 # The order of MovieLens' u.data and ratings.dat, which have no header.
@@ -99,7 +99,8 @@ def read_lines(spark: SparkSession, path: str, layout: TextLayout) -> DataFrame:
         `blank`, `header` (the line is the header's, wherever it stands) and `malformed` (too few or too many
         fields); `fields` struct of strings field0, field1, …, null where there is nothing between separators
     """
-    lines = spark.read.text(path).select(
+    read = reader_of(spark, path)
+    lines = read.text(path).select(
         F.col("value").alias("text"),
         F.col("_metadata.file_path").alias("file"),
         F.col("_metadata.file_block_start").alias("block"),

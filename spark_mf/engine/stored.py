@@ -3,8 +3,8 @@
 Reading skips what laying out costs (counting, encoding, sorting, a shuffle): the lists of a file's rows, one behind
 the other, are already the arrays of a block.
 
-On the local file system the tasks write the files themselves, elsewhere Spark does. Spark's writer takes every rating
-through the JVM as an object of its own: five times the processor time for 20 million ratings.
+On the local file system the tasks write and read the files themselves, elsewhere Spark does. Spark's writer takes
+every rating through the JVM as an object of its own: five times the processor time for 20 million ratings.
 """
 
 import zlib
@@ -62,7 +62,7 @@ ROW_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Folder:
-    """Where files are written: a path as Spark takes it, and the local path where it is one."""
+    """Where files are: a path as Spark takes it, and the local path where it is one."""
 
     path: str
     local: Path | None

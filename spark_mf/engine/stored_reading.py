@@ -4,20 +4,22 @@ What the driver learns of a file that does not fit its side is a wrong checksum:
 long, and the driver knows the folder's name.
 """
 
+import re
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyspark import Broadcast, SparkContext, StorageLevel
+from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import BlockCounts, Layout, PackedBlock, Side, gather_members, pack_block
-from spark_mf.engine.stored import ROW_SCHEMA, cells_checksum, cells_of
+from spark_mf.engine.stored import ROW_SCHEMA, Folder, cells_checksum, cells_of
 from spark_mf.engine.worker import settle
 
 # Far more partitions than there are files.
@@ -26,14 +28,14 @@ _NO_INDEX = np.empty(0, np.int32)
 
 
 def read_layout(
-    context: SparkContext, folder: str, side: Side, n_columns: int, level: StorageLevel, n_members: int | None = None
+    context: SparkContext, folder: Folder, side: Side, n_columns: int, level: StorageLevel, n_members: int | None = None
 ) -> tuple[Layout, tuple[int, ...]]:
     """Read a stored layout; runs one job and leaves the blocks persisted.
 
     Parameters
     ----------
     context : SparkContext
-    folder : str
+    folder : Folder
         What `write_layout` wrote.
     side : Side
     n_columns : int
@@ -55,7 +57,7 @@ def read_layout(
 
 
 def read_grid(
-    context: SparkContext, folder: str, side: Side, columns: Side, level: StorageLevel, n_members: int | None = None
+    context: SparkContext, folder: Folder, side: Side, columns: Side, level: StorageLevel, n_members: int | None = None
 ) -> tuple[Layout, tuple[int, ...]]:
     """Read what `write_grid` wrote as a layout without validation ratings; otherwise as `read_layout` does."""
     sides = context.broadcast((side, columns))
@@ -73,7 +75,7 @@ def read_grid(
 
 def _read(
     context: SparkContext,
-    folder: str,
+    folder: Folder,
     side: Side,
     sides: Broadcast[Any],
     decode: Callable[[bytes], PackedBlock],
@@ -83,13 +85,12 @@ def _read(
 ) -> tuple[Layout, tuple[int, ...]]:
     """Decode the files of a folder, one a block, and bring the blocks to their members."""
 
-    def decode_file(file: tuple[str, bytes]) -> PackedBlock:
+    def decode_file(content: bytes) -> PackedBlock:
         settle()
-        return decode(file[1])
+        return decode(content)
 
-    # With so many partitions asked for, files share one only while they are small.
-    files = context.binaryFiles(folder, _ONE_FILE_EACH)
-    blocks = files.filter(lambda file: not _is_hidden(file[0])).map(decode_file)
+    contents = _any_contents(context, folder.path) if folder.local is None else _local_contents(context, folder.local)
+    blocks = contents.map(decode_file)
     members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
     with described(context, f"read ratings laid out by {side.name}"):
         read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
@@ -98,8 +99,26 @@ def _read(
     return layout, tuple(found.get(block, -1) for block in range(side.partition.n_blocks))
 
 
-def _is_hidden(path: str) -> bool:
-    return path.rpartition("/")[2].startswith(("_", "."))
+def _local_contents(context: SparkContext, folder: Path) -> RDD:
+    """Contents of a local folder's files, as tasks read them without the JVM, whatever the names."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not _is_hidden(file.name))
+    return context.parallelize(files, max(len(files), 1)).map(Path.read_bytes)
+
+
+def _any_contents(context: SparkContext, folder: str) -> RDD:
+    """Contents of a folder's files on any file system of Hadoop's."""
+    # With so many partitions asked for, files share one only while they are small.
+    files = context.binaryFiles(_pattern_of(folder), _ONE_FILE_EACH)
+    return files.filter(lambda file: not _is_hidden(file[0].rpartition("/")[2])).values()
+
+
+def _pattern_of(folder: str) -> str:
+    """The pattern that only this path matches. In braces a comma does not end the path."""
+    return re.sub(r"[*?{}\[\]\\,]", lambda found: f"\\{found[0]}" if found[0] != "," else r"{\,}", folder)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(("_", "."))
 
 
 def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table, NDArray], Any]) -> PackedBlock:

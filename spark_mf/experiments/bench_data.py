@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
+from spark_mf.data.files import literal_reader
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.splitting import mark_random
 from spark_mf.experiments.measuring import RatingCounts, SplitRatings, split_and_count
@@ -81,7 +82,8 @@ def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRa
     with stage("reading and caching the ratings"):
         parts = {}
         for part in _PARTS:
-            parts[part] = spark.read.parquet(str((folder / part).resolve())).persist(StorageLevel.MEMORY_AND_DISK)
+            read = literal_reader(spark).parquet(str((folder / part).resolve()))
+            parts[part] = read.persist(StorageLevel.MEMORY_AND_DISK)
         rows = sum(part.count() for part in parts.values())
         if rows != counts.ratings:
             raise ValueError(f"{folder} holds {rows} ratings and should hold {counts.ratings}: remove it.")

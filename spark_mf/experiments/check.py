@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 import spark_mf
 from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratings
 from spark_mf.data.duplicates import DUPLICATES
-from spark_mf.data.files import hadoop_path
+from spark_mf.data.files import literal_reader
 from spark_mf.data.folders import RATINGS, RatingsFolder, write_text
+from spark_mf.data.paths import require_apart
 from spark_mf.data.survey import Counts
 from spark_mf.experiments.config import one_of, real, setting, text, whole
 from spark_mf.experiments.read_settings import READ, ReadSettings
@@ -99,7 +100,7 @@ def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -
     """
     if settings.ratings is None:
         raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
-    _require_apart(spark, settings.ratings, folder.path)
+    require_apart(spark, settings.ratings, folder.path)
     options = settings.options(settings.timestamp_col, settings.split_col)
     with stage(f"checking {settings.ratings}", ticking=True):
         clean = clean_ratings(spark, settings.ratings, options, settings.rules)
@@ -122,8 +123,8 @@ def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRati
     with stage(f"writing {clean.rejected_rows:,} rejected rows", ticking=True):
         clean.rejected.write.json(folder.inside(REJECTED))
     with stage("looking at what was written"):
-        accepted = _described(spark.read.parquet(folder.inside(RATINGS)))
-        rejected = spark.read.text(folder.inside(REJECTED)).count()
+        accepted = _described(literal_reader(spark).parquet(folder.inside(RATINGS)))
+        rejected = literal_reader(spark).text(folder.inside(REJECTED)).count()
     clean.unpersist()
     if accepted["rows"] + rejected != clean.rows:
         raise RuntimeError(
@@ -210,14 +211,3 @@ def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping
             if key != "rows"
         },
     }
-
-
-def _require_apart(spark: SparkSession, source: str, output: str) -> None:
-    """Refuse to read from inside the output folder, which is emptied before it is written."""
-
-    def whole_path(path: str) -> str:
-        found, files = hadoop_path(spark, path)
-        return files.makeQualified(found).toString() + "/"
-
-    if whole_path(source).startswith(whole_path(output)):
-        raise ValueError(f"{source} is in the output folder {output}, and would be replaced: give another output.")

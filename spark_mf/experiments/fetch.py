@@ -156,6 +156,7 @@ def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
         fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     _finish(path, asdict(fetched))
+    folder.remove_replaced()
     return fetched
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
+from spark_mf.data.files import literal_reader
 from spark_mf.data.folders import RATINGS, RatingsFolder, write_bytes
 from spark_mf.data.generating import generate_with_truth
 from spark_mf.data.generating_spec import RatingsSpec
@@ -75,7 +76,7 @@ def generate(
         measured = _write(ratings, output)
     seconds = time.perf_counter() - start
     with stage("counting what was written"):
-        written = spark.read.parquet(output)
+        written = literal_reader(spark).parquet(output)
         per_user = _ratings_of_each(written, "user", spec.users)
         per_item = _ratings_of_each(written, "item", spec.items)
         picture = ratings_picture(_histogram(written, spec), per_user, per_item)

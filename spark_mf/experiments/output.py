@@ -1,5 +1,7 @@
 """The folder that a job leaves: refused when in use, and complete only with its ``results.jsonl``."""
 
+import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +9,8 @@ from typing import Protocol
 
 ROWS = "results.jsonl"
 UNFINISHED_ROWS = "results.unfinished.jsonl"
+#: Folder that holds what an overwriting job replaces until the job is finished.
+REPLACED = ".replaced"
 
 
 class Row(Protocol):
@@ -27,7 +31,8 @@ class OutputFolder:
     path : Path
         The folder; made, with its parents, when there is none.
     makes : Sequence[str]
-        Names of the job's other files, which an overwriting job replaces; it touches nothing else.
+        Names of the job's other files, which an overwriting job replaces; it touches nothing else. What it replaces is
+        in the folder ``.replaced`` until the job is finished.
     overwrite : bool
         Whether the folder may hold files already.
 
@@ -42,7 +47,7 @@ class OutputFolder:
     def __init__(self, path: Path, makes: Sequence[str], *, overwrite: bool) -> None:
         self.path = path
         self._replaced = (ROWS, UNFINISHED_ROWS, *makes)
-        if ":/" in str(path):
+        if re.match("[A-Za-z][A-Za-z0-9+.-]*:/", str(path)):
             raise ValueError(f"the output folder {path} is not on the local file system: give a local path.")
         if path.exists() and not path.is_dir():
             raise FileExistsError(f"the output folder {path} is a file: give the path of a folder.")
@@ -59,9 +64,17 @@ class OutputFolder:
             raise ValueError(f"the output folder {path} cannot be written: {fault.strerror}.") from None
 
     def start(self) -> None:
-        """Remove what an earlier run of this job left."""
-        for name in self._replaced:
-            (self.path / name).unlink(missing_ok=True)
+        """Put aside what an earlier run of this job left, or remove it where an earlier one still is put aside."""
+        aside = self.path / REPLACED
+        found = [name for name in self._replaced if (self.path / name).exists()]
+        if aside.exists():
+            # What is here is of a run that was killed after it had put another aside.
+            for name in found:
+                (self.path / name).unlink()
+        elif found:
+            aside.mkdir()
+            for name in found:
+                (self.path / name).replace(aside / name)
 
     def add(self, row: Row) -> None:
         """Append one row at once."""
@@ -73,3 +86,8 @@ class OutputFolder:
         unfinished = self.path / UNFINISHED_ROWS
         unfinished.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
         unfinished.replace(self.path / ROWS)
+        self.remove_replaced()
+
+    def remove_replaced(self) -> None:
+        """Remove what was put aside, now that what replaces it is there."""
+        shutil.rmtree(self.path / REPLACED, ignore_errors=True)

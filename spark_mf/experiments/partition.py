@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.folders import RatingsFolder
 from spark_mf.data.manifest import SideManifest
+from spark_mf.data.paths import require_apart
 from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import SPLIT
 from spark_mf.experiments.config import one_of, setting, several, text, whole
@@ -78,6 +79,7 @@ def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *,
         When they cannot be read or used, or the output cannot be written.
     """
     assert settings.ratings is not None
+    require_apart(spark, settings.ratings, output)
     RatingsFolder(spark, output, overwrite=overwrite)
     with stage(f"reading and checking {settings.ratings}", ticking=True):
         found = read_ratings(spark, settings.ratings, settings.options(split_col=settings.split_col))

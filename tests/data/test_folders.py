@@ -2,9 +2,12 @@
 
 import json
 import os
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from spark_mf.data import paths
 from spark_mf.data.folders import (
     RatingsFolder,
     file_lengths,
@@ -13,6 +16,12 @@ from spark_mf.data.folders import (
     read_text,
     write_text,
 )
+
+
+def contents(folder, pattern):
+    """Texts of the files that a folder shows at or below the names of a pattern."""
+    found = [path for top in folder.glob(pattern) for path in (top, *top.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in found if not path.name.startswith(".")}
 
 
 def test_a_folder_is_complete_once_it_is_described(spark, tmp_path):
@@ -35,9 +44,39 @@ def test_overwriting_replaces_what_the_job_makes_and_nothing_else(spark, tmp_pat
     with pytest.raises(FileExistsError, match="is not empty: give another one, or --overwrite"):
         RatingsFolder(spark, str(tmp_path), overwrite=False)
     folder = RatingsFolder(spark, str(tmp_path), overwrite=True)
-    assert (tmp_path / "ratings" / "file").exists()
-    folder.start()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+    for _ in range(2):  # a job that was killed has started before
+        folder.start()
+        Path(folder.inside("ratings")).mkdir()
+        (Path(folder.inside("ratings")) / "file").write_text("new")
+        assert folder.lengths(("ratings",)) == {"ratings/file": 3}
+        assert contents(tmp_path, "[!_]*") == {"ratings/file": "x", "mine/file": "x", "description.json": "{}"}
+    folder.finish({})
+    assert contents(tmp_path, "*") == {"ratings/file": "new", "mine/file": "x", "description.json": "{}\n"}
+    assert folder.inside("ratings") == f"{tmp_path}/ratings"
+    assert read_description(spark, str(tmp_path)) == {}
+
+
+@pytest.mark.parametrize("renamed", range(4))
+def test_a_failing_renaming_leaves_the_earlier_run_complete(spark, tmp_path, monkeypatch, renamed):
+    for text in ("old", "new"):
+        folder = RatingsFolder(spark, str(tmp_path), overwrite=True)
+        folder.start()
+        Path(folder.inside("ratings")).mkdir()
+        (Path(folder.inside("ratings")) / "file").write_text(text)
+        if text == "old":
+            folder.finish({"run": text})
+    true, calls = paths._rename, count()
+
+    def rename(*pair):
+        if next(calls) == renamed:
+            raise OSError("busy.")
+        true(*pair)
+
+    monkeypatch.setattr(paths, "_rename", rename)
+    with pytest.raises(OSError, match=r"cannot be overwritten: busy. What was there is unchanged"):
+        folder.finish({"run": "new"})
+    assert read_description(spark, str(tmp_path)) == {"run": "old"}
+    assert (Path(ratings_path(spark, str(tmp_path))) / "file").read_text() == "old"
 
 
 def test_a_file_and_an_unwritable_place_are_refused(spark, tmp_path):

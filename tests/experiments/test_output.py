@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.output import ROWS, UNFINISHED_ROWS, OutputFolder
+from spark_mf.experiments.output import REPLACED, ROWS, UNFINISHED_ROWS, OutputFolder
 from spark_mf.experiments.rows import read_rows
 
 
@@ -31,13 +31,21 @@ def test_a_folder_in_use_is_refused(tmp_path):
         OutputFolder(tmp_path, [], overwrite=False)
 
 
-def test_overwriting_replaces_only_what_the_job_makes(tmp_path):
+def test_overwriting_replaces_only_what_the_job_makes_and_keeps_it_until_then(tmp_path, make_row):
     for name in (ROWS, UNFINISHED_ROWS, "report.md", "thesis.tex"):
         (tmp_path / name).write_text("old")
     folder = OutputFolder(tmp_path, ["report.md", "plot.png"], overwrite=True)
     assert (tmp_path / ROWS).read_text() == "old", "nothing is removed before the job starts"
-    folder.start()
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    for _ in range(2):  # a job that was killed has started before
+        folder.start()
+        assert sorted(path.name for path in tmp_path.iterdir()) == [REPLACED, "thesis.tex"]
+        assert {path.name: path.read_text() for path in (tmp_path / REPLACED).iterdir()} == {
+            name: "old" for name in (ROWS, UNFINISHED_ROWS, "report.md")
+        }
+        (tmp_path / "report.md").write_text("new")
+    folder.finish([make_row()])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.md", ROWS, "thesis.tex"]
+    assert (tmp_path / "report.md").read_text() == "new"
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -52,6 +60,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         OutputFolder(tmp_path / "file" / "out", [], overwrite=False)
 
 
-def test_remote_folders_are_refused():
+def test_remote_folders_are_refused(tmp_path):
+    OutputFolder(tmp_path / "s3:" / "bucket", [], overwrite=False)
     with pytest.raises(ValueError, match="not on the local file system"):
         OutputFolder(Path("s3://bucket/out"), [], overwrite=False)

@@ -142,6 +142,14 @@ def test_ids_that_pyspark_does_not_take_are_numbered_for_all(job, spark, tmp_pat
     assert "user ids and item ids were numbered, as pyspark's" in (rows[0].split or "")
 
 
+def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
+    ratings = tmp_path / "report.md"
+    ratings.write_text("user,item,rating\n1,2,3.0\n")
+    sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path), "--overwrite")
+    assert sentence.endswith("and would be replaced: give another output.")
+    assert ratings.exists()
+
+
 def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
     ratings = tmp_path / "ratings.csv"
     ratings.write_text("user,item,rating\n1,2,3.0\n")

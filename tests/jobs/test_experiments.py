@@ -87,6 +87,16 @@ def test_a_study_whose_fits_all_fail_ends_with_code_1(job, tmp_path, capsys):
     assert [row.test_rmse for row in rows] == [None, None]
 
 
+def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
+    ratings = tmp_path / "report.md"
+    ratings.write_text("user,item,rating\n1,2,3.0\n")
+    with pytest.raises(SystemExit) as ended:
+        job.main(["rank", str(ratings), "--output", str(tmp_path), "--overwrite"])
+    assert ended.value.code == 2
+    assert "and would be replaced: give another output." in capsys.readouterr().err
+    assert ratings.exists()
+
+
 def test_all_studies_are_described(job, capsys):
     with pytest.raises(SystemExit) as ended:
         job.main(["--list"])

@@ -68,6 +68,12 @@ def refused(job, capsys, *arguments: str) -> str:
     return sentence
 
 
+def test_the_ratings_may_not_be_in_the_output(job, spark, ratings, capsys):
+    sentence = refused(job, capsys, *options(ratings, ratings.parent), "--overwrite")
+    assert sentence.endswith("and would be replaced: give another output.")
+    assert [path.name for path in ratings.parent.iterdir()] == [ratings.name]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
