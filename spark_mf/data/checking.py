@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 
 from spark_mf.data.core import outside_core
 from spark_mf.data.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
-from spark_mf.data.rejects import ClassifiedRows, classify
+from spark_mf.data.rejects import ClassifiedRows
 from spark_mf.data.sources import RatingsSource, ReadOptions, open_ratings
 from spark_mf.data.survey import Counts, Survey, survey
-from spark_mf.data.tally import Tally, count_faults, refuse_faults
+from spark_mf.data.tally import Tally, classify_and_count, refuse_faults
 
 ON_BAD = ("fail", "reject")
 
@@ -62,6 +62,8 @@ class CleanRatings:
     rows : int
         Rows that were read; as many as are accepted and rejected.
     blank_lines : int
+    skipped_lines : int
+        Lines that are part of another row, or name the item of others.
     reasons : reason → rejected rows
     duplicates : int
         Usable rows that repeat the user and item of another.
@@ -73,6 +75,7 @@ class CleanRatings:
     rejected: DataFrame
     rows: int
     blank_lines: int
+    skipped_lines: int
     reasons: dict[str, int]
     duplicates: int
     users: Counts
@@ -121,13 +124,9 @@ def clean_ratings(
     """
     rules = rules or CheckRules()
     source = open_ratings(spark, ratings, options or ReadOptions())
-    classified = classify(source, rules.min_rating, rules.max_rating)
-    if source.is_text:
-        # Parsing costs more than a cached copy; from Parquet, reading again is as cheap.
-        classified.known.persist()
     with source.readable():
+        classified, tally = classify_and_count(source, rules.min_rating, rules.max_rating, persist=True)
         try:
-            tally = count_faults(classified)
             if rules.on_bad == "fail":
                 refuse_faults(classified, tally)
             return _Cleaning(classified, tally, rules).run()
@@ -171,6 +170,7 @@ class _Cleaning:
             self.tally.locate(self.all_rejected()),
             self.tally.rows,
             self.tally.blank_lines,
+            self.tally.skipped_lines,
             self.reasons,
             self.duplicates,
             found.users,

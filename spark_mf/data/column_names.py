@@ -56,7 +56,7 @@ OPTIONAL = frozenset({"timestamp"})
 
 
 def choose_columns(
-    present: Sequence[str], asked: Mapping[str, str | None], source: str
+    present: Sequence[str], asked: Mapping[str, str | None], source: str, known: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], list[str]]:
     """Which column holds what, and sentences that say how each was found.
 
@@ -65,6 +65,7 @@ def choose_columns(
     present : names of the columns that there are
     asked : for each of user, item, rating and timestamp the column that the caller named, or None to guess
     source : what has these columns, for messages
+    known : name → why it is the column's, where that is not because it stands in a header
 
     Returns
     -------
@@ -87,10 +88,11 @@ def choose_columns(
             notes.append(f"{role} column: {name} (as asked)")
             continue
         taken = [other for other in asked.values() if other is not None]
-        guesses = [c for c in present if _plain(c) in KNOWN_NAMES[role] and c not in taken]
+        guesses = [c for c in present if is_known(role, c) and c not in taken]
         if len(guesses) == 1:
             columns[role] = guesses[0]
-            notes.append(f"{role} column: {guesses[0]} (guessed)")
+            why = (known or {}).get(guesses[0], f"{guesses[0]} (guessed from its name)")
+            notes.append(f"{role} column: {why}")
         elif role in OPTIONAL:
             why = f"any of {', '.join(guesses)} could be it, choose with {role}_col" if guesses else "there is none"
             notes.append(f"{role} column: none ({why})")
@@ -106,5 +108,7 @@ def choose_columns(
     return columns, notes
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def is_known(role: str, name: str) -> bool:
+    """Whether a column's name is a usual one for a role; RecBole's types are not part of it, as in user_id:token."""
+    plain = re.sub(r":(token|float)(_seq)?$", "", name.strip().lower())
+    return re.sub(r"[^a-z0-9]", "", plain) in KNOWN_NAMES[role]

@@ -10,6 +10,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrameReader, SparkSession
 
+from spark_mf.data.encodings import UTF_8, Encoding
+
 HEAD_BYTES = 1 << 16
 # What a blank line may hold; the same as \s in Java's regular expressions.
 BLANKS = " \t\n\v\f\r"
@@ -31,25 +33,33 @@ class FileHead:
     head: bytes  # at most HEAD_BYTES, unpacked if the file is gzipped
     cut: bool  # whether the file may go on after the head
 
-    def lines(self) -> list[str]:
-        """The whole lines of the head that are not blank, with U+FFFD for bytes that are not UTF-8.
+    def lines(self, encoding: Encoding = UTF_8) -> list[str]:
+        """The whole lines of the head that are not blank, with U+FFFD for bytes that are no characters.
 
         Lines end as Spark ends them, with \\n, \\r or both.
 
         Raises
         ------
         ValueError
-            If the first line is no text, or longer than the head.
+            If the first line is no text of that encoding, or longer than the head.
         """
-        lines = re.split("\r\n|\r|\n", self.head.decode("utf-8-sig", errors="replace"))
+        lines = re.split("\r\n|\r|\n", encoding.decode(self.head))
         if self.cut:
             # Its last line, or its last character, may be cut too.
             lines.pop()
             if not lines:
                 raise ValueError(f"{self.path} begins with a line of over {HEAD_BYTES} bytes: it holds no ratings.")
         lines = [line for line in lines if line.strip(BLANKS)]
-        if lines and ("\0" in lines[0] or "\ufffd" in lines[0]):
-            raise ValueError(f"{self.path} is not UTF-8 text; it begins with {self.head[:8]!r}.")
+        if lines and "\0" in lines[0]:
+            raise ValueError(
+                f"{self.path} must be text or Parquet, got a file that begins with {self.head[:8]!r}. Convert it to "
+                "UTF-8 if it is text of another encoding, such as UTF-16."
+            )
+        if lines and "\ufffd" in lines[0]:
+            raise ValueError(
+                f"{self.path} must be {encoding.name} text, got a first line that is not: {lines[0][:60]!r}. Name its "
+                "encoding with --encoding, such as ISO-8859-1 or windows-1252."
+            )
         return lines
 
 

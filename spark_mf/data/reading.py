@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.checking import typed
-from spark_mf.data.rejects import classify
 from spark_mf.data.sources import FORMATS, ReadOptions, open_ratings
-from spark_mf.data.tally import count_faults, refuse_faults
+from spark_mf.data.tally import classify_and_count, refuse_faults
 
 __all__ = ["FORMATS", "RatingsInput", "ReadOptions", "read_ratings"]
 
@@ -54,8 +53,7 @@ def read_ratings(spark: SparkSession, path: str | os.PathLike[str], options: Rea
         If the format or a column is unknown, or any row cannot be used.
     """
     source = open_ratings(spark, path, options or ReadOptions())
-    classified = classify(source)
     with source.readable():
-        tally = count_faults(classified)
+        classified, tally = classify_and_count(source)
         refuse_faults(classified, tally)
     return RatingsInput(typed(classified.usable(), tally), source.format, source.columns, tally.rows, source.notes)

@@ -11,11 +11,14 @@ from spark_mf.data.sources import RatingsSource
 
 # Values of `fault` that are no places in `ClassifiedRows.reasons`, which count from 1.
 BLANK = -1
+SKIPPED = -2
 USABLE = 0
 
+UNCLOSED = "its quotes do not close"
 REPEATS_HEADER = "it repeats the header"
 OUT_OF_RANGE = "is out of range"
 NOT_FINITE = "is not finite"
+NO_TEXT = "is not UTF-8"
 NO_INTEGER = "is no integer of at most 64 bits"
 
 
@@ -28,8 +31,8 @@ class ClassifiedRows:
     Attributes
     ----------
     rows : DataFrame of `user` and `item` bigint or string, `rating` float and perhaps `timestamp` and `split`, null
-        where they cannot be used; `fault` int, `USABLE`, `BLANK` or a reason's number; and the place and text of
-        `RatingsSource.rows`
+        where they cannot be used; `fault` int, `USABLE`, `BLANK`, `SKIPPED` or a reason's number; and the place and
+        text of `RatingsSource.rows`
     known : DataFrame, `rows` without the text
     reasons : the first is number 1
     """
@@ -62,8 +65,9 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
     """
     names = source.columns
     faults: list[tuple[str, Column]] = [
-        ("it has too few or too many fields", F.col("malformed")),
         (REPEATS_HEADER, F.col("header")),
+        (UNCLOSED, F.col("unclosed")),
+        ("it has too few or too many fields", F.col("malformed")),
     ]
     converted: dict[str, Column] = {}
     for side in ("user", "item"):
@@ -72,7 +76,7 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
         if source.id_types[side] == "integer":
             faults.append((f"{names[side]} {NO_INTEGER}", converted[side].isNull()))
         else:
-            faults.append((f"{names[side]} is not UTF-8", _is_not_utf8(converted[side])))
+            faults.append((f"{names[side]} {NO_TEXT}", _is_not_utf8(converted[side])))
     rating = names["rating"]
     converted["rating"] = number = _rating(source)
     faults += [
@@ -93,7 +97,7 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
         faults.append((f"{rating} {OUT_OF_RANGE} (below {min_rating:g})", number < F.lit(min_rating).cast("float")))
     if max_rating is not None:
         faults.append((f"{rating} {OUT_OF_RANGE} (above {max_rating:g})", number > F.lit(max_rating).cast("float")))
-    fault = F.when(F.col("blank"), BLANK)
+    fault = F.when(F.col("skipped"), SKIPPED).when(F.col("blank"), BLANK)
     for place, (_, condition) in enumerate(faults, start=1):
         fault = fault.when(condition, place)
     rows = source.rows.select(

@@ -9,7 +9,18 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from spark_mf.data.rejects import BLANK, NO_INTEGER, REPEATS_HEADER, USABLE, ClassifiedRows, readable_path
+from spark_mf.data.rejects import (
+    BLANK,
+    NO_INTEGER,
+    NO_TEXT,
+    REPEATS_HEADER,
+    SKIPPED,
+    UNCLOSED,
+    USABLE,
+    ClassifiedRows,
+    classify,
+    readable_path,
+)
 from spark_mf.data.sources import RatingsSource
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
@@ -30,11 +41,11 @@ class _Part:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows there are, and how many have which fault; blank lines and headers are no rows.
+    """How many rows there are, and how many have which fault; blank and skipped lines and headers are no rows.
 
     Attributes
     ----------
-    rows, blank_lines : int
+    rows, blank_lines, skipped_lines : int
     faults : reason → rows whose first fault it is, in the order in which they are looked for
     id_types : "int", "bigint" or "string" of user and item, the narrowest that holds all usable ids
     parts : as many as tasks that read text; empty for other formats
@@ -43,6 +54,7 @@ class Tally:
     source: RatingsSource
     rows: int
     blank_lines: int
+    skipped_lines: int
     faults: dict[str, int]
     id_types: dict[str, str]
     parts: tuple[_Part, ...]
@@ -69,6 +81,39 @@ class Tally:
             line.alias("line"),
             F.make_valid_utf8("text").alias("text"),
         )
+
+
+def classify_and_count(
+    source: RatingsSource,
+    min_rating: float | None = None,
+    max_rating: float | None = None,
+    *,
+    persist: bool = False,
+) -> tuple[ClassifiedRows, Tally]:
+    """Find and count the faults of all rows; a second time, with fields that span lines, if quotes do not close.
+
+    Parameters
+    ----------
+    persist : whether to cache what is known of rows of text, as parsing costs more than a cached copy; from Parquet,
+        reading again is as cheap
+
+    Raises
+    ------
+    ValueError
+        As `count_faults`.
+    """
+    classified = classify(source, min_rating, max_rating)
+    if persist and source.format not in ("parquet", "table"):
+        classified.known.persist()
+    try:
+        tally = count_faults(classified)
+        if UNCLOSED not in tally.faults or source.joined is None:
+            return classified, tally
+    except BaseException:
+        classified.known.unpersist()
+        raise
+    classified.known.unpersist()
+    return classify_and_count(source.with_joined_lines(), min_rating, max_rating, persist=persist)
 
 
 def count_faults(classified: ClassifiedRows) -> Tally:
@@ -103,7 +148,7 @@ def count_faults(classified: ClassifiedRows) -> Tally:
         raise ValueError(f"{source.name} has no ratings; give data with at least one row.")
     usable = [group for group in groups if group["fault"] == USABLE]
     types = {side: _narrowest(usable, side) if side in integer_sides else "string" for side in source.id_types}
-    return Tally(source, rows, counted.get(BLANK, 0), faults, types, parts)
+    return Tally(source, rows, counted.get(BLANK, 0), counted.get(SKIPPED, 0), faults, types, parts)
 
 
 def refuse_faults(classified: ClassifiedRows, tally: Tally) -> None:
@@ -120,15 +165,15 @@ def refuse_faults(classified: ClassifiedRows, tally: Tally) -> None:
     first = located.orderBy("file", "line").first()
     if first is None:
         raise RuntimeError(f"{tally.source.name} has changed while it was read: read it again.")
-    where = (
-        f"line {first['line']} of {first['file']}"
-        if tally.source.is_text
-        else f"row {first['line']} of {first['file']}"
-    )
+    where = f"{'row' if tally.source.format == 'parquet' else 'line'} {first['line']} of {first['file']}"
     reasons = ", ".join(f"{number:,} × {reason}" for reason, number in tally.faults.items())
     way_out = "correct or remove them, or set them aside with jobs/check_ratings.py --on-bad reject"
     if any(NO_INTEGER in reason for reason in tally.faults):
         way_out += ", or read ids as text with id_type string"
+    if any(NO_TEXT in reason for reason in tally.faults):
+        way_out += ", or name the encoding of the file with --encoding"
+    if UNCLOSED in tally.faults:
+        way_out += ", or take quotes as they are with --quote none"
     raise ValueError(
         f"{tally.faulty:,} of {tally.rows:,} rows of {tally.source.name} cannot be used ({reasons}); the first is "
         f"{'' if first['line'] is None else where + ', '}{first['text'][:_SHOWN_CHARACTERS]!r} ({first['reason']}): "

@@ -1,20 +1,23 @@
-"""Ratings as lines of text: which separator and header a file has, and its lines with their fields and numbers."""
+"""The layout of text files, found from their first lines: separator, header, names of the columns."""
 
-import csv
+import json
+import re
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from spark_mf.data.column_names import is_known
+from spark_mf.data.encodings import Encoding
+from spark_mf.data.files import FileHead
+from spark_mf.data.quotes import End, follow_quotes, joined_lines
+from spark_mf.data.separators import BLANKS, detect_separator, is_number, split_fields
 
-from spark_mf.data.files import FileHead, reader_of
-
-SEPARATORS = {"dat": "::", "tsv": "\t", "csv": ","}
 # The order of MovieLens' u.data and ratings.dat, which have no header.
 POSITIONS = ("user", "item", "rating", "timestamp")
+RATINGS, NETFLIX, MATRIX = LAYOUTS = ("ratings", "netflix", "matrix")
+# Java and Python read it alike.
+ITEM_LINE = r"^\s*(\d+):\s*$"
 
 # More fields than this make Spark's parser of lines give up, and the whole job with it.
-_MOST_FIELDS = 20_000
-_BROKEN = "broken"
+MOST_FIELDS = 20_000
 
 
 @dataclass(frozen=True)
@@ -23,128 +26,191 @@ class TextLayout:
 
     Attributes
     ----------
-    separator : str
-    names : of the columns
+    separator : str, or None for JSON lines
+    quote : bool
+        Whether fields may be quoted.
+    encoding : Encoding
+    kind : one of `LAYOUTS`
+    names : of the columns; those of a matrix that stand before its ratings
     header : the line that every file begins with, or None
-    sample : fields of the first rows, without those that have too few or too many
+    first_fields : the fields of the first line, whether it is a header or not
+    lines : the first lines of the first file that has more than a header, without it
     """
 
-    separator: str
+    separator: str | None
+    quote: bool
+    encoding: Encoding
+    kind: str
     names: list[str]
     header: str | None
-    sample: list[list[str]]
+    first_fields: list[str]
+    lines: list[str]
+
+    def may_span(self, read: list[str]) -> frozenset[int]:
+        """Numbers of the fields that may hold line ends: quoted ones of columns that are not read."""
+        if not self.quote or self.kind != RATINGS or self.separator is None:
+            return frozenset()
+        return frozenset(n for n, name in enumerate(self.names) if name not in read)
+
+    def sample(self, read: list[str]) -> list[dict[str, str]]:
+        """The first rows by the names of their columns, without those that have too few or too many fields."""
+        if self.separator is None:
+            return [_texts(row) for line in self.lines if (row := _json_object(line)) is not None]
+        lines = (("", line) for line in self.lines if not self.is_item_line(line))
+        records = joined_lines(lines, self.separator, len(self.names), self.may_span(read))
+        fields = [split_fields(text, self.separator, self.quote) for text, skipped in records if not skipped]
+        width = len(self.first_fields) if self.kind == MATRIX else len(self.names)
+        return [dict(zip(self.names, row, strict=False)) for row in fields if len(row) == width]
+
+    def is_item_line(self, line: str) -> bool:
+        """Whether a line names the item of those that follow it."""
+        return self.kind == NETFLIX and re.search(ITEM_LINE, line) is not None
 
 
-def text_format(first: FileHead) -> str:
-    """Which of `SEPARATORS` a file has, by its name and its first line.
+def json_layout(heads: list[FileHead], encoding: Encoding) -> TextLayout:
+    """The layout of JSON lines, whose columns are the keys of the first objects.
 
     Raises
     ------
     ValueError
-        If the first line has none of them.
+        If no line is a JSON object.
     """
-    line = _first_line(first)
-    name = first.path.removesuffix(".gz")
-    promised = [kind for kind in SEPARATORS if name.endswith("." + kind)]
-    for kind in [*promised, *SEPARATORS]:
-        if SEPARATORS[kind] in line:
-            return kind
-    raise ValueError(
-        f"The format of {first.path} is unknown, its first line is {line[:60]!r}: expected were fields "
-        f"separated by a comma, a tab or ::, or Parquet; give format, one of {', '.join(SEPARATORS)}, parquet."
-    )
+    lines = [line for head in heads for line in head.lines(encoding)]
+    names: dict[str, None] = {}
+    for line in lines:
+        names |= dict.fromkeys(_json_object(line) or ())
+    if not names:
+        raise ValueError(
+            f"{heads[0].path} must hold one JSON object a line, got {lines[0][:60]!r} as its first line. Write every "
+            "rating as an object on a line of its own."
+        )
+    return TextLayout(None, False, encoding, RATINGS, list(names), None, [], lines)
 
 
-def text_layout(heads: list[FileHead], separator: str, path: str) -> TextLayout:
-    """The layout of text files that begin with `heads`.
+def text_layout(
+    heads: list[FileHead],
+    path: str,
+    encoding: Encoding,
+    *,
+    separator: str | None,
+    quote: bool,
+    kind: str | None,
+    columns: tuple[str, ...],
+) -> TextLayout:
+    """The layout of separated text that begins with `heads`.
+
+    Parameters
+    ----------
+    separator, kind : None to find them
+    columns : names of the columns of text without a header, or of those before the ratings of a matrix; or none
 
     Raises
     ------
     ValueError
-        If a file has no rows, files are unlike, or the header repeats a name.
+        If a file has no rows, files are unlike, there is no separator, the header repeats a name, or there is neither
+        a header nor the names of the columns, and their number does not tell what they are.
     """
-    line = _first_line(heads[0])
-    first = _fields(line, separator)
-    header = not any(map(_is_number, first))
-    for other in heads[1:]:
-        begins = _first_line(other)
-        if begins != line if header else not any(map(_is_number, _fields(begins, separator))):
+    firsts = [first_line(head, encoding) for head in heads]
+    if kind is None:
+        kind = NETFLIX if re.search(ITEM_LINE, firsts[0]) else RATINGS
+    lines = [line for line in heads[0].lines(encoding) if kind != NETFLIX or not re.search(ITEM_LINE, line)]
+    if not lines:
+        raise ValueError(f"{heads[0].path} has nothing but the numbers of items: it holds no ratings.")
+    separator = separator or detect_separator(heads[0].path, lines, quote, 0 if kind == MATRIX else len(columns))
+    quote = quote and separator != BLANKS
+    first = split_fields(lines[0], separator, quote)
+    if len(first) > MOST_FIELDS:
+        raise ValueError(f"{heads[0].path} has {len(first)} columns; at most {MOST_FIELDS} can be read.")
+    if kind == MATRIX:
+        second = split_fields(lines[1], separator, quote) if len(lines) > 1 else []
+        header = _is_matrix_header(first, second, columns)
+    else:
+        header = kind == RATINGS and not columns and not any(map(is_number, first))
+    for head, begins in zip(heads[1:], firsts[1:], strict=True):
+        alike = begins == lines[0] if header else _is_row(begins, separator, quote, kind, columns)
+        if not alike:
             raise ValueError(
-                f"{path} holds unlike files, {heads[0].path} begins with {line[:60]!r} and {other.path} "
+                f"{path} holds unlike files, {heads[0].path} begins with {firsts[0][:60]!r} and {head.path} "
                 f"with {begins[:60]!r}: give the path of the ratings alone."
             )
-    if header:
-        names = [field or f"column{n}" for n, field in enumerate(first, start=1)]
-    else:
-        further = [f"column{n}" for n in range(len(POSITIONS) + 1, len(first) + 1)]
-        names = [*POSITIONS[: len(first)], *further]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"The header of {heads[0].path} repeats {', '.join(repeated)}: rename one of them.")
-    if len(names) > _MOST_FIELDS:
-        raise ValueError(f"{heads[0].path} has {len(names)} columns; at most {_MOST_FIELDS} can be read.")
-    filled = next((lines for head in heads if (lines := head.lines()[header:])), [])
-    rows = [fields for each in filled if len(fields := _fields(each, separator)) == len(names)]
-    return TextLayout(separator, names, line if header else None, rows)
+    names = _names(lines[0], separator, quote, header, kind, columns, heads[0].path)
+    filled = next((rows for head in heads if (rows := head.lines(encoding)[header:])), [])
+    return TextLayout(separator, quote, encoding, kind, names, lines[0] if header else None, first, filled)
 
 
-def read_lines(spark: SparkSession, path: str, layout: TextLayout) -> DataFrame:
-    """Every line of text files, blank or broken as it may be.
+def first_line(head: FileHead, encoding: Encoding) -> str:
+    """The first line of a file that is not blank.
 
-    Returns
-    -------
-    DataFrame
-        `text` string, the line; `file` string, the URI; `block` bigint, where the part of the file that one task
-        reads begins; `position` bigint, unique and ascending by one from line to line of a part; the booleans
-        `blank`, `header` (the line is the header's, wherever it stands) and `malformed` (too few or too many
-        fields); `fields` struct of strings field0, field1, …, null where there is nothing between separators
+    Raises
+    ------
+    ValueError
+        If there is none.
     """
-    read = reader_of(spark, path)
-    lines = read.text(path).select(
-        F.col("value").alias("text"),
-        F.col("_metadata.file_path").alias("file"),
-        F.col("_metadata.file_block_start").alias("block"),
-        F.monotonically_increasing_id().alias("position"),
-    )
-    text = F.col("text")
-    schema = ", ".join([*(f"field{n} string" for n in range(len(layout.names))), f"{_BROKEN} string"])
-    options = {
-        "sep": layout.separator,
-        "escape": '"',  # quotes in quotes are doubled, as RFC 4180 has it
-        "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": _BROKEN,
-        # Only selected fields would be counted otherwise.
-        "columnPruning": "false",
-    }
-    parsed = lines.withColumn("fields", F.from_csv(F.when(~_too_wide(text, layout.separator), text), schema, options))
-    return parsed.select(
-        "*",
-        (~text.rlike(r"\S")).alias("blank"),
-        (F.lit(False) if layout.header is None else text == layout.header).alias("header"),
-        (F.col("fields").isNull() | F.col(f"fields.{_BROKEN}").isNotNull()).alias("malformed"),
-    )
-
-
-def _too_wide(text: Column, separator: str) -> Column:
-    without = F.replace(text, F.lit(separator), F.lit(""))
-    return (F.octet_length(text) > _MOST_FIELDS) & (F.length(text) - F.length(without) > _MOST_FIELDS)
-
-
-def _first_line(head: FileHead) -> str:
-    lines = head.lines()
+    lines = head.lines(encoding)
     if not lines:
         raise ValueError(f"{head.path} has nothing but blank lines: it holds no ratings.")
     return lines[0]
 
 
-def _fields(line: str, separator: str) -> list[str]:
-    fields = next(csv.reader([line], delimiter=separator)) if len(separator) == 1 else line.split(separator)
-    return [field.strip() for field in fields]
+def _names(
+    line: str, separator: str, quote: bool, header: bool, kind: str, columns: tuple[str, ...], path: str
+) -> list[str]:
+    """The names of the columns, by the fields of the first line."""
+    first = split_fields(line, separator, quote)
+    if kind == MATRIX:
+        if len(first) <= len(columns):
+            raise ValueError(
+                f"{path} must have more than {len(columns)} columns, got {len(first)}. Name with --columns only those "
+                "before the ratings."
+            )
+        return list(columns)
+    if columns:
+        names = list(columns)
+        spans = quote and follow_quotes(line, separator)[0] is End.OPEN
+        if len(names) != len(first) and not (spans and len(first) < len(names)):
+            raise ValueError(
+                f"columns must name {len(first)} columns, as many as {path} has, got {len(names)}: "
+                f"{', '.join(names)}. Its first line is {first!r}."
+            )
+    elif header:
+        names = [field or f"column{n}" for n, field in enumerate(first, start=1)]
+    else:
+        positions = [name for name in POSITIONS if kind != NETFLIX or name != "item"]
+        if len(first) not in (len(positions) - 1, len(positions)):
+            raise ValueError(
+                f"{path} must have {len(positions) - 1} or {len(positions)} columns if it has no header "
+                f"({', '.join(positions)}), got {len(first)}. Name its columns in their order with --columns, or give "
+                "--layout matrix if each line holds the ratings of one user."
+            )
+        names = positions[: len(first)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"The header of {path} repeats {', '.join(repeated)}: rename one of them.")
+    return names
 
 
-def _is_number(field: str) -> bool:
+def _is_matrix_header(first: list[str], second: list[str], columns: tuple[str, ...]) -> bool:
+    """Whether the first line of a matrix names its items, by a text among the ratings or by its corner."""
+    if any(field and not is_number(field) for field in first[len(columns) :]):
+        return True
+    corner = zip(first[: len(columns)], second, strict=False)
+    return any(a in columns or is_known("user", a) or (not is_number(a) and is_number(b)) for a, b in corner)
+
+
+def _is_row(line: str, separator: str, quote: bool, kind: str, columns: tuple[str, ...]) -> bool:
+    """Whether a line can be the first of a file without a header."""
+    if kind == NETFLIX:
+        return re.search(ITEM_LINE, line) is not None
+    return bool(columns) or any(map(is_number, split_fields(line, separator, quote)))
+
+
+def _json_object(line: str) -> dict[str, object] | None:
     try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+        found = json.loads(line, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _texts(row: dict[str, object]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else "" for name, value in row.items()}

@@ -1,6 +1,5 @@
 """Ratings from a file to a clean folder: accepted and rejected rows apart, and a summary of both."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,6 @@ from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.report import aligned
 from spark_mf.experiments.stages import stage
 
-logger = logging.getLogger(__name__)
-
 REJECTED = "rejected"
 SUMMARY = "summary.md"
 CHECKED_FILES = (RATINGS, REJECTED, SUMMARY)
@@ -39,8 +36,8 @@ class CheckSettings(ReadSettings):
     ratings: str | None = setting(
         None,
         text(),
-        "ratings to read: a file, a folder of part files or a pattern; text separated by commas, tabs or '::', with or "
-        "without a header, each also gzipped, or Parquet",
+        "ratings to read: a file, a folder of part files or a pattern; separated text with or without a header, JSON "
+        "lines, each also gzipped, or Parquet",
         group=READ,
         positional=True,
     )
@@ -103,10 +100,7 @@ def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -
     require_apart(spark, settings.ratings, folder.path)
     options = settings.options(settings.timestamp_col, settings.split_col)
     with stage(f"checking {settings.ratings}", ticking=True):
-        clean = clean_ratings(spark, settings.ratings, options, settings.rules)
-    for note in clean.source.notes:
-        logger.info("%s", note)
-    return clean
+        return clean_ratings(spark, settings.ratings, options, settings.rules)
 
 
 def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRatings, folder: RatingsFolder) -> str:
@@ -150,6 +144,7 @@ def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
         ("rejected", f"{clean.rejected_rows:,}"),
         *((f"- {reason}", f"{number:,}") for reason, number in clean.reasons.items()),
         ("blank lines", f"{clean.blank_lines:,}"),
+        *([(clean.source.skipped_lines, f"{clean.skipped_lines:,}")] if clean.skipped_lines else []),
         ("repeated pairs of user and item", f"{clean.duplicates:,}"),
     ]
     for side, counts in (("user", clean.users), ("item", clean.items)):
@@ -201,6 +196,7 @@ def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping
         "rejected": clean.rejected_rows,
         "reasons": clean.reasons,
         "blank_lines": clean.blank_lines,
+        "skipped_lines": clean.skipped_lines,
         "duplicates": clean.duplicates,
         "users": vars(clean.users),
         "items": vars(clean.items),

@@ -155,10 +155,7 @@ def _generated(spark: SparkSession, settings: CompareSettings) -> DataFrame:
 
 def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFrame:
     with stage(f"reading {path}"):
-        found = read_ratings(spark, path, settings.options(settings.timestamp_col, settings.split_col))
-        for note in found.notes:
-            logger.info("%s", note)
-    return found.ratings
+        return read_ratings(spark, path, settings.options(settings.timestamp_col, settings.split_col)).ratings
 
 
 def _named(path: str) -> str:

@@ -1,6 +1,5 @@
 """Partitioning ratings as a job: read and checked, laid out in balanced blocks, written with a manifest."""
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -16,8 +15,6 @@ from spark_mf.experiments.read_settings import READ, ReadSettings
 from spark_mf.experiments.stages import stage
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.partitioning import BLOCKS, LAYOUT_CHOICES, partition_ratings
-
-logger = logging.getLogger(__name__)
 
 _BLOCKS = "blocks"
 _SPARK = "Spark"
@@ -82,10 +79,7 @@ def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *,
     require_apart(spark, settings.ratings, output)
     RatingsFolder(spark, output, overwrite=overwrite)
     with stage(f"reading and checking {settings.ratings}", ticking=True):
-        found = read_ratings(spark, settings.ratings, settings.options(split_col=settings.split_col))
-    for note in found.notes:
-        logger.info("%s", note)
-    return found.ratings
+        return read_ratings(spark, settings.ratings, settings.options(split_col=settings.split_col)).ratings
 
 
 def partition(

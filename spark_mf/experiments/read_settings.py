@@ -1,11 +1,28 @@
 """The settings of every job that reads ratings: how files are told apart, and which column holds what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from spark_mf.data.sources import FORMATS, ID_TYPES, ReadOptions
-from spark_mf.experiments.config import one_of, setting, text
+from spark_mf.data.encodings import find_encoding
+from spark_mf.data.separators import ALLOWED, parse_separator
+from spark_mf.data.sources import FORMATS, ID_TYPES, QUOTES, ReadOptions
+from spark_mf.data.text import LAYOUTS
+from spark_mf.experiments.config import Kind, one_of, real, setting, several, text
 
 READ = "data: what is read"
+
+
+def _accepts_separator(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_separator(value))
+    except ValueError:
+        return False
+
+
+def _accepts_encoding(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(find_encoding(value))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +31,44 @@ class ReadSettings:
 
     format: str | None = setting(
         None, one_of(*FORMATS), "format of RATINGS, where its name and first lines do not tell", group=READ
+    )
+    separator: str | None = setting(
+        None,
+        Kind(ALLOWED, str, _accepts_separator),
+        "separator of fields, where it is not found: a character such as ';', or ::, tab, or blank for runs of blanks",
+        group=READ,
+    )
+    encoding: str | None = setting(
+        None,
+        Kind("UTF-8 or an encoding of one byte a character, such as ISO-8859-1", str, _accepts_encoding),
+        "encoding of text, where it is not UTF-8: ISO-8859-1, windows-1252 or another of one byte a character",
+        group=READ,
+    )
+    quote: str = setting(
+        "double",
+        one_of(*QUOTES),
+        "double if fields may be in double quotes, none if quotes are characters like others",
+        group=READ,
+    )
+    layout: str | None = setting(
+        None,
+        one_of(*LAYOUTS),
+        "ratings: one a line; netflix: a line such as 17: before the lines of item 17; matrix: the ratings of one user "
+        "a line; by default, netflix or ratings as the first line tells",
+        group=READ,
+    )
+    columns: tuple[str, ...] | None = setting(
+        None,
+        several(text(), "a list of different names"),
+        "names of the columns of a file without a header, in their order, such as item,user,rating,timestamp (by "
+        "default user,item,rating,timestamp); of a matrix, of the columns before the ratings",
+        group=READ,
+    )
+    missing: float | None = setting(
+        None,
+        real("a number", lambda value: True),
+        "number that means no rating in a matrix, such as 99",
+        group=READ,
     )
     user_col: str | None = setting(None, text(), "column of user ids, where it is not guessed", group=READ)
     item_col: str | None = setting(None, text(), "column of item ids, where it is not guessed", group=READ)
@@ -27,6 +82,5 @@ class ReadSettings:
 
     def options(self, timestamp_col: str | None = None, split_col: str | None = None) -> ReadOptions:
         """The settings as `spark_mf.data` takes them."""
-        return ReadOptions(
-            self.format, self.user_col, self.item_col, self.rating_col, timestamp_col, split_col, self.id_type
-        )
+        given = {each.name: getattr(self, each.name) for each in fields(ReadSettings)}
+        return ReadOptions(**given, timestamp_col=timestamp_col, split_col=split_col)

@@ -16,12 +16,17 @@ NOTHING = {"user": None, "item": None, "rating": None, "timestamp": None}
         ("USER-ID ISBN Book-Rating", "USER-ID ISBN Book-Rating"),
         ("ts value product_id uid price", "uid product_id value ts"),
         ("user item stars date", "user item stars date"),
+        (
+            "user_id:token item_id:token rating:float timestamp:float",
+            "user_id:token item_id:token rating:float timestamp:float",
+        ),
+        ("a:token_seq iid:token UID:TOKEN rating:float ts:float", "UID:TOKEN iid:token rating:float ts:float"),
     ],
 )
 def test_known_names(present, expected):
     columns, notes = choose_columns(present.split(), NOTHING, "x.csv")
     assert list(columns.values()) == expected.split()
-    assert notes[0] == f"user column: {expected.split()[0]} (guessed)"
+    assert notes[0] == f"user column: {expected.split()[0]} (guessed from its name)"
     assert len(notes) == 4
 
 

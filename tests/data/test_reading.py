@@ -47,9 +47,10 @@ def test_text_formats(spark, tmp_path, name, content, expected):
     assert found.ratings.schema.simpleString() == "struct<user:int,item:int,rating:float,timestamp:bigint>"
     if "userId" in content:
         assert found.columns == dict(zip(["user", "item", "rating", "timestamp"], HEADER, strict=True))
-        assert "user column: userId (guessed)" in found.notes
+        assert "user column: userId (guessed from its name)" in found.notes
     else:
-        assert "header: none, columns go by position" in found.notes
+        assert "header: none, columns go by position (--columns names them otherwise)" in found.notes
+        assert "item column: column 2 (by position)" in found.notes
 
 
 def test_parquet_file_and_folders(spark, tmp_path):
@@ -76,9 +77,12 @@ def test_options_override_the_guesses(spark, tmp_path):
     assert rows(found) == [(2, 3, 4.0)]
     assert found.notes == [
         "format: tab-separated text (as asked)",
+        "encoding: UTF-8 (by default)",
+        "quotes: double",
+        "layout: ratings, one a line (by default)",
         "header: the first line",
         "user column: uid (as asked)",
-        "item column: item (guessed)",
+        "item column: item (guessed from its name)",
         "rating column: value,x (as asked)",
         "timestamp column: none (there is none)",
         "user ids: integers (guessed)",
@@ -133,9 +137,13 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
         ("a.csv", b"", "a.csv is empty: it holds no file with any ratings."),
         ("a.csv", b"\n \n", "a.csv has nothing but blank lines: it holds no ratings."),
         ("a.csv", b"user,item,rating\n", "a.csv has no ratings; give data with at least one row."),
-        ("a.txt", b"one two three\n", "is unknown, its first line is 'one two three': expected were fields"),
-        ("a.csv", b"\x00\x01,\xff\n", "is not UTF-8 text; it begins with "),
-        ("a.csv", "user,item,rating\n1,2,3\n".encode("utf-16"), "is not UTF-8 text; it begins with "),
+        (
+            "a.txt",
+            b"one two three\n",
+            "blanks, got 'one two three' as its first line. Name another",
+        ),
+        ("a.csv", b"\x00\x01,\xff\n", "must be text or Parquet, got a file that begins with "),
+        ("a.csv", "user,item,rating\n1,2,3\n".encode("utf-16"), "Convert it to UTF-8 if it is text of another"),
         ("a.csv", b"x" * 70_000 + b"\n", "begins with a line of over 65536 bytes: it holds no ratings."),
         ("a.csv", b"1," * 20_000 + b"1", "has 20001 columns; at most 20000 can be read."),
         ("a.zip", b"PK\x03\x04abc", "a.zip is a zip archive, which Spark cannot read: unpack it first."),
@@ -149,7 +157,14 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
         ),
         ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet: "),
         ("a.csv", b"user,item,user\n1,2,3\n", "repeats user: rename one of them."),
-        ("a.csv", b"1,2\n", "none has a known name for the rating column: name it with rating_col."),
+        (
+            "a.csv",
+            b"1,2\n",
+            "must have 3 or 4 columns if it has no header (user, item, rating, time",
+        ),
+        ("a.csv", b"caf\xe9,item,rating\n", "Name its encoding with --encoding, such as ISO-8859-1 or windows-1252."),
+        ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object a line, got '[{"),
+        ("a.csv", b"1:\n2:\n", "has nothing but the numbers of items: it holds no ratings."),
     ],
 )
 def test_unreadable_files(spark, tmp_path, name, data, message):
@@ -201,8 +216,8 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
 
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
-    with pytest.raises(ValueError, match="format is 'json'; give one of csv, tsv, dat, parquet, or None to guess"):
-        read_ratings(spark, path, ReadOptions(format="json"))
+    with pytest.raises(ValueError, match="format is 'xml'; give one of dat, tsv, csv, json, parquet, or None to guess"):
+        read_ratings(spark, path, ReadOptions(format="xml"))
     with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
         read_ratings(spark, path, ReadOptions(format="parquet"))
 

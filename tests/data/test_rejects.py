@@ -31,7 +31,7 @@ INTEGERS = [
     (" \t", None),
     ("2,30", "it has too few or too many fields"),
     ("2,30,4,103,9", "it has too few or too many fields"),
-    ('2,"30,4,103', "it has too few or too many fields"),
+    ('2,"30,4,103', "its quotes do not close"),
     ("userId,movieId,rating,timestamp", "it repeats the header"),
     ("UserId,movieId,rating,timestamp", "userId is no integer of at most 64 bits"),
     (",30,4,103", "userId is missing"),

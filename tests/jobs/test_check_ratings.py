@@ -100,6 +100,40 @@ def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path,
     assert expected.items() <= cells.items()
 
 
+def test_what_was_understood_is_said_before_any_work(job, spark, tmp_path, capsys, monkeypatch):
+    """Even when nothing can be counted."""
+    (tmp_path / "a.txt").write_bytes("10|1|caf\xe9|3\n20|2|x|4\n".encode("latin-1"))
+    options = ["--separator", "|", "--encoding", "latin-1", "--columns", "item,user,name,rating"]
+    with monkeypatch.context() as patch:
+        patch.setattr("spark_mf.data.tally.count_faults", lambda classified: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            job.main([str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), *options])
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:12] == [
+        "format: text separated by | (as asked)",
+        "encoding: latin-1 (as asked)",
+        "quotes: double",
+        "layout: ratings, one a line (by default)",
+        "header: none, columns go by --columns",
+        "user column: user (column 2, as --columns has it)",
+        "item column: item (column 1, as --columns has it)",
+        "rating column: rating (column 4, as --columns has it)",
+        "timestamp column: none (there is none)",
+        "user ids: integers (guessed)",
+        "item ids: integers (guessed)",
+    ]
+    assert job.main([str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), *options]) == 0
+    assert sorted(map(tuple, read_ratings(spark, tmp_path / "out").ratings.collect())) == [(1, 10, 3.0), (2, 20, 4.0)]
+
+
+def test_lines_inside_quotes_are_in_the_summary(job, tmp_path, capsys):
+    (tmp_path / "a.csv").write_text('user,item,rating,review\n1,2,5,"My list:\n7,8,1,boring\n9,9,2,bad"\n2,2,4,fine\n')
+    assert job.main([str(tmp_path / "a.csv"), "--output", str(tmp_path / "out")]) == 0
+    table = "".join(capsys.readouterr().out.split())
+    assert "|rowsin|2|" in table
+    assert "|linesinsidequotedfields|2|" in table
+
+
 def test_parquet_and_the_output_of_a_job_are_read_too(job, spark, finished, tmp_path, capsys):
     assert job.main([str(finished), "--output", str(tmp_path / "out"), "--min-user-ratings", "2"]) == 0
     assert read_ratings(spark, tmp_path / "out").rows == 2
@@ -166,6 +200,11 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--id-type", "uuid"], "--id-type is 'uuid'; it must be one of auto, integer, string"),
+        (["--separator", "ab"], "--separator is 'ab'; it must be one character that is no letter, digit, quote,"),
+        (["--encoding", "utf-16"], "--encoding is 'utf-16'; it must be UTF-8 or an encoding of one byte a character"),
+        (["--layout", "wide"], "--layout is 'wide'; it must be one of ratings, netflix, matrix"),
+        (["--columns", "item,item"], "--columns is ['item', 'item']; it must be a list of different names"),
+        (["x.csv", "--missing", "99"], "missing must be given with layout matrix only, got 99."),
         (["--on-bad", "skip"], "--on-bad is 'skip'; it must be one of fail, reject"),
         (["--min-user-ratings", "0"], "--min-user-ratings is 0; it must be a whole number of at least 1"),
         (["--min-rating", "6", "--max-rating", "5"], "min_rating is 6, above max_rating, 5: exchange them."),
