@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import IntegralType, NumericType, StringType
+from pyspark.sql.types import NumericType, StringType
 
 from spark_mf.data.column_names import choose_columns
 from spark_mf.data.columns import quoted, require_classic
 from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason
 from spark_mf.data.folders import ratings_path
+from spark_mf.data.parquet import read_parquet
 from spark_mf.data.splitting import SPLIT
 from spark_mf.data.text import SEPARATORS, TextLayout, read_lines, text_format, text_layout
+from spark_mf.data.time_choice import TimeColumn
+from spark_mf.data.time_formats import require_pattern, require_time_format
 
 FORMATS = ("csv", "tsv", "dat", "parquet")
 ID_TYPES = ("auto", "integer", "string")
@@ -38,11 +41,14 @@ class ReadOptions:
     ----------
     format : one of `FORMATS`, or None to guess it from the name and the first bytes
     user_col, item_col, rating_col, timestamp_col : names of columns, or None to guess them from usual names.
-        Text without a header has the columns user, item, rating, timestamp, column5, … in this order.
+        Text without a header has the columns user, item, rating, timestamp, column5, … in this order. With "" for
+        timestamp_col no times are read.
     split_col : name of a column that says which rows are for training and which for the test, or None for none
     id_type : "integer", "string", or "auto", which decides for users and items separately: by the type of a column,
         and in text by its first ids, which are strings if one begins with a zero or a plus sign, as in 007, or fewer
-        than half are integers of at most 64 bits
+        than half are integers of at most 64 bits; 12.0 is the integer 12
+    time_format : one of `spark_mf.data.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or None to
+        find the format in the whole column, which must leave no doubt
     """
 
     format: str | None = None
@@ -52,16 +58,19 @@ class ReadOptions:
     timestamp_col: str | None = None
     split_col: str | None = None
     id_type: str = "auto"
+    time_format: str | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise ValueError(f"format is {self.format!r}; give one of {', '.join(FORMATS)}, or None to guess.")
         if self.id_type not in ID_TYPES:
             raise ValueError(f"id_type is {self.id_type!r}; give one of {', '.join(ID_TYPES)}.")
+        require_time_format(self.time_format)
 
     def asked(self) -> dict[str, str | None]:
         """Role → the column that was named for it, None where it is to be guessed; a split is never guessed."""
-        asked = {role: getattr(self, f"{role}_col") for role in ("user", "item", "rating", "timestamp")}
+        roles = ["user", "item", "rating"] if self.timestamp_col == "" else ["user", "item", "rating", "timestamp"]
+        asked = {role: getattr(self, f"{role}_col") for role in roles}
         return asked if self.split_col is None else {**asked, "split": self.split_col}
 
 
@@ -80,6 +89,7 @@ class RatingsSource:
     columns : role → name of the column
     id_types : "integer" or "string" of user and item
     notes : sentences that say what was guessed
+    time_format : that was asked for, or None
     """
 
     name: str
@@ -89,7 +99,7 @@ class RatingsSource:
     id_types: dict[str, str]
     notes: list[str]
     has_header: bool = False
-    has_integer_times: bool = False
+    time_format: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -98,6 +108,13 @@ class RatingsSource:
     @property
     def has_times(self) -> bool:
         return "timestamp" in self.columns
+
+    @property
+    def times(self) -> TimeColumn:
+        """The column of times as it was found, of sources that have times."""
+        kind = self.rows.schema["timestamp"].dataType
+        called = f"column {self.columns['timestamp']} of {self.name}"
+        return TimeColumn(F.col("timestamp"), kind, self.time_format, called)
 
     @property
     def extras(self) -> list[str]:
@@ -135,6 +152,7 @@ def open_ratings(
     ValueError
         If the format or a column is unknown, or of a type that cannot hold what it should.
     """
+    require_pattern(spark, options.time_format)
     if isinstance(ratings, (str, os.PathLike)):
         return _open_files(spark, os.fspath(ratings), options)
     require_classic(ratings)
@@ -151,7 +169,7 @@ def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> Ratings
     if found != "parquet":
         return _open_text(spark, path, found, text_layout(heads, SEPARATORS[found], path), options, notes)
     try:
-        frame = spark.read.parquet(path)
+        frame = read_parquet(spark, path)
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}; fetch or write it again.") from error
     place = {"file": F.col("_metadata.file_path"), "offset": F.col("_metadata.row_index")}
@@ -167,7 +185,6 @@ def _open_text(
     for side in ("user", "item"):
         ids = [fields[number[side]] for fields in layout.sample]
         id_types[side] = _type_of_text_ids(ids) if options.id_type == "auto" else options.id_type
-    times = [fields[number["timestamp"]] for fields in layout.sample] if "timestamp" in columns else []
     lines = read_lines(spark, path, layout)
     fields = [F.col(f"fields.field{n}").alias(role) for role, n in number.items()]
     return RatingsSource(
@@ -185,7 +202,7 @@ def _open_text(
             *_further_notes(layout.names, id_types, options),
         ],
         has_header=layout.header is not None,
-        has_integer_times=next((time.isdigit() for time in times if time), False),
+        time_format=options.time_format,
     )
 
 
@@ -218,16 +235,18 @@ def _open_table(
         F.monotonically_increasing_id().alias("position"),
         F.to_json(F.struct(*map(quoted, frame.columns)), {"ignoreNullFields": "false"}).alias("text"),
     )
-    times = frame.schema[columns["timestamp"]].dataType if "timestamp" in columns else None
-    return RatingsSource(
+    source = RatingsSource(
         name,
         format,
         rows,
         columns,
         id_types,
         [*notes, *chosen, *_further_notes(frame.columns, id_types, options)],
-        has_integer_times=isinstance(times, IntegralType),
+        time_format=options.time_format,
     )
+    if source.has_times:
+        _ = source.times.formats  # refuses what cannot be times
+    return source
 
 
 def _resolved(spark: SparkSession, path: str) -> str:
@@ -257,7 +276,8 @@ def _type_of_text_ids(ids: list[str]) -> str:
     given = [each for each in ids if each]
     if any(re.match(r"[+]|-?0\d", each) for each in given):
         return "string"
-    integers = sum(bool(re.fullmatch(r"-?[0-9]{1,19}", each)) and -(2**63) <= int(each) < 2**63 for each in given)
+    whole = [each.partition(".")[0] for each in given if re.fullmatch(r"-?[0-9]{1,19}(\.0+)?", each)]
+    integers = sum(-(2**63) <= int(each) < 2**63 for each in whole)
     return "string" if 2 * integers < len(given) else "integer"
 
 

@@ -155,7 +155,8 @@ def _generated(spark: SparkSession, settings: CompareSettings) -> DataFrame:
 
 def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFrame:
     with stage(f"reading {path}"):
-        found = read_ratings(spark, path, settings.options(settings.timestamp_col, settings.split_col))
+        timestamp_col = settings.timestamp_col if settings.needs_times else ""
+        found = read_ratings(spark, path, settings.options(timestamp_col, settings.split_col))
         for note in found.notes:
             logger.info("%s", note)
     return found.ratings

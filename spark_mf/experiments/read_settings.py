@@ -1,11 +1,18 @@
 """The settings of every job that reads ratings: how files are told apart, and which column holds what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spark_mf.data.sources import FORMATS, ID_TYPES, ReadOptions
-from spark_mf.experiments.config import one_of, setting, text
+from spark_mf.data.time_formats import TIME_FORMATS
+from spark_mf.experiments.config import Kind, one_of, setting, text
 
 READ = "data: what is read"
+
+_TIME_FORMAT = Kind(
+    f"one of {', '.join(TIME_FORMATS)} or a datetime pattern with a year, such as dd.MM.yyyy",
+    str,
+    lambda value: isinstance(value, str) and (value in TIME_FORMATS or "y" in value),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +32,25 @@ class ReadSettings:
         group=READ,
     )
 
-    def options(self, timestamp_col: str | None = None, split_col: str | None = None) -> ReadOptions:
-        """The settings as `spark_mf.data` takes them."""
+    def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
+        """The settings as `spark_mf.data` takes them; by default without times, which a job may have no use for."""
         return ReadOptions(
             self.format, self.user_col, self.item_col, self.rating_col, timestamp_col, split_col, self.id_type
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedReadSettings(ReadSettings):
+    """The settings of jobs that read times too."""
+
+    time_format: str | None = setting(
+        None,
+        _TIME_FORMAT,
+        f"format of the times, where not all of them together tell: one of {', '.join(TIME_FORMATS)}, or a pattern of "
+        "Spark's (Java's) such as dd.MM.yyyy or 'M/d/yyyy H:mm'",
+        group=READ,
+    )
+
+    def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
+        """The settings as `spark_mf.data` takes them."""
+        return replace(super().options(timestamp_col, split_col), time_format=self.time_format)
