@@ -128,8 +128,8 @@ def clean_ratings(
         classified, tally = classify_and_count(source, rules.min_rating, rules.max_rating, persist=True)
         try:
             if rules.on_bad == "fail":
-                refuse_faults(classified, tally)
-            return _Cleaning(classified, tally, rules).run()
+                refuse_faults(tally)
+            return _Cleaning(tally, classified.known, rules).run()
         except BaseException:
             classified.known.unpersist()
             raise
@@ -145,13 +145,14 @@ def typed(ratings: DataFrame, tally: Tally) -> DataFrame:
 class _Cleaning:
     """The steps that follow the look at single rows: duplicates, then too few ratings."""
 
-    def __init__(self, classified: ClassifiedRows, tally: Tally, rules: CheckRules) -> None:
-        self.classified, self.tally, self.rules, self.source = classified, tally, rules, classified.source
-        self.accepted = classified.usable()
+    def __init__(self, tally: Tally, cached: DataFrame, rules: CheckRules) -> None:
+        self.tally, self.rules, self.source = tally, rules, tally.source
+        self.classified: ClassifiedRows = tally.classified
+        self.accepted = self.classified.usable()
         self.rejected: list[DataFrame] = []
         self.reasons = dict(tally.faults)
         self.duplicates = 0
-        self.cached: list[Survey | DataFrame] = [classified.known]
+        self.cached: list[Survey | DataFrame] = [cached]
 
     def run(self) -> CleanRatings:
         """Take the steps, and count what they left independently of what they rejected."""

@@ -16,12 +16,11 @@ def repeated_rows(usable: DataFrame, suspects: DataFrame, source: RatingsSource,
     """The rows whose user and item another row has too, each with what becomes of it. Lazy.
 
     The last row of a pair is the one with the latest timestamp; where that does not decide, the last in the order of
-    files and lines. It stays, with the pair's rating. Timestamps that are text are compared as text, which is right
-    for ISO dates.
+    files and lines; a row without a timestamp comes before all that have one. It stays, with the pair's rating.
 
     Parameters
     ----------
-    usable : DataFrame, as `ClassifiedRows.usable`
+    usable : DataFrame, as `ClassifiedRows.usable` of rows whose times can be compared (`ClassifiedRows.with_times`)
     suspects : DataFrame of `position`; some of them may be unlike all others
     duplicates : one of `DUPLICATES`
 

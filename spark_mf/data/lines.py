@@ -22,11 +22,15 @@ def read_lines(spark: SparkSession, path: str, encoding: Encoding) -> DataFrame:
         `text` string, the line; `file` string, the URI; `block` bigint, where the part of the file that one task
         reads begins; `position` bigint, unique and ascending by one from line to line of a part
     """
-    return reader_of(spark, path).text(path).select(
-        encoding.decoded(F.col("value")).alias("text"),
-        F.col("_metadata.file_path").alias("file"),
-        F.col("_metadata.file_block_start").alias("block"),
-        F.monotonically_increasing_id().alias("position"),
+    return (
+        reader_of(spark, path)
+        .text(path)
+        .select(
+            encoding.decoded(F.col("value")).alias("text"),
+            F.col("_metadata.file_path").alias("file"),
+            F.col("_metadata.file_block_start").alias("block"),
+            F.monotonically_increasing_id().alias("position"),
+        )
     )
 
 

@@ -20,7 +20,8 @@ class RatingsInput:
     ----------
     ratings : DataFrame
         user and item int, bigint or string, rating float and, where there is one, timestamp: bigint if it is an
-        integer, else as it was found; and, where it was asked for, split, as it was found.  Not cached.
+        integer, date or timestamp as it was found, else timestamp; and, where it was asked for, split, as it was
+        found.  Not cached.
     format : one of `FORMATS`
     columns : role (user, item, rating, timestamp, split) → name of the column in the file
     rows : number of ratings
@@ -50,10 +51,11 @@ def read_ratings(spark: SparkSession, path: str | os.PathLike[str], options: Rea
     FileNotFoundError, PermissionError
         If there is nothing to read or it may not be read.
     ValueError
-        If the format or a column is unknown, or any row cannot be used.
+        If the format or a column is unknown, the times are of several formats or may be, or any row cannot be used.
     """
     source = open_ratings(spark, path, options or ReadOptions())
     with source.readable():
-        classified, tally = classify_and_count(source)
-        refuse_faults(classified, tally)
-    return RatingsInput(typed(classified.usable(), tally), source.format, source.columns, tally.rows, source.notes)
+        _, tally = classify_and_count(source)
+        refuse_faults(tally)
+    ratings = typed(tally.classified.usable(), tally)
+    return RatingsInput(ratings, source.format, source.columns, tally.rows, tally.source.notes)

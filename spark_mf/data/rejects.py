@@ -1,13 +1,14 @@
 """Why a row of ratings cannot be used: its first fault, and its place and text for `rejected/`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
-from spark_mf.data.columns import whole_ids
+from spark_mf.data.columns import whole_ids, whole_text
 from spark_mf.data.sources import RatingsSource
+from spark_mf.data.time_formats import WHOLE, described
 
 # Values of `fault` that are no places in `ClassifiedRows.reasons`, which count from 1.
 BLANK = -1
@@ -20,6 +21,7 @@ OUT_OF_RANGE = "is out of range"
 NOT_FINITE = "is not finite"
 NO_TEXT = "is not UTF-8"
 NO_INTEGER = "is no integer of at most 64 bits"
+NO_TIME = "is no time ({})"
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class ClassifiedRows:
     Attributes
     ----------
     rows : DataFrame of `user` and `item` bigint or string, `rating` float and perhaps `timestamp` and `split`, null
-        where they cannot be used; `fault` int, `USABLE`, `BLANK`, `SKIPPED` or a reason's number; and the place and
-        text of `RatingsSource.rows`
+        where they cannot be used, times as they were found until `with_times`; `fault` int, `USABLE`, `BLANK`,
+        `SKIPPED` or a reason's number; and the place and text of `RatingsSource.rows`
     known : DataFrame, `rows` without the text
     reasons : the first is number 1
     """
@@ -41,6 +43,29 @@ class ClassifiedRows:
     rows: DataFrame
     known: DataFrame
     reasons: tuple[str, ...]
+
+    def with_times(self, format: str, unreadable: int, note: str) -> "ClassifiedRows":
+        """The same rows with times that can be compared; where the format does not read one, the row is faulty.
+
+        Parameters
+        ----------
+        format : of all times, as `spark_mf.data.time_formats` has them
+        unreadable : rows without another fault whose time the format does not read
+        note : what is said of the format
+        """
+        times = self.source.times
+        columns = {"timestamp": times.value(format)}
+        name = self.source.columns["timestamp"]
+        reasons = (
+            *self.reasons,
+            f"{name} " + ("is no integer" if format == WHOLE else NO_TIME.format(described(format))),
+        )
+        if unreadable:
+            is_wrong = (F.col("fault") == USABLE) & times.given() & columns["timestamp"].isNull()
+            columns["fault"] = F.when(is_wrong, len(reasons)).otherwise(F.col("fault"))
+        rows, known = (each.withColumns(columns) for each in (self.rows, self.known))
+        source = replace(self.source, notes=[*self.source.notes, note])
+        return replace(self, source=source, rows=rows, known=known, reasons=reasons)
 
     def usable(self) -> DataFrame:
         """The rows without a fault, without their text."""
@@ -60,8 +85,8 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
     """Find each row's first fault. Lazy; one pass without a shuffle.
 
     A row is usable if its line has all fields, its ids are integers of at most 64 bits (or any text, where ids are
-    strings), its rating is finite as a float32 and between the bounds, and its timestamp, if timestamps are integers,
-    is one or missing. Text that spells a number is as good as the number.
+    strings), and its rating is finite as a float32 and between the bounds. Text that spells a number is as good as the
+    number. Times are left as they are, as only all of them tell their format: see `ClassifiedRows.with_times`.
     """
     names = source.columns
     faults: list[tuple[str, Column]] = [
@@ -86,10 +111,6 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
     ]
     if source.has_times:
         converted["timestamp"] = F.col("timestamp")
-        if source.has_integer_times:
-            converted["timestamp"] = _integer(source, "timestamp")
-            wrong = ~_is_missing(source, "timestamp") & converted["timestamp"].isNull()
-            faults.append((f"{names['timestamp']} is no integer", wrong))
     if "split" in names:
         converted["split"] = F.col("split")
     # As float32, like the ratings: 0.1 must not be below the bound 0.1.
@@ -127,7 +148,7 @@ def _is_missing(source: RatingsSource, role: str) -> Column:
 def _integer(source: RatingsSource, role: str) -> Column:
     """As bigint, null where the value is not an integer of at most 64 bits."""
     column = F.col(role)
-    return column.try_cast("bigint") if _is_text(source, role) else whole_ids(column, source.rows.schema[role].dataType)
+    return whole_text(column) if _is_text(source, role) else whole_ids(column, source.rows.schema[role].dataType)
 
 
 def _string(source: RatingsSource, side: str) -> Column:

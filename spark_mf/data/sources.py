@@ -9,20 +9,23 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import IntegralType, NumericType, StringType
+from pyspark.sql.types import NumericType, StringType
 
 from spark_mf.data.column_names import choose_columns
 from spark_mf.data.columns import quoted, require_classic
 from spark_mf.data.encodings import find_encoding
-from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason, reader_of
+from spark_mf.data.files import JVM_ERRORS, FileHead, file_heads, java_reason
 from spark_mf.data.folders import ratings_path
 from spark_mf.data.layout_notes import format_note, layout_notes, why_named
 from spark_mf.data.lines import parse_lines, read_lines
 from spark_mf.data.matrix import item_names, read_matrix, user_column
+from spark_mf.data.parquet import read_parquet
 from spark_mf.data.quotes import join_in_files
 from spark_mf.data.separators import SEPARATORS, describe, format_of, parse_separator
 from spark_mf.data.splitting import SPLIT
 from spark_mf.data.text import LAYOUTS, MATRIX, NETFLIX, TextLayout, first_line, json_layout, text_layout
+from spark_mf.data.time_choice import TimeColumn
+from spark_mf.data.time_formats import require_pattern, require_time_format
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +51,12 @@ class ReadOptions:
     Attributes
     ----------
     format : one of `FORMATS`, or None to guess it from the name and the first lines
-    user_col, item_col, rating_col, timestamp_col : names of columns, or None to guess them from usual names
+    user_col, item_col, rating_col, timestamp_col : names of columns, or None to guess them from usual names. With ""
+        for timestamp_col no times are read.
     split_col : name of a column that says which rows are for training and which for the test, or None for none
     id_type : "integer", "string", or "auto", which decides for users and items separately: by the type of a column,
         and in text by its first ids, which are strings if one begins with a zero or a plus sign, as in 007, or fewer
-        than half are integers of at most 64 bits
+        than half are integers of at most 64 bits; 12.0 is the integer 12
     separator : of the fields of text: one character, "::", "tab" (or "\\t"), "blank" for runs of blanks and tabs, or
         None to find it
     encoding : of text: UTF-8, or one of one byte a character, such as ISO-8859-1 or windows-1252; None for UTF-8
@@ -63,6 +67,8 @@ class ReadOptions:
     columns : names of the columns of text without a header, in their order, by default user, item, rating and perhaps
         timestamp; of a matrix, those of the columns before its ratings, by default none
     missing : the number that stands in a matrix where there is no rating, besides nothing at all
+    time_format : one of `spark_mf.data.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or None to
+        find the format in the whole column, which must leave no doubt
     """
 
     format: str | None = None
@@ -78,6 +84,7 @@ class ReadOptions:
     layout: str | None = None
     columns: tuple[str, ...] | None = None
     missing: float | None = None
+    time_format: str | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
@@ -101,10 +108,12 @@ class ReadOptions:
                     )
         if self.missing is not None and self.layout != MATRIX:
             raise ValueError(f"missing must be given with layout matrix only, got {self.missing:g}.")
+        require_time_format(self.time_format)
 
     def asked(self) -> dict[str, str | None]:
         """Role → the column that was named for it, None where it is to be guessed; a split is never guessed."""
-        asked = {role: getattr(self, f"{role}_col") for role in ("user", "item", "rating", "timestamp")}
+        roles = ["user", "item", "rating"] if self.timestamp_col == "" else ["user", "item", "rating", "timestamp"]
+        asked = {role: getattr(self, f"{role}_col") for role in roles}
         return asked if self.split_col is None else {**asked, "split": self.split_col}
 
 
@@ -125,6 +134,7 @@ class RatingsSource:
     notes : sentences that say what was guessed
     skipped_lines : what the rows are called that are skipped
     joined : the rows when quoted fields that span lines are read as such, which is slower; None where none may
+    time_format : that was asked for, or None
     """
 
     name: str
@@ -134,9 +144,9 @@ class RatingsSource:
     id_types: dict[str, str]
     notes: list[str]
     has_header: bool = False
-    has_integer_times: bool = False
     skipped_lines: str = "lines inside quoted fields"
     joined: DataFrame | None = None
+    time_format: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -151,6 +161,13 @@ class RatingsSource:
     @property
     def has_times(self) -> bool:
         return "timestamp" in self.columns
+
+    @property
+    def times(self) -> TimeColumn:
+        """The column of times as it was found, of sources that have times."""
+        kind = self.rows.schema["timestamp"].dataType
+        called = f"column {self.columns['timestamp']} of {self.name}"
+        return TimeColumn(F.col("timestamp"), kind, self.time_format, called)
 
     @property
     def extras(self) -> list[str]:
@@ -188,6 +205,7 @@ def open_ratings(
     ValueError
         If the format or a column is unknown, or of a type that cannot hold what it should.
     """
+    require_pattern(spark, options.time_format)
     if isinstance(ratings, (str, os.PathLike)):
         source = _open_files(spark, os.fspath(ratings), options)
     else:
@@ -207,7 +225,7 @@ def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> Ratings
     if not heads[0].head.startswith(_PARQUET):
         return _open_text(spark, path, _layout(heads, path, options), options)
     try:
-        frame = reader_of(spark, path).parquet(path)
+        frame = read_parquet(spark, path)
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}; fetch or write it again.") from error
     place = {"file": F.col("_metadata.file_path"), "offset": F.col("_metadata.row_index")}
@@ -248,7 +266,6 @@ def _open_text(spark: SparkSession, path: str, layout: TextLayout, options: Read
     for side in ("user", "item"):
         ids = [row[columns[side]] for row in sample if columns[side] in row]
         id_types[side] = _type_of_text_ids(ids) if options.id_type == "auto" else options.id_type
-    times = [row.get(columns["timestamp"], "") for row in sample] if "timestamp" in columns else []
     lines = read_lines(spark, path, layout.encoding)
     source = RatingsSource(
         path,
@@ -258,7 +275,7 @@ def _open_text(spark: SparkSession, path: str, layout: TextLayout, options: Read
         id_types,
         [*notes, *chosen, *_further_notes(present, id_types, options)],
         has_header=layout.header is not None,
-        has_integer_times=next((time.isdigit() for time in times if time), False),
+        time_format=options.time_format,
     )
     if layout.kind == NETFLIX:
         return replace(source, skipped_lines="lines that name an item")
@@ -333,16 +350,18 @@ def _open_table(
         F.monotonically_increasing_id().alias("position"),
         F.to_json(F.struct(*map(quoted, frame.columns)), {"ignoreNullFields": "false"}).alias("text"),
     )
-    times = frame.schema[columns["timestamp"]].dataType if "timestamp" in columns else None
-    return RatingsSource(
+    source = RatingsSource(
         name,
         format,
         rows,
         columns,
         id_types,
         [*notes, *chosen, *_further_notes(frame.columns, id_types, options)],
-        has_integer_times=isinstance(times, IntegralType),
+        time_format=options.time_format,
     )
+    if source.has_times:
+        _ = source.times.formats  # refuses what cannot be times
+    return source
 
 
 def _resolved(spark: SparkSession, path: str) -> str:
@@ -365,7 +384,8 @@ def _type_of_text_ids(ids: list[str]) -> str:
     given = [each for each in ids if each]
     if any(re.match(r"[+]|-?0\d", each) for each in given):
         return "string"
-    integers = sum(bool(re.fullmatch(r"-?[0-9]{1,19}", each)) and -(2**63) <= int(each) < 2**63 for each in given)
+    whole = [each.partition(".")[0] for each in given if re.fullmatch(r"-?[0-9]{1,19}(\.0+)?", each)]
+    integers = sum(-(2**63) <= int(each) < 2**63 for each in whole)
     return "string" if 2 * integers < len(given) else "integer"
 
 

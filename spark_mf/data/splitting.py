@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, IntegralType, StringType
 
 from spark_mf.data.columns import quoted
-from spark_mf.data.times import as_tick, latest_tick, require_times, ticks
+from spark_mf.data.times import as_tick, latest_tick, require_times
 from spark_mf.kernels.random import Purpose, seed_key
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ def mark_leave_out(
     validation_k: int = 0,
     seed: int,
     timestamp_col: str | None = None,
+    time_format: str | None = None,
     user_col: str = "user",
     item_col: str = "item",
 ) -> DataFrame:
@@ -95,8 +96,10 @@ def mark_leave_out(
     seed : int
         Any signed 64-bit integer.
     timestamp_col : str, optional
-        A column of times (`spark_mf.data.times.ticks`), by which the latest pairs are held out; checking it is one
-        Spark job.  Without it they are random.
+        A column of times (`spark_mf.data.times.require_times`), by which the latest pairs are held out; checking it
+        is one Spark job.  Without it they are random.
+    time_format : str, optional
+        The format of the times, as `require_times` takes it, where they do not tell.
 
     Returns
     -------
@@ -116,8 +119,8 @@ def mark_leave_out(
     # One shuffle serves both windows, as all rows of a pair are where all rows of its user are.
     ranked = ratings.repartition(user)
     if timestamp_col is not None:
-        require_times(ratings, timestamp_col)
-        ranked = ranked.withColumn(_TICK, F.max(ticks(ratings, timestamp_col)).over(Window.partitionBy(user, item)))
+        times = require_times(ratings, timestamp_col, time_format)
+        ranked = ranked.withColumn(_TICK, F.max(times.tick).over(Window.partitionBy(user, item)))
         order.insert(0, F.col(_TICK).desc())
     ranked = ranked.withColumn(_RANK, F.dense_rank().over(Window.partitionBy(user).orderBy(*order)))
     enough = F.max(_RANK).over(Window.partitionBy(user)) > k + validation_k
@@ -130,9 +133,10 @@ def mark_by_time(
     ratings: DataFrame,
     *,
     timestamp_col: str = "timestamp",
+    time_format: str | None = None,
     test_fraction: float | None = None,
     validation_fraction: float = 0.0,
-    test_from: int | str | date | None = None,
+    test_from: int | float | str | date | None = None,
 ) -> DataFrame:
     """Mark the latest ratings of all as test, and those before them as validation.
 
@@ -146,10 +150,12 @@ def mark_by_time(
     ----------
     ratings : DataFrame
     timestamp_col : str
-        A column of times; see `spark_mf.data.times.ticks`.
+        A column of times; see `spark_mf.data.times.require_times`.
+    time_format : str, optional
+        The format of the times, as `require_times` takes it, where they do not tell.
     test_fraction, validation_fraction : float
         Fractions of the rows; the first above 0, the second from 0, together below 1.
-    test_from : int for a column of integers, else an ISO 8601 string, date or datetime
+    test_from : int for a column of integers, a number for other numbers, else an ISO 8601 string, date or datetime
         Instead of `test_fraction`: rows of this time and later ones are test rows.
 
     Returns
@@ -171,10 +177,10 @@ def mark_by_time(
             raise ValueError(f"validation_fraction is {validation_fraction}: it needs test_fraction, not test_from.")
     else:
         _require_fractions(test_fraction, validation_fraction)
-    found = require_times(ratings, timestamp_col)
-    tick = ticks(ratings, timestamp_col)
+    found = require_times(ratings, timestamp_col, time_format)
+    tick = found.tick
     if test_fraction is None:
-        test_start = validation_start = as_tick(ratings, timestamp_col, test_from)
+        test_start = validation_start = as_tick(ratings, found, test_from)
     else:
         wanted = [math.ceil(each * found.rows) for each in _ends(test_fraction, validation_fraction)]
         test_start, validation_start = (latest_tick(ratings, tick, found, rank) for rank in wanted)

@@ -1,5 +1,6 @@
 """Counting rows by fault in one pass, which also tells the number of every line and the narrowest type of the ids."""
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from spark_mf.data.rejects import (
     readable_path,
 )
 from spark_mf.data.sources import RatingsSource
+from spark_mf.data.time_choice import TimeColumn
+
+logger = logging.getLogger(__name__)
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _NOWHERE = -1
@@ -45,19 +49,25 @@ class Tally:
 
     Attributes
     ----------
+    classified : the rows that were counted, with times that can be compared
     rows, blank_lines, skipped_lines : int
     faults : reason → rows whose first fault it is, in the order in which they are looked for
-    id_types : "int", "bigint" or "string" of user and item, the narrowest that holds all usable ids
+    id_types : "int", "bigint" or "string" of user and item, the narrowest that holds the ids of all rows without a
+        fault, or with none but their time
     parts : as many as tasks that read text; empty for other formats
     """
 
-    source: RatingsSource
+    classified: ClassifiedRows
     rows: int
     blank_lines: int
     skipped_lines: int
     faults: dict[str, int]
     id_types: dict[str, str]
     parts: tuple[_Part, ...]
+
+    @property
+    def source(self) -> RatingsSource:
+        return self.classified.source
 
     @property
     def faulty(self) -> int:
@@ -117,23 +127,28 @@ def classify_and_count(
 
 
 def count_faults(classified: ClassifiedRows) -> Tally:
-    """Count; one Spark job. The driver holds a few numbers a task.
+    """Count, and find the format of the times; one Spark job. The driver holds a few numbers a task.
 
     Raises
     ------
     ValueError
-        If there is no row, or a text file does not begin with the header of the others.
+        If there is no row, a text file does not begin with the header of the others, or the format of the times is
+        ambiguous, mixed or unknown.
     """
     source = classified.source
+    times = source.times if source.has_times else None
+    is_open = times is not None and not times.is_certain
+    looked_at = times.with_ticks(classified.known) if times is not None and is_open else classified.known
     integer_sides = [side for side, kind in source.id_types.items() if kind == "integer"]
     place = ["file", "block"] if source.is_text else []
     groups = (
-        classified.known.groupBy(*place, "fault")
+        looked_at.groupBy(*place, "fault")
         .agg(
             F.count("*").alias("rows"),
             F.min("position").alias("first"),
             *(F.min(side).alias(f"least_{side}") for side in integer_sides),
             *(F.max(side).alias(f"most_{side}") for side in integer_sides),
+            *(times.evidence_columns() if times is not None and is_open else []),
         )
         .collect()
     )
@@ -142,16 +157,36 @@ def count_faults(classified: ClassifiedRows) -> Tally:
     counted = {code: sum(g["rows"] for g in groups if g["fault"] == code) for code in {g["fault"] for g in groups}}
     if header is not None:
         counted[header] -= sum(part.header_position != _NOWHERE for part in parts)
-    faults = {reason: counted[n] for n, reason in enumerate(classified.reasons, start=1) if counted.get(n)}
-    rows = counted.get(USABLE, 0) + sum(faults.values())
-    if rows == 0:
+    if not any(number for code, number in counted.items() if code not in (BLANK, SKIPPED)):
         raise ValueError(f"{source.name} has no ratings; give data with at least one row.")
     usable = [group for group in groups if group["fault"] == USABLE]
     types = {side: _narrowest(usable, side) if side in integer_sides else "string" for side in source.id_types}
-    return Tally(source, rows, counted.get(BLANK, 0), counted.get(SKIPPED, 0), faults, types, parts)
+    # Lines inside quoted fields may stand for rows until the fields are joined: their times tell nothing.
+    if times is not None and not (source.joined is not None and counted.get(classified.reasons.index(UNCLOSED) + 1)):
+        classified, undated = _with_times(classified, times, looked_at, usable)
+        counted[USABLE] = counted.get(USABLE, 0) - undated
+        counted[len(classified.reasons)] = undated
+    faults = {reason: counted[n] for n, reason in enumerate(classified.reasons, start=1) if counted.get(n)}
+    rows = counted.get(USABLE, 0) + sum(faults.values())
+    return Tally(classified, rows, counted.get(BLANK, 0), counted.get(SKIPPED, 0), faults, types, parts)
 
 
-def refuse_faults(classified: ClassifiedRows, tally: Tally) -> None:
+def _with_times(
+    classified: ClassifiedRows, times: TimeColumn, looked_at: DataFrame, usable: list[Row]
+) -> tuple[ClassifiedRows, int]:
+    """The rows with times in the one format that they have, and how many of the usable ones it does not read."""
+    rows = looked_at.where(F.col("fault") == USABLE)
+    format, unreadable = times.formats[0], 0
+    if not times.is_certain:
+        found = times.evidence(usable)
+        format = times.choose(rows, found)
+        unreadable = found.given - found.read[format]
+    note = times.note(rows, format)
+    logger.info("%s", note)
+    return classified.with_times(format, unreadable, note), unreadable
+
+
+def refuse_faults(tally: Tally) -> None:
     """Refuse ratings with faulty rows.
 
     Raises
@@ -161,7 +196,7 @@ def refuse_faults(classified: ClassifiedRows, tally: Tally) -> None:
     """
     if not tally.faulty:
         return
-    located = tally.locate(classified.faulty())
+    located = tally.locate(tally.classified.faulty())
     first = located.orderBy("file", "line").first()
     if first is None:
         raise RuntimeError(f"{tally.source.name} has changed while it was read: read it again.")

@@ -5,102 +5,123 @@ from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, DateType, IntegralType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.types import StringType, TimestampType
 
 from spark_mf.data.columns import quoted
+from spark_mf.data.time_choice import TimeColumn, tick_name
+from spark_mf.data.time_formats import ISO, MILLISECONDS, SECONDS, TYPED, WHOLE, described, require_pattern, tick
 
 _BUCKETS = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 1_000_000
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """What a passed check learned of a column of times."""
+    """What a passed check learned of a column of times.
 
+    Attributes
+    ----------
+    name : of the column
+    format : how its values are read, as in `spark_mf.data.time_formats`
+    tick : Column, bigint: integers as they are if `format` is `WHOLE`, else microseconds since 1970 (UTC)
+    rows : int
+    first, last : the least and the greatest tick
+    """
+
+    name: str
+    format: str
+    tick: Column
     rows: int
-    first: int  # in ticks, as `last`
+    first: int
     last: int
-    integers: bool  # whether the column holds integers
 
     def spell(self, tick: int) -> str:
         """A tick as its column would show it; times in UTC."""
-        if self.integers:
+        if self.format == WHOLE:
             return str(tick)
-        return str(_EPOCH + timedelta(microseconds=tick))
+        try:
+            return str(_EPOCH + timedelta(microseconds=tick))
+        except OverflowError:
+            return f"{tick} microseconds since 1970"
 
 
-def ticks(ratings: DataFrame, column: str) -> Column:
-    """A column of times as bigint: integers as they are, anything else in microseconds since 1970 (UTC).
+def require_times(ratings: DataFrame, column: str, time_format: str | None = None) -> TimeRange:
+    """Find the format of a column of times and their range, and refuse rows without a time; one Spark job.
 
-    The column holds integers (seconds since 1970, or whatever grows with time), timestamps, dates or ISO 8601
-    strings; of the latter, those without a zone are in the session's time zone.  Null where a string is no time.
+    Parameters
+    ----------
+    ratings : DataFrame
+    column : of integers (seconds since 1970, or whatever grows with time), of other numbers (seconds since 1970), of
+        timestamps, dates, or strings that spell any of these
+    time_format : one of `spark_mf.data.time_formats.TIME_FORMATS`, a pattern, or None to find it in the whole column
 
     Raises
     ------
     ValueError
-        If the column is missing or of another type.
+        If the column is missing or of another type, its format is ambiguous or mixed, there are no rows, or rows
+        whose time is null or cannot be read, with their number and an example.
     """
     if column not in ratings.columns:
         raise ValueError(
             f"the ratings have no column {column} of times; their columns are {', '.join(ratings.columns)}: name it "
             "with timestamp_col."
         )
-    kind = ratings.schema[column].dataType
-    if not isinstance(kind, (IntegralType, StringType, TimestampType, TimestampNTZType, DateType)):
-        raise ValueError(
-            f"Column {column} is of type {kind.simpleString()}: times must be integers, timestamps, dates or ISO 8601 "
-            "strings; cast it to one of these."
-        )
-    return _as_ticks(F.col(quoted(column)), kind)
-
-
-def require_times(ratings: DataFrame, column: str) -> TimeRange:
-    """Refuse ratings without rows, or with rows that have no time; one Spark job.
-
-    Raises
-    ------
-    ValueError
-        As `ticks`, and when there are no rows, or rows whose time is null or cannot be read, with their number and
-        an example.
-    """
-    tick = ticks(ratings, column)
-    rows, bad, example, first, last = ratings.agg(
-        F.count("*"),
-        F.count_if(tick.isNull()),
-        F.min(F.when(tick.isNull(), F.col(quoted(column)).cast("string"))),
-        F.min(tick),
-        F.max(tick),
+    require_pattern(ratings.sparkSession, time_format)
+    raw = F.col(quoted(column))
+    times = TimeColumn(raw, ratings.schema[column].dataType, time_format, f"column {column}")
+    rows = times.with_ticks(ratings)
+    names = {format: tick_name(format) for format in times.formats}
+    found = rows.agg(
+        F.count("*").alias("rows"),
+        *times.evidence_columns(),
+        *(F.min(name).alias(f"first {name}") for name in names.values()),
+        *(F.max(name).alias(f"last {name}") for name in names.values()),
     ).collect()[0]
-    if rows == 0:
+    if found["rows"] == 0:
         raise ValueError("there are no ratings to split; give at least two rows.")
+    evidence = times.evidence([found])
+    format = times.choose(rows, evidence)
+    bad = found["rows"] - evidence.read[format]
     if bad:
-        shown = "null" if example is None else repr(example)
+        # A text shows what is wrong better than a null.
+        wrong = rows.where(F.col(names[format]).isNull()).select(F.max(raw.cast("string"))).collect()[0][0]
+        others = "" if bad == found["rows"] else f"; the others are read as {described(format)}"
         raise ValueError(
-            f"{bad:,} of {rows:,} rows have no usable {column}, such as {shown}: correct or remove them; seconds since "
-            "1970 must be integers, and other texts ISO 8601, such as 2015-03-01T12:00:00Z."
+            f"{bad:,} of {found['rows']:,} rows have no usable {column}, such as "
+            f"{'null' if wrong is None else repr(wrong)}: correct or remove them{others}."
         )
-    return TimeRange(rows, first, last, isinstance(ratings.schema[column].dataType, IntegralType))
+    name = names[format]
+    return TimeRange(column, format, times.tick(format), found["rows"], found[f"first {name}"], found[f"last {name}"])
 
 
-def as_tick(ratings: DataFrame, column: str, time: int | str | date | None) -> int:
+def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date | None) -> int:
     """A time that a caller gave, in the ticks of a column.
 
     Raises
     ------
     ValueError
-        If it is no integer for a column of integers, or no time for a column of times.
+        If it is no integer for a column of integers, no number for one of seconds, or no time for a column of times.
     """
-    integers = isinstance(ratings.schema[column].dataType, IntegralType)
-    if integers != (isinstance(time, int) and not isinstance(time, bool)):
-        wanted = "an integer" if integers else "an ISO 8601 string, a date or a datetime"
-        raise ValueError(f"the time {time!r} does not fit column {column}: give {wanted}.")
-    if isinstance(time, int):
+    is_number = isinstance(time, (int, float)) and not isinstance(time, bool)
+    if times.format == WHOLE:
+        wanted, fits = "an integer", is_number and isinstance(time, int)
+    elif times.format in (SECONDS, MILLISECONDS):
+        wanted, fits = f"a number of {times.format}", is_number
+    else:
+        wanted, fits = "an ISO 8601 string, a date or a datetime", isinstance(time, (str, date))
+    if not fits:
+        raise ValueError(f"the time {time!r} does not fit column {times.name}: give {wanted}.")
+    if isinstance(time, int) and times.format == WHOLE:
         return time
-    kind = StringType() if isinstance(time, str) else TimestampType()
-    tick: int | None = ratings.sparkSession.range(1).select(_as_ticks(F.lit(time), kind)).collect()[0][0]
-    if tick is None:
-        raise ValueError(f"the time {time!r} cannot be read: give ISO 8601, such as 2015-03-01T12:00:00Z.")
-    return tick
+    spelled, kind, format = F.lit(time), TimestampType() if isinstance(time, date) else StringType(), times.format
+    if format not in (SECONDS, MILLISECONDS):
+        format = TYPED if isinstance(time, date) else ISO
+    found: int | None = ratings.sparkSession.range(1).select(tick(spelled, kind, format)).collect()[0][0]
+    if found is None:
+        example = ", such as 2015-03-01T12:00:00Z" if format == ISO else ""
+        raise ValueError(f"the time {time!r} cannot be read: give {wanted}{example}.")
+    return found
 
 
 def latest_tick(ratings: DataFrame, tick: Column, found: TimeRange, wanted: int) -> int:
@@ -133,10 +154,3 @@ def _bucket_with(counts: list[tuple[int, int]], wanted: int) -> tuple[int, int]:
             return number, wanted
         wanted -= count
     raise ValueError(f"row {wanted} from the end was to be found, beyond all rows: the ratings changed meanwhile.")
-
-
-def _as_ticks(column: Column, kind: DataType) -> Column:
-    if isinstance(kind, IntegralType):
-        return column.cast("long")
-    time = F.try_to_timestamp(column) if isinstance(kind, StringType) else column.cast("timestamp")
-    return F.unix_micros(time)

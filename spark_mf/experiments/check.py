@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import IntegralType, TimestampType
 
 import spark_mf
 from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratings
@@ -14,8 +15,8 @@ from spark_mf.data.files import literal_reader
 from spark_mf.data.folders import RATINGS, RatingsFolder, write_text
 from spark_mf.data.paths import require_apart
 from spark_mf.data.survey import Counts
-from spark_mf.experiments.config import one_of, real, setting, text, whole
-from spark_mf.experiments.read_settings import READ, ReadSettings
+from spark_mf.experiments.config import Kind, one_of, real, setting, text, whole
+from spark_mf.experiments.read_settings import READ, TimedReadSettings
 from spark_mf.experiments.report import aligned
 from spark_mf.experiments.stages import stage
 
@@ -27,10 +28,11 @@ _RULES = "rules: what is accepted"
 _SPARK = "Spark"
 
 _NUMBER = real("a number", lambda value: True)
+_COLUMN_OR_NONE = Kind("the name of a column, or '' for none", str, lambda value: isinstance(value, str))
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckSettings(ReadSettings):
+class CheckSettings(TimedReadSettings):
     """What a check is told; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML."""
 
     ratings: str | None = setting(
@@ -41,7 +43,9 @@ class CheckSettings(ReadSettings):
         group=READ,
         positional=True,
     )
-    timestamp_col: str | None = setting(None, text(), "column of times, where it is not guessed", group=READ)
+    timestamp_col: str | None = setting(
+        None, _COLUMN_OR_NONE, "column of times, where it is not guessed, or '' to read none", group=READ
+    )
     split_col: str | None = setting(
         None, text(), "column of marks (train, validation, test) to keep as `split`", group=READ
     )
@@ -166,18 +170,28 @@ def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
 
 def _described(ratings: DataFrame) -> dict[str, Any]:
     columns = [name for name in ("user", "item", "rating", "timestamp") if name in ratings.columns]
+    ends = [(f"{which}_{name}", f(name)) for which, f in (("least", F.min), ("most", F.max)) for name in columns]
     row = ratings.agg(
         F.count("*").alias("rows"),
         F.avg("rating").alias("mean_rating"),
-        *(F.min(name).alias(f"least_{name}") for name in columns),
-        *(F.max(name).alias(f"most_{name}") for name in columns),
+        *((_spelled(ratings, end) if "timestamp" in key else end).alias(key) for key, end in ends),
     ).collect()[0]
     return row.asDict()
 
 
+def _spelled(ratings: DataFrame, time: Column) -> Column:
+    """A time as it is shown: an integer, or ISO 8601, with the session's zone where a column has any."""
+    kind = ratings.schema["timestamp"].dataType
+    if isinstance(kind, IntegralType):
+        return time
+    # Python would put its own zone in the place of the session's.
+    return F.date_format(time, "yyyy-MM-dd HH:mm:ssXXX") if isinstance(kind, TimestampType) else time.cast("string")
+
+
 def _range(accepted: Mapping[str, Any], column: str) -> str:
     low, high = accepted[f"least_{column}"], accepted[f"most_{column}"]
-    return "none" if low is None else f"{low!r} to {high!r}" if isinstance(low, str) else f"{low} to {high}"
+    quoted = isinstance(low, str) and column != "timestamp"
+    return "none" if low is None else f"{low!r} to {high!r}" if quoted else f"{low} to {high}"
 
 
 def _spread(counts: Counts) -> str:
@@ -200,10 +214,5 @@ def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping
         "duplicates": clean.duplicates,
         "users": vars(clean.users),
         "items": vars(clean.items),
-        # Dates and times are not JSON's.
-        "ranges": {
-            key: value if value is None or isinstance(value, (int, float, str)) else str(value)
-            for key, value in accepted.items()
-            if key != "rows"
-        },
+        "ranges": {key: value for key, value in accepted.items() if key != "rows"},
     }

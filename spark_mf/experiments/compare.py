@@ -155,7 +155,8 @@ def _generated(spark: SparkSession, settings: CompareSettings) -> DataFrame:
 
 def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFrame:
     with stage(f"reading {path}"):
-        return read_ratings(spark, path, settings.options(settings.timestamp_col, settings.split_col)).ratings
+        timestamp_col = settings.timestamp_col if settings.needs_times else ""
+        return read_ratings(spark, path, settings.options(timestamp_col, settings.split_col)).ratings
 
 
 def _named(path: str) -> str:

@@ -6,7 +6,7 @@ from spark_mf.blocked_params import ENGINES as ALS_ENGINES
 from spark_mf.engine.course import SCHEDULES
 from spark_mf.experiments.config import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
 from spark_mf.experiments.methods import METHOD_NAMES, Hyperparameters
-from spark_mf.experiments.read_settings import READ, ReadSettings
+from spark_mf.experiments.read_settings import READ, TimedReadSettings
 from spark_mf.experiments.rows import StepParams
 from spark_mf.kernels.sgd import OPTIMIZERS
 from spark_mf.sgd_params import ENGINES as SGD_ENGINES
@@ -26,7 +26,7 @@ _ABOVE_ZERO = real("a number above 0", lambda value: value > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(ReadSettings):
+class CompareSettings(TimedReadSettings):
     """What a comparison is told; every field is an option of ``jobs/compare.py`` and a key of its TOML."""
 
     ratings: str | None = setting(
@@ -150,6 +150,11 @@ class CompareSettings(ReadSettings):
                 f"--timestamp-col is {self.timestamp_col!r}, which needs --split time or leave-out, and --split is "
                 f"{self.split}."
             )
+        if self.time_format is not None and not self.needs_times:
+            raise ValueError(
+                f"--time-format must be given with --split time or --timestamp-col only, got {self.time_format!r} with "
+                f"--split {self.split}. Leave it out."
+            )
         if self.ratings is None and (self.split in ("time", "column") or self.timestamp_col is not None):
             raise ValueError(
                 f"--split {self.split} needs RATINGS with a column for it, which generated ratings do not have: give "
@@ -160,6 +165,11 @@ class CompareSettings(ReadSettings):
                 f"--sgd-decay is {self.sgd_decay:g}, which --sgd-schedule exponential cannot multiply steps by: give a "
                 "number above 0 and at most 1."
             )
+
+    @property
+    def needs_times(self) -> bool:
+        """Whether the split goes by times."""
+        return self.split == "time" or self.timestamp_col is not None
 
     @property
     def descent(self) -> Hyperparameters:

@@ -1,14 +1,21 @@
 """The settings of every job that reads ratings: how files are told apart, and which column holds what."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from spark_mf.data.encodings import find_encoding
 from spark_mf.data.separators import ALLOWED, parse_separator
 from spark_mf.data.sources import FORMATS, ID_TYPES, QUOTES, ReadOptions
 from spark_mf.data.text import LAYOUTS
+from spark_mf.data.time_formats import TIME_FORMATS
 from spark_mf.experiments.config import Kind, one_of, real, setting, several, text
 
 READ = "data: what is read"
+
+_TIME_FORMAT = Kind(
+    f"one of {', '.join(TIME_FORMATS)} or a datetime pattern with a year, such as dd.MM.yyyy",
+    str,
+    lambda value: isinstance(value, str) and (value in TIME_FORMATS or "y" in value),
+)
 
 
 def _accepts_separator(value: object) -> bool:
@@ -80,7 +87,24 @@ class ReadSettings:
         group=READ,
     )
 
-    def options(self, timestamp_col: str | None = None, split_col: str | None = None) -> ReadOptions:
-        """The settings as `spark_mf.data` takes them."""
+    def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
+        """The settings as `spark_mf.data` takes them; by default without times, which a job may have no use for."""
         given = {each.name: getattr(self, each.name) for each in fields(ReadSettings)}
         return ReadOptions(**given, timestamp_col=timestamp_col, split_col=split_col)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedReadSettings(ReadSettings):
+    """The settings of jobs that read times too."""
+
+    time_format: str | None = setting(
+        None,
+        _TIME_FORMAT,
+        f"format of the times, where not all of them together tell: one of {', '.join(TIME_FORMATS)}, or a pattern of "
+        "Spark's (Java's) such as dd.MM.yyyy or 'M/d/yyyy H:mm'",
+        group=READ,
+    )
+
+    def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
+        """The settings as `spark_mf.data` takes them."""
+        return replace(super().options(timestamp_col, split_col), time_format=self.time_format)
