@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyspark.ml import Estimator
 from pyspark.ml.util import MLReadable, MLWritable
@@ -13,11 +13,12 @@ from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.engine.jobs import described
 from spark_mf.model import FactorModel
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.persistence import ParamsReader, ParamsWriter
 from spark_mf.preparation import Planner, PreparedRatings, prepare
 from spark_mf.progress import Progress, report
+from spark_mf.storage_levels import storage_level
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 if TYPE_CHECKING:
@@ -52,20 +53,6 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
     """An estimator that factorizes ratings."""
 
     _input_kwargs: dict[str, Any]
-
-    def setParams(self, **params: Any) -> Self:
-        """Set several Params at once, by the constructor's names.
-
-        Raises
-        ------
-        TypeError
-            For a name that is no Param, or a value of the wrong type.
-        """
-        unknown = [name for name in params if not self.hasParam(name)]
-        if unknown:
-            known = ", ".join(param.name for param in self.params)
-            raise TypeError(f"{unknown[0]!r} is no Param of {type(self).__name__}: use one of {known}")
-        return self._set(**params)
 
     def fit(self, dataset: Any, params: "ParamMap | list[ParamMap] | tuple[ParamMap, ...] | None" = None) -> Any:
         """Fit a model to ratings, or several with other values of Params.

@@ -19,8 +19,9 @@ from spark_mf.data.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USER
 from spark_mf.engine.layout import Layout, Side
 from spark_mf.engine.stored import side_checksum
 from spark_mf.engine.stored_reading import read_grid, read_layout
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
 from spark_mf.preparation import Plan, Planner, PreparedRatings, Sizes
+from spark_mf.storage_levels import storage_level
 
 
 class PartitionedRatings:

@@ -39,9 +39,10 @@ from spark_mf.engine.stored import (
     write_grid,
     write_layout,
 )
-from spark_mf.params import require_positive, storage_level
+from spark_mf.params import require_positive
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.preparation import count_ratings
+from spark_mf.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
 

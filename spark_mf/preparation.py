@@ -17,7 +17,8 @@ from spark_mf.engine.chunks import CHUNK_RATINGS, Census, chunk_ratings, take_ce
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import BlockCounts, Layout, Side, lay_out
 from spark_mf.engine.memory import FitSize
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
+from spark_mf.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
 
@@ -170,9 +171,13 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
     MemoryError
         When the session has not the memory that the fit needs.
     """
-    # A Param set to None (the constructor's default) counts as not set.
-    validation = params.getValidationIndicatorCol() if params.isSet(params.validationIndicatorCol) else None
-    ratings = select_ratings(dataset, params.getUserCol(), params.getItemCol(), params.getRatingCol(), validation)
+    ratings = select_ratings(
+        dataset,
+        params.getUserCol(),
+        params.getItemCol(),
+        params.getRatingCol(),
+        params.getValidationIndicatorCol(),
+    )
     context, level = dataset.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
     counted = count_ratings(ratings, level, held)
     census, seed = counted.census, params.getSeed()

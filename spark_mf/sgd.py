@@ -26,10 +26,11 @@ from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.sgd import Lanes, Update
 from spark_mf.model import SGDModel
-from spark_mf.params import storage_level
+from spark_mf.param_values import params_setter
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.preparation import Plan, PreparedRatings, Sizes, blocks_asked
 from spark_mf.sgd_params import SEQUENTIAL, _SGDParams, validate_sgd_params
+from spark_mf.storage_levels import storage_level
 from spark_mf.summary import IterationRecord
 from spark_mf.warm_start import load_initial_model
 
@@ -128,7 +129,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         initialModel: str | None = None,
     ) -> None:
         super().__init__()
-        self.setParams(**self._input_kwargs)
+        self._set(**self._input_kwargs)
+
+    setParams = params_setter(__init__)
 
     def _fit(self, dataset: DataFrame | PartitionedRatings) -> SGDModel:
         began = time.perf_counter()
