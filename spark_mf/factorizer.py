@@ -10,6 +10,7 @@ from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
+from spark_mf.data.columns import require_classic
 from spark_mf.data.ids import IdMap, with_original_ids
 from spark_mf.engine.jobs import described
 from spark_mf.model import FactorModel
@@ -64,6 +65,8 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
 
         Raises
         ------
+        TypeError
+            When the dataset is neither, as a pandas frame is not.
         ValueError, NotImplementedError
             When a Param, a column or a row cannot be used.
         MemoryError
@@ -73,6 +76,8 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         OSError
             When checkpointDir cannot take a save any more, as on a full disk.
         """
+        if not isinstance(dataset, PartitionedRatings):
+            require_classic(dataset)
         return super().fit(dataset, params)  # type: ignore[arg-type]
 
     def write(self) -> ParamsWriter:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 import spark_mf
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
-from spark_mf.data.columns import select_ratings
+from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.folders import RatingsFolder, file_lengths
 from spark_mf.data.ids import IdMap
 from spark_mf.data.manifest import (
@@ -125,7 +125,10 @@ def partition_ratings(
         When the folder is not empty and `overwrite` is false.
     MemoryError
         When the driver cannot take the factors of `rank`.
+    TypeError
+        When `dataset` is no DataFrame of a classic Spark session.
     """
+    require_classic(dataset)
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
