@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.columns import require_classic
-from spark_mf.data.ids import IdMap, with_original_ids
+from spark_mf.data.ids import with_original_ids
 from spark_mf.engine.jobs import described
 from spark_mf.model import FactorModel
 from spark_mf.params import _FactorizationParams
@@ -19,6 +19,7 @@ from spark_mf.partitioned import PartitionedRatings
 from spark_mf.persistence import ParamsReader, ParamsWriter
 from spark_mf.preparation import Planner, PreparedRatings, prepare
 from spark_mf.progress import Progress, report
+from spark_mf.same_rows import changed_rows_told
 from spark_mf.storage_levels import storage_level
 from spark_mf.summary import IterationRecord, TrainingSummary
 
@@ -68,7 +69,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         TypeError
             When the dataset is neither, as a pandas frame is not.
         ValueError, NotImplementedError
-            When a Param, a column or a row cannot be used.
+            When a Param, a column or a row cannot be used, or the dataset gives other rows when it is computed again.
         MemoryError
             When the session has not the memory that the fit needs.
         ArithmeticError
@@ -78,7 +79,8 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         """
         if not isinstance(dataset, PartitionedRatings):
             require_classic(dataset)
-        return super().fit(dataset, params)  # type: ignore[arg-type]
+        with changed_rows_told():
+            return super().fit(dataset, params)  # type: ignore[arg-type]
 
     def write(self) -> ParamsWriter:
         """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
@@ -160,10 +162,17 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             **own,
         )
 
-    def _in_original_ids(self, factors: DataFrame, ids: IdMap | None) -> DataFrame:
-        """Return a factor frame with the ids of the dataset, persisted as finalStorageLevel says."""
-        with described(factors.sparkSession.sparkContext, "give factors their ids"):
-            return with_original_ids(factors, ids, storage_level(self.getFinalStorageLevel()))
+    def _in_original_ids(
+        self, users: DataFrame, items: DataFrame, ratings: PreparedRatings
+    ) -> tuple[DataFrame, DataFrame]:
+        """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
+        level = storage_level(self.getFinalStorageLevel())
+        with ExitStack() as undone, described(users.sparkSession.sparkContext, "give factors their ids"):
+            users = with_original_ids(users, ratings.user_ids, level)
+            undone.callback(users.unpersist)
+            items = with_original_ids(items, ratings.item_ids, level)
+            undone.pop_all()
+        return users, items
 
 
 def default_blocks(n_ratings: int, slots: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark import RDD, StorageLevel
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -15,7 +15,7 @@ from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
 from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.folders import RatingsFolder, file_lengths
-from spark_mf.data.ids import IdMap
+from spark_mf.data.ids import IdMap, replace_keys
 from spark_mf.data.manifest import (
     BY_ITEM,
     BY_USER,
@@ -41,7 +41,8 @@ from spark_mf.engine.stored import (
 )
 from spark_mf.params import require_positive
 from spark_mf.partitioned import PartitionedRatings
-from spark_mf.preparation import count_ratings
+from spark_mf.preparation import CountedRatings, count_ratings, require_same_ratings
+from spark_mf.same_rows import changed_rows_told
 from spark_mf.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
@@ -120,7 +121,8 @@ def partition_ratings(
     Raises
     ------
     ValueError
-        When an argument, a column or a row cannot be used, or the folder cannot be written.
+        When an argument, a column or a row cannot be used, the folder cannot be written, or the dataset gives other
+        rows when Spark computes it again.
     FileExistsError
         When the folder is not empty and `overwrite` is false.
     MemoryError
@@ -133,7 +135,7 @@ def partition_ratings(
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
-    with ExitStack() as held:
+    with changed_rows_told(), ExitStack() as held:
         counted = count_ratings(ratings, level, held)
         census = counted.census
         users = _cut(USERS, census.users, userBlocks, seed, counted.user_ids)
@@ -141,7 +143,7 @@ def partition_ratings(
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
-        written = _write_layouts(spark, folder, counted.chunks, users.side, items.side, layouts, level)
+        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
         manifest = Manifest(
             spark_mf=spark_mf.__version__,
             layouts=tuple(written.checksums),
@@ -204,7 +206,7 @@ def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map:
 def _write_layouts(
     spark: SparkSession,
     folder: RatingsFolder,
-    chunks: RDD,
+    counted: CountedRatings,
     users: Side,
     items: Side,
     layouts: tuple[str, ...],
@@ -213,19 +215,23 @@ def _write_layouts(
     """Lay out and write by user, then by item, so that one layout at a time takes up memory."""
     sums: dict[str, tuple[int, ...]] = {}
     cells: tuple[tuple[int, ...], ...] = ()
-    by_user = lay_out(spark.sparkContext, chunks, users, items, level)
+    with ExitStack() as held:
+        by_user = lay_out(spark.sparkContext, counted.chunks, users, items, level)
+        held.callback(by_user.unpersist)
+        require_same_ratings(counted.census, by_user, None)
+        if BLOCKS in layouts:
+            write_layout(spark, by_user, _part(folder, BY_USER))
+            sums[BY_USER] = checksums(by_user)
+        if GRID in layouts:
+            write_grid(spark, by_user, items, _part(folder, GRID))
+            cells, sums[GRID] = grid_content(by_user, items)
     if BLOCKS in layouts:
-        write_layout(spark, by_user, _part(folder, BY_USER))
-        sums[BY_USER] = checksums(by_user)
-    if GRID in layouts:
-        write_grid(spark, by_user, items, _part(folder, GRID))
-        cells, sums[GRID] = grid_content(by_user, items)
-    by_user.unpersist()
-    if BLOCKS in layouts:
-        by_item = lay_out(spark.sparkContext, chunks, items, users, level)
-        write_layout(spark, by_item, _part(folder, BY_ITEM))
-        sums[BY_ITEM] = checksums(by_item)
-        by_item.unpersist()
+        with ExitStack() as held:
+            by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
+            held.callback(by_item.unpersist)
+            require_same_ratings(counted.census, by_user, by_item)
+            write_layout(spark, by_item, _part(folder, BY_ITEM))
+            sums[BY_ITEM] = checksums(by_item)
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
 
 
@@ -235,7 +241,9 @@ def _part(folder: RatingsFolder, name: str) -> Folder:
 
 def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideManifest:
     name, partition = cut.side.name, cut.side.partition
-    rows = side_rows(spark, cut.side, cut.counts, cut.ids.frame if cut.ids else None)
+    rows = side_rows(spark, cut.side, cut.counts)
+    if cut.ids is not None:
+        rows = replace_keys(rows.withColumnRenamed("id", "key").withColumn("key", F.col("key").cast("bigint")), cut.ids)
     rows.write.parquet(folder.inside(name))
     return SideManifest(
         count=len(cut.side),

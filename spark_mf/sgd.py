@@ -1,8 +1,8 @@
 """The SGD estimator: what it accepts, and the order in which a fit does things."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -142,11 +142,10 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             fit = _Fit(self, session, ratings)
             grid = fit.cut(held)
             setup_seconds = time.perf_counter() - began
-            for record in fit.epochs(grid):
-                self._report(record, began)
-            users, items = fit.factors()
-            users = self._in_original_ids(users, ratings.user_ids)
-            items = self._in_original_ids(items, ratings.item_ids)
+            with closing(fit.epochs(grid)) as records:
+                for record in records:
+                    self._report(record, began)
+            users, items = self._in_original_ids(*fit.factors(), ratings)
         summary = self._summary(
             ratings,
             fit.history,
@@ -240,7 +239,7 @@ class _Fit:
         ratings.by_user.members.unpersist()
         return grid
 
-    def epochs(self, grid: Grid) -> Iterator[IterationRecord]:
+    def epochs(self, grid: Grid) -> Generator[IterationRecord]:
         """Run the epochs that are not saved yet, and save them on the way.
 
         Raises
@@ -257,11 +256,13 @@ class _Fit:
         for numbers in params._intervals(len(self.history)):
             if self.course.end == NO_BETTER:
                 return
-            for epoch, course in engine.run(self._state, self.course, numbers):
-                self.course = course
-                self._require_finite(epoch)
-                self.history.append(self._record(epoch))
-                yield self.history[-1]
+            # Closed at once, whatever happens, so that the engine frees what it has sent.
+            with closing(engine.run(self._state, self.course, numbers)) as epochs:
+                for epoch, course in epochs:
+                    self.course = course
+                    self._require_finite(epoch)
+                    self.history.append(self._record(epoch))
+                    yield self.history[-1]
             self._save()
 
     def factors(self) -> tuple[DataFrame, DataFrame]:

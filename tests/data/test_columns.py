@@ -179,4 +179,4 @@ def test_rdds_and_subsets_of_no_dataframe_are_refused(spark):
             take(rows)
     for subset in (model.recommendForUserSubset, model.recommendForItemSubset):
         with pytest.raises(TypeError, match=r"^dataset must be a Spark DataFrame, got a list"):
-            subset([1], 2)
+            subset([1], 2)  # type: ignore[arg-type]
