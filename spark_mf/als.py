@@ -8,9 +8,10 @@ from spark_mf.engine.half_step import ExactSolver, Factors, InnerSolver
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
+from spark_mf.param_values import params_setter
 
 
-class ALS(_BlockedFactorizer[ALSModel], _ALSParams):
+class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
 
     A drop-in for `pyspark.ml.recommendation.ALS`: the same constructor, Params, defaults, columns and model.
@@ -72,8 +73,8 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):
         rank: int = 10,
         maxIter: int = 10,
         regParam: float = 0.1,
-        numUserBlocks: int = 10,
-        numItemBlocks: int = 10,
+        numUserBlocks: int | None = None,
+        numItemBlocks: int | None = None,
         implicitPrefs: bool = False,
         alpha: float = 1.0,
         userCol: str = "user",
@@ -99,7 +100,9 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):
         initialModel: str | None = None,
     ) -> None:
         super().__init__()
-        self.setParams(**self._input_kwargs)
+        self._set(**self._input_kwargs)
+
+    setParams = params_setter(__init__)
 
     def _validate(self) -> None:
         validate_als_params(self)

@@ -11,7 +11,7 @@ from spark_mf.params import require_below_one, require_choice, require_positive
 SOLVERS = ("cholesky", "cg", "gd")
 
 
-class _ALSParams(_BlockedParams, _SparkALSParams):
+class _ALSParams(_BlockedParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
     """All Params of pyspark's ALS, and those that only spark_mf has."""
 
     solver: Param[str] = Param(
@@ -51,27 +51,27 @@ class _ALSParams(_BlockedParams, _SparkALSParams):
         """Return the part of its first gradient's length at which an iterative solver ends with a row."""
         return self.getOrDefault(self.innerTol)
 
-    def setImplicitPrefs(self, value: bool) -> Self:
+    def setImplicitPrefs(self, value: bool | None) -> Self:
         """Set whether ratings are implicit preferences (not built yet)."""
         return self._set(implicitPrefs=value)
 
-    def setAlpha(self, value: float) -> Self:
+    def setAlpha(self, value: float | None) -> Self:
         """Set the confidence of implicit preferences (not built yet)."""
         return self._set(alpha=value)
 
-    def setNonnegative(self, value: bool) -> Self:
+    def setNonnegative(self, value: bool | None) -> Self:
         """Set whether factors must not be negative (not built yet)."""
         return self._set(nonnegative=value)
 
-    def setSolver(self, value: str) -> Self:
+    def setSolver(self, value: str | None) -> Self:
         """Set the solver of a row: "cholesky", "cg" or "gd"."""
         return self._set(solver=value)
 
-    def setInnerSteps(self, value: int) -> Self:
+    def setInnerSteps(self, value: int | None) -> Self:
         """Set the most steps of an iterative solver."""
         return self._set(innerSteps=value)
 
-    def setInnerTol(self, value: float) -> Self:
+    def setInnerTol(self, value: float | None) -> Self:
         """Set the part of its first gradient's length at which an iterative solver ends with a row; 0 for never."""
         return self._set(innerTol=value)
 

@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 import numpy as np
@@ -74,8 +74,7 @@ class _BlockedFactorizer(_Factorizer[M], _BlockedParams):
             state, history = self._iterate(session, ratings, began)
             users = factors_frame(session, ratings.users.index.ids, state.users)
             items = factors_frame(session, ratings.items.index.ids, state.items)
-            users = self._in_original_ids(users, ratings.user_ids)
-            items = self._in_original_ids(items, ratings.item_ids)
+            users, items = self._in_original_ids(users, items, ratings)
         summary = self._summary(
             ratings,
             history,
@@ -141,11 +140,13 @@ class _BlockedFactorizer(_Factorizer[M], _BlockedParams):
         for numbers in self._intervals(len(history)):
             if self._has_converged(history):
                 break
-            for iteration in engine.iterate(state, numbers, self.getMaxIter()):
-                if not iteration.is_finite:
-                    raise ArithmeticError(self._no_longer_finite(iteration.number))
-                history.append(self._record(iteration, ratings))
-                self._report(history[-1], began)
+            # Closed at once, whatever happens, so that the engine frees what it has sent.
+            with closing(engine.iterate(state, numbers, self.getMaxIter())) as iterations:
+                for iteration in iterations:
+                    if not iteration.is_finite:
+                        raise ArithmeticError(self._no_longer_finite(iteration.number))
+                    history.append(self._record(iteration, ratings))
+                    self._report(history[-1], began)
             if checkpoint:
                 checkpoint.save(SavedFit(tuple(history), {"users": state.users, "items": state.items}, {}))
         return state, history

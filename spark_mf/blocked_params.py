@@ -28,7 +28,7 @@ class _BlockedParams(_FactorizationParams):
         """Return the change of the product of the factors below which the fit ends."""
         return self.getOrDefault(self.tol)
 
-    def setTol(self, value: float) -> Self:
+    def setTol(self, value: float | None) -> Self:
         """Set the change of the product of the factors below which the fit ends; 0 for never."""
         return self._set(tol=value)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyspark.ml import Estimator
 from pyspark.ml.util import MLReadable, MLWritable
@@ -11,17 +11,19 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.columns import require_classic
-from spark_mf.data.ids import IdMap, with_original_ids
+from spark_mf.data.ids import with_original_ids
 from spark_mf.engine.jobs import described
 from spark_mf.engine.running import require_running
 from spark_mf.engine.workers import require_workers
 from spark_mf.kernels.jit import report_cache
 from spark_mf.model import FactorModel
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.persistence import ParamsReader, ParamsWriter
 from spark_mf.preparation import Planner, PreparedRatings, prepare
 from spark_mf.progress import Progress, report
+from spark_mf.same_rows import changed_rows_told
+from spark_mf.storage_levels import storage_level
 from spark_mf.summary import IterationRecord, TrainingSummary
 
 if TYPE_CHECKING:
@@ -57,20 +59,6 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
 
     _input_kwargs: dict[str, Any]
 
-    def setParams(self, **params: Any) -> Self:
-        """Set several Params at once, by the constructor's names.
-
-        Raises
-        ------
-        TypeError
-            For a name that is no Param, or a value of the wrong type.
-        """
-        unknown = [name for name in params if not self.hasParam(name)]
-        if unknown:
-            known = ", ".join(param.name for param in self.params)
-            raise TypeError(f"{unknown[0]!r} is no Param of {type(self).__name__}: use one of {known}")
-        return self._set(**params)
-
     def fit(self, dataset: Any, params: "ParamMap | list[ParamMap] | tuple[ParamMap, ...] | None" = None) -> Any:
         """Fit a model to ratings, or several with other values of Params.
 
@@ -81,8 +69,10 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
 
         Raises
         ------
+        TypeError
+            When the dataset is neither, as a pandas frame is not.
         ValueError, NotImplementedError
-            When a Param, a column or a row cannot be used.
+            When a Param, a column or a row cannot be used, or the dataset gives other rows when it is computed again.
         MemoryError
             When the session has not the memory that the fit needs.
         ArithmeticError
@@ -92,7 +82,10 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         OSError
             When checkpointDir cannot take a save any more, as on a full disk.
         """
-        return super().fit(dataset, params)  # type: ignore[arg-type]
+        if not isinstance(dataset, PartitionedRatings):
+            require_classic(dataset)
+        with changed_rows_told():
+            return super().fit(dataset, params)  # type: ignore[arg-type]
 
     def write(self) -> ParamsWriter:
         """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
@@ -104,8 +97,6 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return ParamsReader(cls)
 
     def _prepare(self, dataset: DataFrame | PartitionedRatings, planner: Planner, held: ExitStack) -> PreparedRatings:
-        if not isinstance(dataset, PartitionedRatings):
-            require_classic(dataset)
         require_running(dataset.sparkSession, "The dataset's", "Make the dataset again in a session that is running.")
         require_workers(dataset.sparkSession)
         report_cache()
@@ -179,10 +170,17 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             **own,
         )
 
-    def _in_original_ids(self, factors: DataFrame, ids: IdMap | None) -> DataFrame:
-        """Return a factor frame with the ids of the dataset, persisted as finalStorageLevel says."""
-        with described(factors.sparkSession.sparkContext, "give factors their ids"):
-            return with_original_ids(factors, ids, storage_level(self.getFinalStorageLevel()))
+    def _in_original_ids(
+        self, users: DataFrame, items: DataFrame, ratings: PreparedRatings
+    ) -> tuple[DataFrame, DataFrame]:
+        """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
+        level = storage_level(self.getFinalStorageLevel())
+        with ExitStack() as undone, described(users.sparkSession.sparkContext, "give factors their ids"):
+            users = with_original_ids(users, ratings.user_ids, level)
+            undone.callback(users.unpersist)
+            items = with_original_ids(items, ratings.item_ids, level)
+            undone.pop_all()
+        return users, items
 
 
 def default_blocks(n_ratings: int, slots: int) -> int:

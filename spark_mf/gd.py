@@ -11,6 +11,7 @@ from spark_mf.gd_params import _GDParams, validate_gd_params
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import GDModel
+from spark_mf.param_values import params_setter
 from spark_mf.partitioned import PartitionedRatings
 
 logger = logging.getLogger("spark_mf")
@@ -83,7 +84,9 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
         initialModel: str | None = None,
     ) -> None:
         super().__init__()
-        self.setParams(**self._input_kwargs)
+        self._set(**self._input_kwargs)
+
+    setParams = params_setter(__init__)
 
     def _fit(self, dataset: DataFrame | PartitionedRatings) -> GDModel:
         model = super()._fit(dataset)

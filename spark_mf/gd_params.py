@@ -26,7 +26,7 @@ class _GDParams(_BlockedParams, _HasInitStd):
         """Return the step, in units of 1/|Ω|."""
         return self.getOrDefault(self.stepSize)
 
-    def setStepSize(self, value: float) -> Self:
+    def setStepSize(self, value: float | None) -> Self:
         """Set the step, in units of 1/|Ω|."""
         return self._set(stepSize=value)
 

@@ -1,14 +1,13 @@
 """The estimators' and the model's Params, and the checks of their values.
 
 Names, defaults and docs of everything that pyspark's ALS has come from pyspark's own mixins, which are plain
-`Params` classes; only what pyspark does not have is declared here.
+`Params` classes. Declared here is what pyspark does not have, and what means something else than pyspark's docs say.
 """
 
 import math
 from numbers import Integral
 from typing import Any, Self, TypeVar
 
-from pyspark import StorageLevel
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import (
     HasCheckpointInterval,
@@ -21,31 +20,37 @@ from pyspark.ml.param.shared import (
 from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
+from spark_mf.param_values import _OptionalParams
+from spark_mf.storage_levels import STORAGE_LEVELS
+
 T = TypeVar("T")
 
+_BLOCK_NUMBERS = ("numUserBlocks", "numItemBlocks")
 COLD_START_STRATEGIES = ("nan", "drop")
 REGULARIZATIONS = ("weighted", "plain", "mean")
-# Python's data is always serialized, so the JVM's "_SER" names mean the same levels as those without.
-STORAGE_LEVELS = {
-    "NONE": StorageLevel.NONE,
-    "DISK_ONLY": StorageLevel.DISK_ONLY,
-    "DISK_ONLY_2": StorageLevel.DISK_ONLY_2,
-    "DISK_ONLY_3": StorageLevel.DISK_ONLY_3,
-    "MEMORY_ONLY": StorageLevel.MEMORY_ONLY,
-    "MEMORY_ONLY_2": StorageLevel.MEMORY_ONLY_2,
-    "MEMORY_ONLY_SER": StorageLevel.MEMORY_ONLY,
-    "MEMORY_ONLY_SER_2": StorageLevel.MEMORY_ONLY_2,
-    "MEMORY_AND_DISK": StorageLevel.MEMORY_AND_DISK,
-    "MEMORY_AND_DISK_2": StorageLevel.MEMORY_AND_DISK_2,
-    "MEMORY_AND_DISK_SER": StorageLevel.MEMORY_AND_DISK,
-    "MEMORY_AND_DISK_SER_2": StorageLevel.MEMORY_AND_DISK_2,
-    "OFF_HEAP": StorageLevel.OFF_HEAP,
-}
 
 
-class _ALSModelParams(_SparkALSModelParams):
+class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
     """Params that the estimator and its model share, with the setters that both have."""
 
+    userCol: Param[str] = Param(
+        Params._dummy(),
+        "userCol",
+        "column name for user ids: strings, or numbers of any type whose values are integers of 64 bits.",
+        typeConverter=TypeConverters.toString,
+    )
+    itemCol: Param[str] = Param(
+        Params._dummy(),
+        "itemCol",
+        "column name for item ids: strings, or numbers of any type whose values are integers of 64 bits.",
+        typeConverter=TypeConverters.toString,
+    )
+    blockSize: Param[int] = Param(
+        Params._dummy(),
+        "blockSize",
+        "number of factor rows that recommendations score at a time (>= 1). More rows take more memory.",
+        typeConverter=TypeConverters.toInt,
+    )
     clipPredictions: Param[bool] = Param(
         Params._dummy(),
         "clipPredictions",
@@ -63,27 +68,27 @@ class _ALSModelParams(_SparkALSModelParams):
         """Return whether predictions are kept within the range of the training ratings."""
         return self.getOrDefault(self.clipPredictions)
 
-    def setClipPredictions(self, value: bool) -> Self:
+    def setClipPredictions(self, value: bool | None) -> Self:
         """Set whether predictions are kept within the range of the training ratings."""
         return self._set(clipPredictions=value)
 
-    def setUserCol(self, value: str) -> Self:
+    def setUserCol(self, value: str | None) -> Self:
         """Set the name of the column of user ids."""
         return self._set(userCol=value)
 
-    def setItemCol(self, value: str) -> Self:
+    def setItemCol(self, value: str | None) -> Self:
         """Set the name of the column of item ids."""
         return self._set(itemCol=value)
 
-    def setPredictionCol(self, value: str) -> Self:
+    def setPredictionCol(self, value: str | None) -> Self:
         """Set the name of the column that `transform` adds."""
         return self._set(predictionCol=value)
 
-    def setColdStartStrategy(self, value: str) -> Self:
+    def setColdStartStrategy(self, value: str | None) -> Self:
         """Set what `transform` does with unknown users and items: "nan" or "drop"."""
         return self._set(coldStartStrategy=value)
 
-    def setBlockSize(self, value: int) -> Self:
+    def setBlockSize(self, value: int | None) -> Self:
         """Set how many factor rows recommendations score at a time."""
         return self._set(blockSize=value)
 
@@ -100,8 +105,27 @@ class _FactorizationParams(
     """Params of every estimator that factorizes ratings, by pyspark's names where it has them."""
 
     rank = _SparkALSParams.rank
-    numUserBlocks = _SparkALSParams.numUserBlocks
-    numItemBlocks = _SparkALSParams.numItemBlocks
+    numUserBlocks: Param[int] = Param(
+        Params._dummy(),
+        "numUserBlocks",
+        "number of blocks that users are cut into (>= 1). Without it the fit chooses the number by the ratings and the "
+        "cores of the session.",
+        typeConverter=TypeConverters.toInt,
+    )
+    numItemBlocks: Param[int] = Param(
+        Params._dummy(),
+        "numItemBlocks",
+        "number of blocks that items are cut into (>= 1). Without it the fit chooses the number by the ratings and the "
+        "cores of the session.",
+        typeConverter=TypeConverters.toInt,
+    )
+    checkpointInterval: Param[int] = Param(
+        Params._dummy(),
+        "checkpointInterval",
+        "number of iterations that run between two saves to checkpointDir, and in one stage of the ring (>= 1), or -1 "
+        "for all iterations.",
+        typeConverter=TypeConverters.toInt,
+    )
     ratingCol = _SparkALSParams.ratingCol
     finalStorageLevel = _SparkALSParams.finalStorageLevel
     regularization: Param[str] = Param(
@@ -154,17 +178,25 @@ class _FactorizationParams(
             seed=0,
         )
 
+    def _setDefault(self, **values: Any) -> Self:
+        # pyspark's mixin, and the metadata of an ALS that an earlier version saved, have a default of 10 blocks.
+        return super()._setDefault(**{name: value for name, value in values.items() if name not in _BLOCK_NUMBERS})
+
     def getRank(self) -> int:
         """Return the number of factors of each user and item."""
         return self.getOrDefault(self.rank)
 
-    def getNumUserBlocks(self) -> int:
-        """Return the number of blocks that users are cut into."""
-        return self.getOrDefault(self.numUserBlocks)
+    def getNumUserBlocks(self) -> int | None:
+        """Return the number of blocks that users are cut into; None where the fit chooses it."""
+        return self._given(self.numUserBlocks)
 
-    def getNumItemBlocks(self) -> int:
-        """Return the number of blocks that items are cut into."""
-        return self.getOrDefault(self.numItemBlocks)
+    def getNumItemBlocks(self) -> int | None:
+        """Return the number of blocks that items are cut into; None where the fit chooses it."""
+        return self._given(self.numItemBlocks)
+
+    def getValidationIndicatorCol(self) -> str | None:  # type: ignore[override]
+        """Return the name of the boolean column that marks validation rows; None for none."""
+        return self._given(self.validationIndicatorCol)
 
     def getRatingCol(self) -> str:
         """Return the name of the column of ratings."""
@@ -195,74 +227,74 @@ class _FactorizationParams(
         return self._given(self.initialModel)
 
     def _given(self, param: Param[T]) -> T | None:
-        """Return the value of a Param without default; one set to None counts as not set."""
+        """Return the value of a Param without default, None where it is not set."""
         return self.getOrDefault(param) if self.isDefined(param) else None
 
-    def setRank(self, value: int) -> Self:
+    def setRank(self, value: int | None) -> Self:
         """Set the number of factors of each user and item."""
         return self._set(rank=value)
 
-    def setMaxIter(self, value: int) -> Self:
+    def setMaxIter(self, value: int | None) -> Self:
         """Set the number of iterations."""
         return self._set(maxIter=value)
 
-    def setRegParam(self, value: float) -> Self:
+    def setRegParam(self, value: float | None) -> Self:
         """Set λ, the weight of the penalty."""
         return self._set(regParam=value)
 
-    def setNumUserBlocks(self, value: int) -> Self:
+    def setNumUserBlocks(self, value: int | None) -> Self:
         """Set into how many blocks users are cut."""
         return self._set(numUserBlocks=value)
 
-    def setNumItemBlocks(self, value: int) -> Self:
+    def setNumItemBlocks(self, value: int | None) -> Self:
         """Set into how many blocks items are cut."""
         return self._set(numItemBlocks=value)
 
-    def setRatingCol(self, value: str) -> Self:
+    def setRatingCol(self, value: str | None) -> Self:
         """Set the name of the column of ratings."""
         return self._set(ratingCol=value)
 
-    def setIntermediateStorageLevel(self, value: str) -> Self:
+    def setIntermediateStorageLevel(self, value: str | None) -> Self:
         """Set where Spark keeps the blocks of ratings."""
         return self._set(intermediateStorageLevel=value)
 
-    def setFinalStorageLevel(self, value: str) -> Self:
+    def setFinalStorageLevel(self, value: str | None) -> Self:
         """Set where Spark keeps the model's factors."""
         return self._set(finalStorageLevel=value)
 
-    def setSeed(self, value: int) -> Self:
+    def setSeed(self, value: int | None) -> Self:
         """Set the seed of the initial factors."""
         return self._set(seed=value)
 
-    def setValidationIndicatorCol(self, value: str) -> Self:
+    def setValidationIndicatorCol(self, value: str | None) -> Self:
         """Set the boolean column that marks validation rows."""
         return self._set(validationIndicatorCol=value)
 
-    def setRegularization(self, value: str) -> Self:
+    def setRegularization(self, value: str | None) -> Self:
         """Set the objective: "weighted", "plain" or "mean"."""
         return self._set(regularization=value)
 
-    def setNumBlocks(self, value: int) -> Self:
+    def setNumBlocks(self, value: int | None) -> Self:
         """Set numUserBlocks and numItemBlocks."""
         return self._set(numUserBlocks=value, numItemBlocks=value)
 
-    def setCheckpointInterval(self, value: int) -> Self:
+    def setCheckpointInterval(self, value: int | None) -> Self:
         """Set how many iterations are saved, and run in one stage of the ring, at a time; -1 for all."""
         return self._set(checkpointInterval=value)
 
-    def setEngine(self, value: str) -> Self:
+    def setEngine(self, value: str | None) -> Self:
         """Set how the tasks of a fit exchange factors."""
         return self._set(engine=value)
 
-    def setRingTimeout(self, value: float) -> Self:
+    def setRingTimeout(self, value: float | None) -> Self:
         """Set the seconds of silence after which a member of the ring is given up."""
         return self._set(ringTimeout=value)
 
-    def setCheckpointDir(self, value: str) -> Self:
+    def setCheckpointDir(self, value: str | None) -> Self:
         """Set the folder in which the fit is saved and from which it goes on."""
         return self._set(checkpointDir=value)
 
-    def setInitialModel(self, value: str) -> Self:
+    def setInitialModel(self, value: str | None) -> Self:
         """Set the folder of the saved model that the fit starts from."""
         return self._set(initialModel=value)
 
@@ -281,21 +313,9 @@ class _HasInitStd(Params):
         """Return the standard deviation of the initial factors."""
         return self.getOrDefault(self.initStd)
 
-    def setInitStd(self, value: float) -> Self:
+    def setInitStd(self, value: float | None) -> Self:
         """Set the standard deviation of the initial factors."""
         return self._set(initStd=value)
-
-
-def storage_level(name: str) -> StorageLevel:
-    """Return the storage level of a JVM name such as "MEMORY_AND_DISK_SER".
-
-    Raises
-    ------
-    ValueError
-        When Spark has no level of that name.
-    """
-    require_choice("storage level", name, tuple(STORAGE_LEVELS))
-    return STORAGE_LEVELS[name]
 
 
 def validate_factorization_params(instance: _FactorizationParams, engines: tuple[str, ...]) -> None:

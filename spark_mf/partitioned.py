@@ -20,8 +20,9 @@ from spark_mf.data.paths import local_path
 from spark_mf.engine.layout import Layout, Side
 from spark_mf.engine.stored import Folder, side_checksum
 from spark_mf.engine.stored_reading import read_grid, read_layout
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
 from spark_mf.preparation import Plan, Planner, PreparedRatings, Sizes
+from spark_mf.storage_levels import storage_level
 
 
 class PartitionedRatings:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark import RDD, StorageLevel
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
-from spark_mf.data.columns import select_ratings
+from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.files import literal_reader
 from spark_mf.data.folders import RatingsFolder
-from spark_mf.data.ids import IdMap
+from spark_mf.data.ids import IdMap, replace_keys
 from spark_mf.data.manifest import (
     BY_ITEM,
     BY_USER,
@@ -41,9 +41,11 @@ from spark_mf.engine.stored import (
     write_layout,
 )
 from spark_mf.engine.workers import require_workers
-from spark_mf.params import require_positive, storage_level
+from spark_mf.params import require_positive
 from spark_mf.partitioned import PartitionedRatings, stored_folder
-from spark_mf.preparation import count_ratings
+from spark_mf.preparation import CountedRatings, count_ratings, require_same_ratings
+from spark_mf.same_rows import changed_rows_told
+from spark_mf.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
 
@@ -121,15 +123,18 @@ def partition_ratings(
     Raises
     ------
     ValueError
-        When an argument, a column or a row cannot be used, the folder cannot be written, or the dataset reads files
-        in it.
+        When an argument, a column or a row cannot be used, the folder cannot be written, the dataset reads files in
+        it, or the dataset gives other rows when Spark computes it again.
     FileExistsError
         When the folder is not empty and `overwrite` is false.
     MemoryError
         When the driver cannot take the factors of `rank`.
     RuntimeError
         When the workers' Python lacks what the tasks need.
+    TypeError
+        When `dataset` is no DataFrame of a classic Spark session.
     """
+    require_classic(dataset)
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
@@ -137,7 +142,7 @@ def partition_ratings(
         raise ValueError(f"the dataset reads files in the output folder {path}, which it would replace: give another.")
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
     require_workers(spark)
-    with ExitStack() as held:
+    with changed_rows_told(), ExitStack() as held:
         counted = count_ratings(ratings, level, held)
         census = counted.census
         users = _cut(USERS, census.users, userBlocks, seed, counted.user_ids)
@@ -145,7 +150,7 @@ def partition_ratings(
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
-        written = _write_layouts(spark, folder, counted.chunks, users.side, items.side, layouts, level)
+        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
         manifest = Manifest(
             spark_mf=spark_mf.__version__,
             layouts=tuple(written.checksums),
@@ -208,7 +213,7 @@ def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map:
 def _write_layouts(
     spark: SparkSession,
     folder: RatingsFolder,
-    chunks: RDD,
+    counted: CountedRatings,
     users: Side,
     items: Side,
     layouts: tuple[str, ...],
@@ -217,25 +222,31 @@ def _write_layouts(
     """Lay out and write by user, then by item, so that one layout at a time takes up memory."""
     sums: dict[str, tuple[int, ...]] = {}
     cells: tuple[tuple[int, ...], ...] = ()
-    by_user = lay_out(spark.sparkContext, chunks, users, items, level)
+    with ExitStack() as held:
+        by_user = lay_out(spark.sparkContext, counted.chunks, users, items, level)
+        held.callback(by_user.unpersist)
+        require_same_ratings(counted.census, by_user, None)
+        if BLOCKS in layouts:
+            write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
+            sums[BY_USER] = checksums(by_user)
+        if GRID in layouts:
+            write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)))
+            cells, sums[GRID] = grid_content(by_user, items)
     if BLOCKS in layouts:
-        write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
-        sums[BY_USER] = checksums(by_user)
-    if GRID in layouts:
-        write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)))
-        cells, sums[GRID] = grid_content(by_user, items)
-    by_user.unpersist()
-    if BLOCKS in layouts:
-        by_item = lay_out(spark.sparkContext, chunks, items, users, level)
-        write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
-        sums[BY_ITEM] = checksums(by_item)
-        by_item.unpersist()
+        with ExitStack() as held:
+            by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
+            held.callback(by_item.unpersist)
+            require_same_ratings(counted.census, by_user, by_item)
+            write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
+            sums[BY_ITEM] = checksums(by_item)
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
 
 
 def _write_side(spark: SparkSession, folder: RatingsFolder, cut: _Cut) -> SideManifest:
     name, partition = cut.side.name, cut.side.partition
-    rows = side_rows(spark, cut.side, cut.counts, cut.ids.frame if cut.ids else None)
+    rows = side_rows(spark, cut.side, cut.counts)
+    if cut.ids is not None:
+        rows = replace_keys(rows.withColumnRenamed("id", "key").withColumn("key", F.col("key").cast("bigint")), cut.ids)
     rows.write.parquet(folder.inside(name))
     return SideManifest(
         count=len(cut.side),

@@ -12,12 +12,14 @@ from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
-from spark_mf.data.ids import IdMap, has_string_ids, key_strings
+from spark_mf.data.ids import IdMap, computed_once, has_string_ids, key_strings
 from spark_mf.engine.chunks import CHUNK_RATINGS, Census, chunk_ratings, take_census
 from spark_mf.engine.jobs import described
 from spark_mf.engine.layout import BlockCounts, Layout, Side, lay_out
 from spark_mf.engine.memory import FitSize
-from spark_mf.params import _FactorizationParams, storage_level
+from spark_mf.params import _FactorizationParams
+from spark_mf.same_rows import changed_rows
+from spark_mf.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
 
@@ -146,14 +148,19 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> C
         When rows cannot be used, or there is none to train with.
     """
     maps: dict[str, IdMap] = {}
-    for side in ("user", "item"):
-        if has_string_ids(ratings, side):
+    with_strings = [side for side in ("user", "item") if has_string_ids(ratings, side)]
+    with ExitStack() as passing:
+        if with_strings:
+            # The chunks have the keys of exactly the ids that are in the maps. Without maps the chunks are kept alone.
+            ratings = computed_once(ratings, level)
+            passing.callback(ratings.unpersist)
+        for side in with_strings:
             with described(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
                 ratings, maps[side] = key_strings(ratings, side, level)
             held.callback(maps[side].release)
-    chunks = chunk_ratings(ratings, level)
-    held.callback(chunks.unpersist)
-    census = take_census(chunks)
+        chunks = chunk_ratings(ratings, level)
+        held.callback(chunks.unpersist)
+        census = take_census(chunks)
     _require_usable(census)
     return CountedRatings(chunks, census, maps.get("user"), maps.get("item"))
 
@@ -170,9 +177,13 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
     MemoryError
         When the session has not the memory that the fit needs.
     """
-    # A Param set to None (the constructor's default) counts as not set.
-    validation = params.getValidationIndicatorCol() if params.isSet(params.validationIndicatorCol) else None
-    ratings = select_ratings(dataset, params.getUserCol(), params.getItemCol(), params.getRatingCol(), validation)
+    ratings = select_ratings(
+        dataset,
+        params.getUserCol(),
+        params.getItemCol(),
+        params.getRatingCol(),
+        params.getValidationIndicatorCol(),
+    )
     context, level = dataset.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
     counted = count_ratings(ratings, level, held)
     census, seed = counted.census, params.getSeed()
@@ -186,6 +197,7 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
     if plan.needs_items:
         by_item = lay_out(context, counted.chunks, items, users, level, plan.n_members)
         held.callback(by_item.unpersist)
+    require_same_ratings(census, by_user, by_item)
     counted.chunks.unpersist()
     if by_user.counts.duplicates:
         logger.info(
@@ -206,6 +218,25 @@ def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, 
         counted.user_ids,
         counted.item_ids,
     )
+
+
+def require_same_ratings(census: Census, by_user: Layout, by_item: Layout | None) -> None:
+    """Refuse layouts of other ratings than were counted, or of other ratings each.
+
+    Chunks that Spark could not keep are computed again for each layout.
+
+    Raises
+    ------
+    ValueError
+        When the dataset gave other rows then.
+    """
+    by_user.require_row_counts(census.users[1])
+    if by_user.counts.validation_ratings > census.validation_ratings:
+        raise changed_rows("validation ratings", census.validation_ratings, by_user.counts.validation_ratings)
+    if by_item is not None:
+        by_item.require_row_counts(census.items[1])
+        if by_item.counts.training != by_user.counts.training:
+            raise changed_rows("training ratings", by_user.counts.ratings, by_item.counts.ratings)
 
 
 def blocks_asked(params: _FactorizationParams, name: str, rows: int) -> int | None:

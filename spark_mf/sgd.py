@@ -1,8 +1,8 @@
 """The SGD estimator: what it accepts, and the order in which a fit does things."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -26,10 +26,11 @@ from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.sgd import Lanes, Update
 from spark_mf.model import SGDModel
-from spark_mf.params import storage_level
+from spark_mf.param_values import params_setter
 from spark_mf.partitioned import PartitionedRatings
 from spark_mf.preparation import Plan, PreparedRatings, Sizes, blocks_asked
 from spark_mf.sgd_params import SEQUENTIAL, _SGDParams, validate_sgd_params
+from spark_mf.storage_levels import storage_level
 from spark_mf.summary import IterationRecord
 from spark_mf.warm_start import load_initial_model
 
@@ -128,7 +129,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         initialModel: str | None = None,
     ) -> None:
         super().__init__()
-        self.setParams(**self._input_kwargs)
+        self._set(**self._input_kwargs)
+
+    setParams = params_setter(__init__)
 
     def _fit(self, dataset: DataFrame | PartitionedRatings) -> SGDModel:
         began = time.perf_counter()
@@ -139,11 +142,10 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             fit = _Fit(self, session, ratings)
             grid = fit.cut(held)
             setup_seconds = time.perf_counter() - began
-            for record in fit.epochs(grid):
-                self._report(record, began)
-            users, items = fit.factors()
-            users = self._in_original_ids(users, ratings.user_ids)
-            items = self._in_original_ids(items, ratings.item_ids)
+            with closing(fit.epochs(grid)) as records:
+                for record in records:
+                    self._report(record, began)
+            users, items = self._in_original_ids(*fit.factors(), ratings)
         summary = self._summary(
             ratings,
             fit.history,
@@ -237,7 +239,7 @@ class _Fit:
         ratings.by_user.members.unpersist()
         return grid
 
-    def epochs(self, grid: Grid) -> Iterator[IterationRecord]:
+    def epochs(self, grid: Grid) -> Generator[IterationRecord]:
         """Run the epochs that are not saved yet, and save them on the way.
 
         Raises
@@ -254,11 +256,13 @@ class _Fit:
         for numbers in params._intervals(len(self.history)):
             if self.course.end == NO_BETTER:
                 return
-            for epoch, course in engine.run(self._state, self.course, numbers):
-                self.course = course
-                self._require_finite(epoch)
-                self.history.append(self._record(epoch))
-                yield self.history[-1]
+            # Closed at once, whatever happens, so that the engine frees what it has sent.
+            with closing(engine.run(self._state, self.course, numbers)) as epochs:
+                for epoch, course in epochs:
+                    self.course = course
+                    self._require_finite(epoch)
+                    self.history.append(self._record(epoch))
+                    yield self.history[-1]
             self._save()
 
     def factors(self) -> tuple[DataFrame, DataFrame]:

@@ -25,6 +25,19 @@ SIMULTANEOUS, SEQUENTIAL = "simultaneous", "sequential"
 class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
     """All Params of the SGD estimator."""
 
+    stepSize: Param[float] = Param(
+        Params._dummy(),
+        "stepSize",
+        "step of the factors in the first epoch (> 0); schedule says how it changes.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    tol: Param[float] = Param(
+        Params._dummy(),
+        "tol",
+        "what an epoch's RMSE must be lower by than the best one so far to count as an improvement (>= 0); see "
+        "earlyStoppingPatience.",
+        typeConverter=TypeConverters.toFloat,
+    )
     fitBias: Param[bool] = Param(
         Params._dummy(),
         "fitBias",
@@ -135,7 +148,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return whether the model has a global mean and biases."""
         return self.getOrDefault(self.fitBias)
 
-    def setFitBias(self, value: bool) -> Self:
+    def setFitBias(self, value: bool | None) -> Self:
         """Set whether the model has a global mean and biases."""
         return self._set(fitBias=value)
 
@@ -143,7 +156,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return the name of the optimizer."""
         return self.getOrDefault(self.optimizer)
 
-    def setOptimizer(self, value: str) -> Self:
+    def setOptimizer(self, value: str | None) -> Self:
         """Set the name of the optimizer."""
         return self._set(optimizer=value)
 
@@ -151,7 +164,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return the name of the schedule of the step."""
         return self.getOrDefault(self.schedule)
 
-    def setSchedule(self, value: str) -> Self:
+    def setSchedule(self, value: str | None) -> Self:
         """Set the name of the schedule of the step."""
         return self._set(schedule=value)
 
@@ -159,7 +172,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return the order in which a rating's rows are updated."""
         return self.getOrDefault(self.updateOrder)
 
-    def setUpdateOrder(self, value: str) -> Self:
+    def setUpdateOrder(self, value: str | None) -> Self:
         """Set the order in which a rating's rows are updated."""
         return self._set(updateOrder=value)
 
@@ -167,7 +180,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return ratings of a batch."""
         return self.getOrDefault(self.batchSize)
 
-    def setBatchSize(self, value: int) -> Self:
+    def setBatchSize(self, value: int | None) -> Self:
         """Set ratings of a batch."""
         return self._set(batchSize=value)
 
@@ -175,7 +188,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return epochs without improvement after which the fit ends."""
         return self.getOrDefault(self.earlyStoppingPatience)
 
-    def setEarlyStoppingPatience(self, value: int) -> Self:
+    def setEarlyStoppingPatience(self, value: int | None) -> Self:
         """Set epochs without improvement after which the fit ends."""
         return self._set(earlyStoppingPatience=value)
 
@@ -184,7 +197,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         given = self._given(self.biasRegParam)
         return self.getOrDefault(self.regParam) if given is None else given
 
-    def setBiasRegParam(self, value: float) -> Self:
+    def setBiasRegParam(self, value: float | None) -> Self:
         """Set the λ of the biases."""
         return self._set(biasRegParam=value)
 
@@ -193,7 +206,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         given = self._given(self.biasStepSize)
         return self.getOrDefault(self.stepSize) if given is None else given
 
-    def setBiasStepSize(self, value: float) -> Self:
+    def setBiasStepSize(self, value: float | None) -> Self:
         """Set the step of the biases."""
         return self._set(biasStepSize=value)
 
@@ -201,7 +214,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return part of the velocity that stays."""
         return self.getOrDefault(self.momentum)
 
-    def setMomentum(self, value: float) -> Self:
+    def setMomentum(self, value: float | None) -> Self:
         """Set part of the velocity that stays."""
         return self._set(momentum=value)
 
@@ -209,7 +222,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return the decay of the mean of a row's gradients."""
         return self.getOrDefault(self.beta1)
 
-    def setBeta1(self, value: float) -> Self:
+    def setBeta1(self, value: float | None) -> Self:
         """Set the decay of the mean of a row's gradients."""
         return self._set(beta1=value)
 
@@ -217,7 +230,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return the decay of the mean of their squares."""
         return self.getOrDefault(self.beta2)
 
-    def setBeta2(self, value: float) -> Self:
+    def setBeta2(self, value: float | None) -> Self:
         """Set the decay of the mean of their squares."""
         return self._set(beta2=value)
 
@@ -225,7 +238,7 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return what keeps a divisor from being zero."""
         return self.getOrDefault(self.epsilon)
 
-    def setEpsilon(self, value: float) -> Self:
+    def setEpsilon(self, value: float | None) -> Self:
         """Set what keeps a divisor from being zero."""
         return self._set(epsilon=value)
 
@@ -233,15 +246,15 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Return how fast the step shrinks."""
         return self.getOrDefault(self.decay)
 
-    def setDecay(self, value: float) -> Self:
+    def setDecay(self, value: float | None) -> Self:
         """Set how fast the step shrinks."""
         return self._set(decay=value)
 
-    def setStepSize(self, value: float) -> Self:
+    def setStepSize(self, value: float | None) -> Self:
         """Set the step of the factors in the first epoch."""
         return self._set(stepSize=value)
 
-    def setTol(self, value: float) -> Self:
+    def setTol(self, value: float | None) -> Self:
         """Set what an epoch's RMSE must be lower by to count as improvement."""
         return self._set(tol=value)
 

@@ -298,7 +298,7 @@ def test_more_blocks_than_rows_are_said_and_work(spark, caplog):
 
 def test_unknown_param_is_refused_by_name():
     with pytest.raises(TypeError, match="'ranks' is no Param of ALS"):
-        ALS().setParams(ranks=3)
+        ALS().setParams(ranks=3)  # type: ignore[call-arg]
 
 
 def test_factors_too_large_for_the_driver_are_refused_before_the_iterations(ratings):

@@ -71,7 +71,8 @@ def assert_same(one: Any, other: Any) -> None:
 
 def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.float32) -> SimpleNamespace:
     """The same schedule in one process: all cells of an epoch, one after the other, on dense indices."""
-    p, q, seed, rank = sgd.getNumUserBlocks(), sgd.getNumItemBlocks(), sgd.getSeed(), sgd.getRank()
+    p, q = sgd.getOrDefault("numUserBlocks"), sgd.getOrDefault("numItemBlocks")
+    seed, rank = sgd.getSeed(), sgd.getRank()
     lanes = kernels.Lanes(rank, sgd.getFitBias(), sgd.getOptimizer())
     update = kernels.Update(
         lanes,
@@ -334,7 +335,7 @@ def test_progress_is_logged_each_epoch(ratings, caplog):
 
 def test_unknown_param_is_refused_by_name():
     with pytest.raises(TypeError, match="'alpha' is no Param of SGD"):
-        SGD().setParams(alpha=3)
+        SGD().setParams(alpha=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(("solver", "grids"), [("cholesky", [(2, 2), (1, 3), (7, 3)]), ("cg", [(7, 3)])])

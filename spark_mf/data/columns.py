@@ -1,8 +1,27 @@
 """Columns of ratings by their Params: present, of a usable type, and cast to the types of the blocks."""
 
+from typing import Any
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType, IntegerType, IntegralType, NumericType, StringType, StructType
+
+_CREATE = 'spark.createDataFrame(rows, ["user", "item", "rating"])'
+#: What is taken for a Spark DataFrame, by the module and the name of its class or of a class that it inherits from (no
+#: library is imported to look), what to call it, and how to make a DataFrame of it.
+_OTHER_DATA = (
+    ("pyspark.pandas.", "DataFrame", "a pandas-on-Spark DataFrame", "Use its to_spark()."),
+    ("pandas.", "DataFrame", "a pandas DataFrame", "Use spark.createDataFrame(...)."),
+    ("polars.", "DataFrame", "a Polars DataFrame", "Use spark.createDataFrame(frame.to_arrow())."),
+    ("pyarrow.", "Table", "an Arrow table", "Use spark.createDataFrame(...)."),
+    ("numpy.", "ndarray", "a NumPy array", f"Use {_CREATE}."),
+    ("builtins.", "list", "a list", f"Use {_CREATE}."),
+    ("builtins.", "tuple", "a tuple", f"Use {_CREATE}."),
+    ("builtins.", "str", "a string", "Use spark.read to read files, as in spark.read.parquet(path)."),
+    ("pathlib.", "PurePath", "a path", "Use spark.read to read files, as in spark.read.parquet(path)."),
+    ("pyspark.", "RDD", "an RDD", 'Use its toDF(["user", "item", "rating"]).'),
+    ("spark_mf.", "PartitionedRatings", "PartitionedRatings", "Only fit takes them; use the ratings that they are of."),
+)
 
 
 def select_ratings(
@@ -35,9 +54,9 @@ def select_ratings(
     Raises
     ------
     ValueError
-        For a Spark Connect dataset, and for a column that is missing, there twice or of an unusable type.
+        For a column that is missing, there twice or of an unusable type.
     TypeError
-        When `dataset` is no Spark DataFrame.
+        When `dataset` is no DataFrame of a classic Spark session.
     """
     require_classic(dataset)
     schema = dataset.schema
@@ -57,24 +76,33 @@ def select_ratings(
     )
 
 
-def require_classic(dataset: DataFrame) -> None:
+def require_classic(dataset: Any) -> None:
     """Refuse what is no DataFrame of a classic Spark session.
 
     Raises
     ------
-    ValueError
-        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs.
     TypeError
-        For anything else.
+        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs, and for anything else; the
+        sentence says how to make a DataFrame of it.
     """
     # By name: importing pyspark's Connect classes needs packages that a classic session does not.
     if type(dataset).__module__.startswith("pyspark.sql.connect."):
-        raise ValueError(
-            "the dataset belongs to a Spark Connect session, which has no broadcasts: use a classic session, "
-            "SparkSession.builder.master(...) without remote(...)"
+        raise TypeError(
+            "dataset must be a DataFrame of a classic Spark session, got one of a Spark Connect session. "
+            "Use SparkSession.builder.master(...) without remote(...)."
         )
     if not isinstance(dataset, DataFrame):
-        raise TypeError(f"the dataset is a {type(dataset).__name__}: pass a Spark DataFrame")
+        found, way = _described(dataset)
+        raise TypeError(f"dataset must be a Spark DataFrame, got {found}. {way}")
+
+
+def _described(dataset: Any) -> tuple[str, str]:
+    """Return what an object is that is no DataFrame, and a sentence on how to make one."""
+    for module, name, found, way in _OTHER_DATA:
+        if any(cls.__name__ == name and f"{cls.__module__}.".startswith(module) for cls in type(dataset).__mro__):
+            return found, way
+    found = "None" if dataset is None else f"an object of type {type(dataset).__name__}"
+    return found, f"Use spark.read or {_CREATE}."
 
 
 def require_column(schema: StructType, param: str, name: str) -> DataType:

@@ -4,12 +4,16 @@ Everything behind the columns works on integers. A string id's key is its hash; 
 DataFrame, made by Spark and never collected. That no two ids share a key is checked, not assumed.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from uuid import uuid4
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
+
+from spark_mf.same_rows import missing_rows
 
 #: Two of a hundred million ids share a hash of 64 bits once in 3,700 times; that this many hashes fail is out of reach.
 _ATTEMPTS = 8
@@ -61,12 +65,23 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
     for salt in range(_ATTEMPTS):
         key = F.when(F.col(side).isNotNull(), _hash(side, salt))
         distinct = ratings.where(F.col(side).isNotNull()).select(key.alias("key"), F.col(side).alias("id")).distinct()
-        ids = distinct.persist(level)
-        found = ids.agg(F.count("*").alias("ids"), F.count_distinct("key").alias("keys")).collect()[0]
-        if found["ids"] == found["keys"]:
-            return ratings.withColumn(side, key), IdMap(ids)
-        ids.unpersist()
+        with ExitStack() as undone:
+            ids = distinct.persist(level)
+            undone.callback(ids.unpersist)
+            found = ids.agg(F.count("*").alias("ids"), F.count_distinct("key").alias("keys")).collect()[0]
+            if found["ids"] == found["keys"]:
+                undone.pop_all()
+                return ratings.withColumn(side, key), IdMap(ids)
     raise RuntimeError(f"the ids of {side} share keys under {_ATTEMPTS} hash functions: report this as a fault")
+
+
+def computed_once(ratings: DataFrame, level: StorageLevel) -> DataFrame:
+    """Return the same rows, persisted, for the jobs that need the same ids: the caller unpersists them.
+
+    Spark keeps rows by what they are computed from. The mark makes that unlike any other's, so that no other fit of
+    the same dataset, as in a cross-validation, frees these rows or the id map that is made from them.
+    """
+    return ratings.where(F.lit(uuid4().hex).isNotNull()).persist(level)
 
 
 def with_original_ids(factors: DataFrame, ids: IdMap | None, level: StorageLevel) -> DataFrame:
@@ -81,11 +96,25 @@ def with_original_ids(factors: DataFrame, ids: IdMap | None, level: StorageLevel
     """
     if ids is None:
         return factors.persist(level)
-    keyed = factors.withColumnRenamed("id", "key")
-    restored = keyed.join(ids.frame, "key").select(*factors.columns).persist(level)
-    if level != StorageLevel.NONE:
-        restored.count()
+    restored = replace_keys(factors.withColumnRenamed("id", "key"), ids)
+    with ExitStack() as undone:
+        undone.callback(restored.persist(level).unpersist)
+        if level != StorageLevel.NONE:
+            restored.count()
+        undone.pop_all()
     return restored
+
+
+def replace_keys(rows: DataFrame, ids: IdMap) -> DataFrame:
+    """Return rows with a column `id` in the place of `key`. Lazy; no row is lost, whenever they are computed.
+
+    Where the map lacks a key, because Spark computed it again and the dataset had other ids then, computing the rows
+    fails with the sentence of `spark_mf.same_rows`.
+    """
+    lost = F.raise_error(F.lit(missing_rows("ids")))
+    found = F.when(F.col("id").isNull(), lost).otherwise(F.col("id")).alias("id")
+    columns = [found if name == "key" else F.col(name) for name in rows.columns]
+    return rows.join(ids.frame, "key", "left").select(*columns)
 
 
 def _hash(side: str, salt: int) -> Column:

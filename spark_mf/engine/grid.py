@@ -1,6 +1,7 @@
 """The grid of cells, ratings of one user block and one item block, as Spark keeps it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,24 +97,28 @@ class Grid:
     ) -> None:
         self._sides: Broadcast[tuple[Partition, Partition]] = context.broadcast((users, items))
         sent, p, q = self._sides, users.n_blocks, items.n_blocks
-        blocks_of = by_user.side.partition.n_blocks
+        blocks_of, unchanged = by_user.side.partition.n_blocks, by_user.unchanged
 
         def cut(blocks: tuple[PackedBlock, ...]) -> GridRow:
             settle()
             users, items = sent.value
             number = blocks[0].number * p // blocks_of
-            members = users.members(number)
-            training = join_blocks(members, users.row, [unpack(block.training) for block in blocks])
-            validation = join_blocks(members, users.row, [unpack(block.validation) for block in blocks])
+            members, parts = users.members(number), unchanged(blocks)
+            training = join_blocks(members, users.row, [unpack(block.training) for block in parts])
+            validation = join_blocks(members, users.row, [unpack(block.validation) for block in parts])
             return GridRow(number, training_cells(training, items, seed), validation_cell(validation, items, seed))
 
-        rows = by_user.members.map(cut)
-        if by_cell:
-            cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
-            rows = cells.partitionBy(p * q, lambda cell: cell).values()
-        self.rows: RDD = one_record_each(rows).persist(level)
-        with described(context, "cut ratings into cells"):
-            self.rows.foreach(lambda row: None)
+        with ExitStack() as undone:
+            undone.callback(self._sides.destroy)
+            rows = by_user.members.map(cut)
+            if by_cell:
+                cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
+                rows = cells.partitionBy(p * q, lambda cell: cell).values()
+            self.rows: RDD = one_record_each(rows).persist(level)
+            undone.callback(self.rows.unpersist)
+            with described(context, "cut ratings into cells"):
+                self.rows.foreach(lambda row: None)
+            undone.pop_all()
 
     def unpersist(self) -> None:
         """Release the executors' memory; the grid is gone then."""

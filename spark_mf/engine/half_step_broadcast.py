@@ -6,7 +6,7 @@ With tol, each block's result has 32·rank² bytes more.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 from pyspark import Broadcast, SparkContext
@@ -26,7 +26,7 @@ class BroadcastEngine:
     def __init__(self, context: SparkContext, users: Layout, items: Layout, problem: Subproblem) -> None:
         self._context, self._users, self._items, self._problem = context, users, items, problem
 
-    def iterate(self, state: State, numbers: range, total: int) -> Iterator[Iteration]:
+    def iterate(self, state: State, numbers: range, total: int) -> Generator[Iteration]:
         """Improve `state` by half-steps, items first as pyspark's ALS does; yield after each iteration.
 
         Parameters
@@ -38,8 +38,10 @@ class BroadcastEngine:
         total : int
             The last iteration of the fit.
         """
-        sent = {"users": self._context.broadcast(state.users), "items": self._context.broadcast(state.items)}
+        sent: dict[str, Broadcast] = {}
         try:
+            sent["users"] = self._context.broadcast(state.users)
+            sent["items"] = self._context.broadcast(state.items)
             for number in numbers:
                 iteration = self._iterate_once(sent, state, number, f"{self._problem.estimator} {number}/{total}")
                 yield iteration

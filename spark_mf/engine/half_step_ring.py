@@ -5,7 +5,7 @@ must fit in the driver and once per running task in the executors. They pass the
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,16 +43,16 @@ class RingEngine:
         largest = max(len(users.side), len(items.side)) * problem.rank * _FLOAT32_BYTES
         self._gang = Gang(users.members.zip(items.members), timeout, max(largest, block_sums_bytes(problem)))
 
-    def iterate(self, state: State, numbers: range, total: int) -> Iterator[Iteration]:
+    def iterate(self, state: State, numbers: range, total: int) -> Generator[Iteration]:
         """Improve `state` as `BroadcastEngine.iterate` does; it has the factors of the last of the iterations."""
         partitions = self._users.side.partition, self._items.side.partition
+        problem, unchanged = self._problem, (self._users.unchanged, self._items.unchanged)
         sent = self._context.broadcast((partitions, state))
-        problem = self._problem
 
         def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
             sides, start = sent.value
-            member = _Member(ring, problem, _Part(ring, sides[0], record[0]), _Part(ring, sides[1], record[1]))
-            return member.work(State(start.users.copy(), start.items.copy()), numbers)
+            parts = (_Part(ring, sides[side], unchanged[side](record[side])) for side in (0, 1))
+            return _Member(ring, problem, *parts).work(State(start.users.copy(), start.items.copy()), numbers)
 
         try:
             solved = self._gang.run(f"{problem.estimator} {numbers[0]}–{numbers[-1]}/{total}", work)

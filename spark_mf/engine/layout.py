@@ -2,8 +2,9 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from spark_mf.engine.jobs import described
 from spark_mf.engine.worker import settle
 from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
+from spark_mf.same_rows import changed_rows
 
 # An odd number, so that a rating moved from training to validation changes the sum of both fingerprints.
 _VALIDATION = 3
@@ -83,28 +85,41 @@ class BlockCounts(NamedTuple):
 
     Attributes
     ----------
+    ratings : training ratings
     duplicates : training ratings that repeat the (user, item) pair of an earlier one
     validation_ratings : validation ratings of known users and items
     total, lowest, highest : float, over the values of the training ratings; 0, inf and -inf without any
-    fingerprint : int from 0 to 2**64 - 1, of training and validation ratings in any order
+    training, validation : int from 0 to 2**64 - 1, fingerprints of the (user, item, rating) in any order
+    row_counts : int, the sum over blocks of the CRC-32 of the numbers of training ratings of their rows
     """
 
+    ratings: int = 0
     duplicates: int = 0
     validation_ratings: int = 0
     total: float = 0.0
     lowest: float = np.inf
     highest: float = -np.inf
-    fingerprint: int = 0
+    training: int = 0
+    validation: int = 0
+    row_counts: int = 0
+
+    @property
+    def fingerprint(self) -> int:
+        """Of training and validation ratings in any order, from 0 to 2**64 - 1."""
+        return (self.training + _VALIDATION * self.validation) % 2**64
 
     def merge(self, other: "BlockCounts") -> "BlockCounts":
         """Return the counts of both parts."""
         return BlockCounts(
+            self.ratings + other.ratings,
             self.duplicates + other.duplicates,
             self.validation_ratings + other.validation_ratings,
             self.total + other.total,
             min(self.lowest, other.lowest),
             max(self.highest, other.highest),
-            (self.fingerprint + other.fingerprint) % 2**64,
+            (self.training + other.training) % 2**64,
+            (self.validation + other.validation) % 2**64,
+            self.row_counts + other.row_counts,
         )
 
 
@@ -132,19 +147,36 @@ class Layout:
         One record a partition: the consecutive blocks that one member of a gang, or one task, works on.
     sides : Broadcast
         What a lost block is laid out anew with.
-    counts : BlockCounts
-        Of all blocks.
+    block_counts : tuple[BlockCounts, ...]
+        Of each block.
     """
 
     side: Side
     members: RDD
     sides: Broadcast
-    counts: BlockCounts
+    block_counts: tuple[BlockCounts, ...]
+
+    @cached_property
+    def counts(self) -> BlockCounts:
+        """Of all blocks."""
+        return reduce(BlockCounts.merge, self.block_counts, BlockCounts())
 
     @property
     def blocks(self) -> RDD:
-        """The blocks as an RDD of `PackedBlock`."""
-        return self.members.flatMap(_identity)
+        """The blocks as an RDD of `PackedBlock`, each as it was when it was counted."""
+        return self.members.flatMap(self.unchanged)
+
+    @property
+    def unchanged(self) -> "Unchanged":
+        """What every task that works on a record of `members` passes it through."""
+        return Unchanged(self.side.name, tuple(_content(counts) for counts in self.block_counts))
+
+    def require_row_counts(self, counts: NDArray[np.int64]) -> None:
+        """Raise a ValueError unless each row of the side has as many training ratings as were counted before."""
+        partition, before = self.side.partition, int(counts.sum())
+        expected = sum(_row_counts(counts[partition.members(block)]) for block in range(partition.n_blocks))
+        if (self.counts.ratings, self.counts.row_counts) != (before, expected):
+            raise changed_rows("training ratings", before, self.counts.ratings)
 
     def unpersist(self) -> None:
         """Release the executors' memory; the blocks are gone then."""
@@ -152,16 +184,50 @@ class Layout:
         self.sides.destroy()
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """Passes the blocks of one layout on, and refuses one that was laid out anew from other ratings.
+
+    Attributes
+    ----------
+    side : str
+    contents : what `_content` says of each block
+    """
+
+    side: str
+    contents: tuple[tuple[int, ...], ...]
+
+    def __call__(self, blocks: tuple[PackedBlock, ...]) -> tuple[PackedBlock, ...]:
+        """Return the blocks.
+
+        Raises
+        ------
+        ValueError
+            When one of them has other ratings than were counted.
+        """
+        for block in blocks:
+            before, now = self.contents[block.number], _content(block.counts)
+            if now != before:
+                raise changed_rows(f"ratings of block {block.number} of the {self.side}", before[0], now[0])
+        return blocks
+
+
+def _content(counts: BlockCounts) -> tuple[int, ...]:
+    """The number of a block's ratings, and what tells these from others whatever their order."""
+    return counts.ratings + counts.validation_ratings, counts.training, counts.validation
+
+
 def lay_out(
     context: SparkContext, chunks: RDD, rows: Side, columns: Side, level: StorageLevel, n_members: int | None = None
 ) -> Layout:
     """Sort the chunks' ratings into the blocks of `rows`; runs one job and leaves the blocks persisted.
 
-    They lie in `n_members` partitions, at most as many as there are blocks; by default each in one of its own.
+    They lie in `n_members` partitions, at most as many as there are blocks; by default each in one of its own. Ratings
+    of users and items that the sides do not have are left out; see `Layout.require_row_counts`.
     """
-    sides = context.broadcast((rows, columns))
     n_blocks = rows.partition.n_blocks
     n_members = n_members or n_blocks
+    sides = context.broadcast((rows, columns))
 
     def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, Piece]]:
         settle()
@@ -174,13 +240,18 @@ def lay_out(
             of_block[block].append(piece)
         yield tuple(_assemble_block(block, of_block[block], *sides.value) for block in of_block)
 
-    shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(
-        n_members, lambda block: block * n_members // n_blocks
-    )
-    members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
-    with described(context, f"lay ratings out by {rows.name}"):
-        counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
-    return Layout(rows, members, sides, reduce(BlockCounts.merge, counts, BlockCounts()))
+    with ExitStack() as undone:
+        undone.callback(sides.destroy)
+        shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(
+            n_members, lambda block: block * n_members // n_blocks
+        )
+        members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
+        undone.callback(members.unpersist)
+        with described(context, f"lay ratings out by {rows.name}"):
+            # In the order of the blocks, as the partitions are.
+            counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
+        undone.pop_all()
+    return Layout(rows, members, sides, tuple(counts))
 
 
 def blocks_of_member(member: int, n_blocks: int, n_members: int) -> range:
@@ -213,8 +284,10 @@ def unpack_block(packed: PackedBlock) -> LaidOutBlock:
     return LaidOutBlock(packed.number, unpack(packed.training), unpack(packed.validation))
 
 
-def pack_block(number: int, training: RatingBlock, validation: RatingBlock, n_columns: int) -> PackedBlock:
-    """Pack a block of a side whose other side has `n_columns` ids.
+def pack_block(
+    number: int, training: RatingBlock, validation: RatingBlock, n_columns: int, *, by_item: bool
+) -> PackedBlock:
+    """Pack a block of a side whose other side has `n_columns` ids; `by_item` says that its rows are items.
 
     Raises
     ------
@@ -224,22 +297,25 @@ def pack_block(number: int, training: RatingBlock, validation: RatingBlock, n_co
     packed = pack(training), pack(validation)
     values = training.values
     counts = BlockCounts(
+        training.n_ratings,
         count_duplicates(training.indptr, training.indices, n_columns),
         validation.n_ratings,
         float(values.sum(dtype=np.float64)),
         float(values.min(initial=np.inf)),
         float(values.max(initial=-np.inf)),
-        (_fingerprint(training) + _VALIDATION * _fingerprint(validation)) % 2**64,
+        _fingerprint(training, by_item),
+        _fingerprint(validation, by_item),
+        _row_counts(np.diff(training.indptr)),
     )
     return PackedBlock(number, *packed, counts)
 
 
-def _fingerprint(block: RatingBlock) -> int:
-    return fingerprint(block.rows, block.indptr, block.indices, block.values)
+def _fingerprint(block: RatingBlock, by_item: bool) -> int:
+    return fingerprint(block.rows, block.indptr, block.indices, block.values, transposed=by_item)
 
 
-def _identity(blocks: tuple[PackedBlock, ...]) -> tuple[PackedBlock, ...]:
-    return blocks
+def _row_counts(counts: NDArray[np.int64]) -> int:
+    return zlib.crc32(counts.tobytes())
 
 
 def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, Piece]]:
@@ -249,10 +325,12 @@ def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Si
     row_codes, column_codes = (chunk.user_codes, chunk.item_codes)
     if not by_user:
         row_codes, column_codes = column_codes, row_codes
-    row_of_code = rows.index.lookup(row_ids)
-    training = _pieces(
-        rows.partition, row_of_code, row_codes, columns.index.lookup(column_ids), column_codes, chunk.values
-    )
+    row_of_code, column_of_code, values = rows.index.lookup(row_ids), columns.index.lookup(column_ids), chunk.values
+    if UNKNOWN in row_of_code or UNKNOWN in column_of_code:
+        # The chunk was computed anew, and has others than those that were counted.
+        known = (row_of_code[row_codes] != UNKNOWN) & (column_of_code[column_codes] != UNKNOWN)
+        row_codes, column_codes, values = row_codes[known], column_codes[known], values[known]
+    training = _pieces(rows.partition, row_of_code, row_codes, column_of_code, column_codes, values)
     yield from _numbered(training, order, is_training=True)
     if by_user:
         users, items, values = chunk.validation
@@ -299,7 +377,7 @@ def _assemble_block(number: int, pieces: list[Piece], rows: Side, columns: Side)
     pieces.sort(key=lambda piece: piece.order)
     training = _block_of(members, [piece for piece in pieces if piece.is_training])
     validation = _block_of(members, [piece for piece in pieces if not piece.is_training])
-    return pack_block(number, training, validation, len(columns))
+    return pack_block(number, training, validation, len(columns), by_item=rows.name == "items")
 
 
 def _block_of(members: NDArray[np.int32], pieces: list[Piece]) -> RatingBlock:

@@ -7,7 +7,7 @@ and Dhillon 2014, "NOMAD", §3). All rows pass the driver between stages only.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,7 +49,7 @@ class RingDescent:
         largest = most * descent.update.lanes.stride * _FLOAT32_BYTES
         self._gang = Gang(grid.rows, timeout, largest)
 
-    def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
+    def run(self, state: DescentState, course: Course, numbers: range) -> Generator[tuple[Epoch, Course]]:
         """Run epochs until the course ends; `state` has the rows of the last one when all are yielded.
 
         Parameters

@@ -4,11 +4,12 @@ The same schedule and the same results as on the ring, but every block's rows pa
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
-from pyspark import SparkContext
+from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.course import DIVERGED, Course, EpochSums
 from spark_mf.engine.descent import Descent, DescentState, Epoch, Rows, UserBlock
@@ -36,21 +37,23 @@ class StagesDescent:
     def __init__(self, context: SparkContext, grid: Grid, descent: Descent) -> None:
         self._context, self._grid, self._descent = context, grid, descent
 
-    def run(self, state: DescentState, course: Course, numbers: range) -> Iterator[tuple[Epoch, Course]]:
+    def run(self, state: DescentState, course: Course, numbers: range) -> Generator[tuple[Epoch, Course]]:
         """Run epochs as `RingDescent.run` does; `state` has the rows after each."""
         rules, width = self._descent.rules, self._descent.update.lanes.width
         self._sent = self._context.broadcast(self._descent)
-        for _ in numbers:
-            if course.end is not None:
-                break
-            began = time.perf_counter()
-            step = course.step
-            sums = self._epoch(state, course)
-            course = course.after(sums, rules)
-            if course.is_best and rules.n_validation and course.end != DIVERGED:
-                state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
-            yield Epoch(time.perf_counter() - began, step, sums), course
-        self._sent.destroy()
+        try:
+            for _ in numbers:
+                if course.end is not None:
+                    break
+                began = time.perf_counter()
+                step = course.step
+                sums = self._epoch(state, course)
+                course = course.after(sums, rules)
+                if course.is_best and rules.n_validation and course.end != DIVERGED:
+                    state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
+                yield Epoch(time.perf_counter() - began, step, sums), course
+        finally:
+            self._sent.destroy()
 
     def _epoch(self, state: DescentState, course: Course) -> EpochSums:
         descent = self._descent
@@ -74,13 +77,7 @@ class StagesDescent:
     def _visit(self, label: str, stratum: list[int], state: DescentState, course: Course) -> list[_Visited]:
         """Train the cells of one stratum."""
         descent, shared = self._descent, self._sent
-        # One broadcast for each task, which loads no other.
-        sent = [
-            self._context.broadcast(
-                (state.users[descent.users.members(user_block)], state.items[descent.items.members(item_block)])
-            )
-            for user_block, item_block in enumerate(stratum)
-        ]
+        sent: list[Broadcast[tuple[Rows, Rows]]] = []
 
         def visit(rows: Iterable[GridRow]) -> Iterator[_Visited]:
             settle()
@@ -91,12 +88,14 @@ class StagesDescent:
             yield _Visited(row.number, users, items, error, block.kernel_seconds)
 
         cells = [user_block * descent.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
-        try:
+        with ExitStack() as held:
+            # One broadcast for each task, which loads no other.
+            for user_block, item_block in enumerate(stratum):
+                rows = state.users[descent.users.members(user_block)], state.items[descent.items.members(item_block)]
+                sent.append(self._context.broadcast(rows))
+                held.callback(sent[-1].destroy)
             with described(self._context, label):
                 return self._context.runJob(self._grid.rows, visit, cells)
-        finally:
-            for each in sent:
-                each.destroy()
 
     def _validate(self, state: DescentState, epoch: int) -> tuple[float, float]:
         """Σ e² over the validation ratings, which are with the first cell of each user block, and kernel seconds."""

@@ -80,8 +80,10 @@ def write_grid(session: SparkSession, layout: Layout, columns: Side, folder: Fol
     """
     sent = session.sparkContext.broadcast(columns.partition.block)
     n_blocks = columns.partition.n_blocks
-    _write(session, layout, folder, CELL_COLUMNS, lambda block: _cell_batches(block, sent.value, n_blocks))
-    sent.destroy()
+    try:
+        _write(session, layout, folder, CELL_COLUMNS, lambda block: _cell_batches(block, sent.value, n_blocks))
+    finally:
+        sent.destroy()
 
 
 def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
@@ -94,9 +96,11 @@ def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], 
         cells = cells_of(unpack(packed.training), sent.value, n_blocks)
         return packed.number, tuple(np.diff(cells[0]).tolist()), cells_checksum(cells)
 
-    with described(context, "count the ratings of the grid's cells"):
-        described_blocks = sorted(layout.blocks.map(describe).collect())
-    sent.destroy()
+    try:
+        with described(context, "count the ratings of the grid's cells"):
+            described_blocks = sorted(layout.blocks.map(describe).collect())
+    finally:
+        sent.destroy()
     return tuple(cells for _, cells, _ in described_blocks), tuple(checksum for *_, checksum in described_blocks)
 
 
@@ -111,15 +115,13 @@ def checksums(layout: Layout) -> tuple[int, ...]:
     return tuple(checksum for _, checksum in sorted(found))
 
 
-def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64], ids: DataFrame | None) -> DataFrame:
+def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64]) -> DataFrame:
     """A side's ids as (index int, id, ratings bigint, block int), in any order. Lazy.
 
     Parameters
     ----------
     counts : int64[n]
         Ratings of each id.
-    ids : DataFrame (key bigint, id string) or None
-        Where the side's ids are keys, what they stand for.
     """
     table = pa.table(
         {
@@ -129,11 +131,7 @@ def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64], ids:
             "block": pa.array(side.partition.block),
         }
     )
-    frame = arrow_frame(session, table)
-    if ids is not None:
-        keyed = frame.select("index", F.col("id").cast("bigint").alias("key"), "ratings", "block")
-        frame = keyed.join(ids, "key").select("index", "id", "ratings", "block")
-    return frame
+    return arrow_frame(session, table)
 
 
 def side_checksum(rows: DataFrame) -> int:

@@ -6,7 +6,7 @@ long, and the driver knows the folder's name.
 
 import re
 from collections.abc import Callable
-from functools import reduce
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,16 @@ def _read(
 
     contents = _any_contents(context, folder.path) if folder.local is None else _local_contents(context, folder.local)
     blocks = contents.map(decode_file)
-    members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
-    with described(context, f"read ratings laid out by {side.name}"):
-        read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
-    layout = Layout(side, members, sides, reduce(BlockCounts.merge, [block[1] for block in read], BlockCounts()))
-    found = {block[0]: block[2] for block in read}
-    return layout, tuple(found.get(block, -1) for block in range(side.partition.n_blocks))
+    with ExitStack() as undone:
+        undone.callback(sides.destroy)
+        members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
+        undone.callback(members.unpersist)
+        with described(context, f"read ratings laid out by {side.name}"):
+            read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
+        undone.pop_all()
+    found = {number: (counts, checksum) for number, counts, checksum in read}
+    of_blocks = [found.get(block, (BlockCounts(), -1)) for block in range(side.partition.n_blocks)]
+    return Layout(side, members, sides, tuple(block[0] for block in of_blocks)), tuple(block[1] for block in of_blocks)
 
 
 def _local_contents(context: SparkContext, folder: Path) -> RDD:
@@ -123,7 +127,7 @@ def _is_hidden(name: str) -> bool:
 
 def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table, NDArray], Any]) -> PackedBlock:
     """Turn a file into its block; into an empty one if it does not fit the side."""
-    number, members = -1, _NO_INDEX
+    number, members, by_item = -1, _NO_INDEX, side.name == "items"
     try:
         table = pq.read_table(pa.BufferReader(content), use_threads=False)
         number = table["block"][0].as_py()
@@ -134,9 +138,9 @@ def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table
         for block in (training, validation):
             if block.indices.size and not 0 <= block.indices.min() <= block.indices.max() < n_columns:
                 raise ValueError("the block has a column out of range")
-        return pack_block(number, training, validation, n_columns)
+        return pack_block(number, training, validation, n_columns, by_item=by_item)
     except (ValueError, TypeError, IndexError, KeyError, OSError):
-        return pack_block(number, _empty(members), _empty(members), n_columns)
+        return pack_block(number, _empty(members), _empty(members), n_columns, by_item=by_item)
 
 
 def _read_rows(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:

@@ -8,11 +8,15 @@ from spark_mf.kernels.jit import kernel
 # The finalizer of splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", fig. 15).
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_HALF = np.uint64(32)
+_NONE, _HALF = np.uint64(0), np.uint64(32)
 
 
 def fingerprint(
-    rows: NDArray[np.int32], indptr: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.float32]
+    rows: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: NDArray[np.float32],
+    transposed: bool = False,
 ) -> int:
     """Sum, modulo 2**64, the hashes of all (row, column, value): a set that lost, gained or changed one differs.
 
@@ -21,8 +25,11 @@ def fingerprint(
     rows : int32[n], dense index of each row
     indptr, indices, values : int64[n + 1], int32[nnz], float32[nnz]
         The ratings in CSR, columns by their dense index.
+    transposed : bool
+        Whether to hash (column, row, value), so that the transposed matrix has the fingerprint of the matrix.
     """
-    return int(_sum_hashes(rows, indptr, indices, values.view(np.uint32)))
+    row_shift, column_shift = (_NONE, _HALF) if transposed else (_HALF, _NONE)
+    return int(_sum_hashes(rows, indptr, indices, values.view(np.uint32), row_shift, column_shift))
 
 
 @kernel(inline="always")
@@ -33,10 +40,10 @@ def _mix(word):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _sum_hashes(rows, indptr, indices, bits):  # type: ignore[no-untyped-def]
+def _sum_hashes(rows, indptr, indices, bits, row_shift, column_shift):  # type: ignore[no-untyped-def]
     total = np.uint64(0)
     for row in range(rows.size):
-        high = np.uint64(rows[row]) << _HALF
+        part = np.uint64(rows[row]) << row_shift
         for p in range(indptr[row], indptr[row + 1]):
-            total += _mix(_mix(high | np.uint64(indices[p])) + np.uint64(bits[p]))
+            total += _mix(_mix(part | (np.uint64(indices[p]) << column_shift)) + np.uint64(bits[p]))
     return total

@@ -4,13 +4,20 @@ import math
 from decimal import Decimal
 from functools import reduce
 from itertools import product
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from chispa.schema_comparer import assert_schema_equality
 from pyspark.sql import DataFrame, Row
 from pyspark.sql.types import BooleanType, FloatType, IntegerType, LongType, StructField, StructType
 
+from spark_mf import ALS, GD, SGD, ALSModel, SGDModel
 from spark_mf.data.columns import require_classic, select_ratings
+from spark_mf.partitioned import PartitionedRatings
+from spark_mf.partitioning import partition_ratings
 
 
 def rows(frame):
@@ -120,12 +127,56 @@ def test_name_that_is_there_twice_is_refused(ratings):
         select_ratings(ratings.select("user", "user", "item"), "user", "item", "")
 
 
+CREATE = r'spark\.createDataFrame\(rows, \["user", "item", "rating"\]\)'
+
+
 def test_connect_dataset_is_refused():
     connect_class = type("DataFrame", (), {"__module__": "pyspark.sql.connect.dataframe"})
-    with pytest.raises(ValueError, match=r"Spark Connect session.*classic session"):
+    with pytest.raises(TypeError, match=r"^dataset must be a DataFrame of a classic .* got one of a Spark Connect"):
         require_classic(connect_class())
 
 
-def test_other_objects_are_refused():
-    with pytest.raises(TypeError, match=r"the dataset is a list: pass a Spark DataFrame"):
-        select_ratings([(1, 2, 3.0)], "user", "item", "rating")  # type: ignore[arg-type]
+class OwnList(list):
+    """A list by inheritance."""
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [
+        (pd.DataFrame({"user": [1]}), r"a pandas DataFrame\. Use spark\.createDataFrame\(\.\.\.\)"),
+        (pa.table({"user": [1]}), r"an Arrow table\. Use spark\.createDataFrame\(\.\.\.\)"),
+        (np.zeros((2, 3)), rf"a NumPy array\. Use {CREATE}"),
+        ([(1, 2, 3.0)], rf"a list\. Use {CREATE}"),
+        (OwnList(), "a list"),
+        (((1, 2, 3.0),), rf"a tuple\. Use {CREATE}"),
+        ("ratings.csv", r"a string\. Use spark\.read to read files, as in spark\.read\.parquet\(path\)"),
+        (Path("ratings.csv"), r"a path\. Use spark\.read"),
+        (None, rf"None\. Use spark\.read or {CREATE}"),
+        (3, "an object of type int"),
+        (type("DataFrame", (), {"__module__": "pyspark.pandas.frame"})(), r"a pandas-on-Spark .* Use its to_spark\(\)"),
+        (type("DataFrame", (), {"__module__": "polars.dataframe.frame"})(), r"a Polars .*\(frame\.to_arrow\(\)\)"),
+        (PartitionedRatings.__new__(PartitionedRatings), r"PartitionedRatings\. Only fit takes them"),
+    ],
+)
+def test_other_objects_are_refused_with_the_way_to_a_dataframe(dataset, sentence):
+    for model in (ALSModel(), SGDModel()):
+        with pytest.raises(TypeError, match=rf"^dataset must be a Spark DataFrame, got {sentence}.*\.$"):
+            model.transform(dataset)
+    fitting = (ALS().fit, GD().fit, SGD().fit, lambda data: ALS().fit(data, [{}, {}]))
+    taking = (lambda data: select_ratings(data, "u", "i", "r"), lambda data: partition_ratings(data, "folder"))
+    for take in (*fitting, *taking):
+        if take not in fitting or not isinstance(dataset, PartitionedRatings):
+            with pytest.raises(TypeError, match=rf"^dataset must be a Spark DataFrame, got {sentence}"):
+                take(dataset)
+
+
+def test_rdds_and_subsets_of_no_dataframe_are_refused(spark):
+    factors = spark.createDataFrame([(1, [1.0])], "id int, features array<float>")
+    model = ALSModel(factors, factors, 1)
+    rows = spark.sparkContext.emptyRDD()
+    for take in (ALS().fit, SGD().fit, model.transform):
+        with pytest.raises(TypeError, match=r"got an RDD\. Use its toDF\(\["):
+            take(rows)
+    for subset in (model.recommendForUserSubset, model.recommendForItemSubset):
+        with pytest.raises(TypeError, match=r"^dataset must be a Spark DataFrame, got a list"):
+            subset([1], 2)  # type: ignore[arg-type]

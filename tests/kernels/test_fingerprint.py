@@ -39,6 +39,18 @@ def test_a_rating_more_or_less_or_changed_does(triples):
     assert of([((row + 1) % 5, column, value), *triples[1:]]) != of(triples)
 
 
+@given(ratings)
+def test_the_transposed_matrix_has_the_same_when_it_is_told_so(triples):
+    of_rating = np.array(triples)
+    rows, columns = (of_rating[:, side].astype(np.int32) for side in (0, 1))
+    values = of_rating[:, 2].astype(np.float32)
+    block = RatingBlock.from_triples(np.arange(7, dtype=np.int32) * 2, columns, rows * 3, values)
+    csr = (block.rows, block.indptr, block.indices, block.values)
+    transposed = fingerprint(*csr, transposed=True)
+    assert transposed == plain.fingerprint(*csr, transposed=True)
+    assert transposed == of([(row, 2 * column, value) for row, column, value in triples])
+
+
 def test_nothing_is_zero():
     empty = np.empty(0, np.int32)
     assert fingerprint(empty, np.zeros(1, np.int64), empty, np.empty(0, np.float32)) == 0

@@ -5,10 +5,17 @@ from numpy.typing import NDArray
 
 
 def fingerprint(
-    rows: NDArray[np.int32], indptr: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.float32]
+    rows: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: NDArray[np.float32],
+    transposed: bool = False,
 ) -> int:
     """Hash every (row, column, value) with whole arrays and add up."""
-    pairs = (np.repeat(rows, np.diff(indptr)).astype(np.uint64) << np.uint64(32)) | indices.astype(np.uint64)
+    first, second = np.repeat(rows, np.diff(indptr)), indices
+    if transposed:
+        first, second = second, first
+    pairs = (first.astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
     return int(_mix(_mix(pairs) + values.view(np.uint32).astype(np.uint64)).sum(dtype=np.uint64))
 
 
