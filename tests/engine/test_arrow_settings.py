@@ -107,7 +107,7 @@ def test_frames_are_made_of_any_number_of_rows_a_batch_and_the_setting_stays(spa
         ids, factors = np.array([5, 3, 9]), np.arange(6, dtype=np.float32).reshape(3, 2)
         found = collect_factors(factors_frame(spark, ids, factors))
         side = Side("users", IdIndex(np.array([3, 5, 9])), Partition.of_blocks(np.zeros(3, np.int32), 1))
-        stored = side_rows(spark, side, np.ones(3, np.int64), None)
+        stored = side_rows(spark, side, np.ones(3, np.int64))
         assert spark.conf.get(ROWS) == rows
     finally:
         spark.conf.set(ROWS, before or "")
