@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
-from spark_mf import ALS
-from spark_mf.data.folders import RatingsFolder
+from spark_mf import ALS, partitioning
+from spark_mf import partitioned as partitioned_module
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.manifest import read_manifest
 from spark_mf.engine import stored
@@ -84,7 +84,7 @@ def test_string_ids_come_back_from_the_folder(spark, marked, tmp_path):
 
 
 def test_spark_writes_where_the_file_system_is_not_local(spark, marked, tmp_path, monkeypatch):
-    monkeypatch.setattr(RatingsFolder, "local", lambda *_: None)
+    monkeypatch.setattr(partitioned_module, "local_path", lambda *_: None)
     monkeypatch.setattr(stored, "_write_local", None)
     path = str(tmp_path / "out")
     layouts = ("blocks", "grid")
@@ -297,18 +297,20 @@ def test_bad_rows_leave_an_earlier_folder_as_it_was(spark, marked, copied):
         partition_ratings(marked, str(copied))
 
 
-def test_a_run_that_is_killed_leaves_no_manifest(spark, marked, copied, monkeypatch):
-    from spark_mf import partitioning
-
+def test_a_run_that_is_killed_leaves_no_manifest_or_the_earlier_one(spark, marked, copied, monkeypatch):
     def killed(*_arguments):
         raise KeyboardInterrupt
 
+    manifest = PartitionedRatings(spark, str(copied)).manifest
     monkeypatch.setattr(partitioning, "_write_side", killed)
-    with pytest.raises(KeyboardInterrupt):
-        partition_ratings(marked.where("split = 'train'"), str(copied), overwrite=True)
-    assert list((copied / "by_user").glob("part-*"))
+    for folder in (copied, copied.parent / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            partition_ratings(marked.where("split = 'train'"), str(folder), overwrite=True)
+    assert list((copied / "_unfinished" / "by_user").glob("part-*"))
+    assert PartitionedRatings(spark, str(copied)).manifest == manifest
+    assert list((copied.parent / "new" / "by_user").glob("part-*"))
     with pytest.raises(FileNotFoundError, match=r"has no manifest.json"):
-        PartitionedRatings(spark, str(copied))
+        PartitionedRatings(spark, str(copied.parent / "new"))
 
 
 def test_the_manifest_on_disk_is_the_one_that_was_returned(spark, folder):

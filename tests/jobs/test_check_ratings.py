@@ -154,7 +154,7 @@ def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
+def test_a_run_that_dies_half_way_leaves_the_earlier_one_complete(
     job, spark, source, finished, tmp_path, capsys, monkeypatch
 ):
     """It dies while overwriting a complete run, after its ratings were written."""
@@ -165,9 +165,8 @@ def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
         patch.setattr("spark_mf.experiments.check._described", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([*arguments, "--overwrite"])
-    assert (tmp_path / "out" / "ratings" / "_SUCCESS").exists()
-    with pytest.raises(ValueError, match=r"has no description\.json: the job .* did not finish; run it again"):
-        read_ratings(spark, tmp_path / "out")
+    assert (tmp_path / "out" / "_unfinished" / "ratings" / "_SUCCESS").exists()
+    assert read_ratings(spark, tmp_path / "out").rows == 3
     capsys.readouterr()
     assert "is not empty: give another one, or --overwrite" in refused(job, capsys, *arguments)
     assert job.main([*arguments, "--overwrite"]) == 0
