@@ -26,7 +26,7 @@ from spark_mf.data.text import LAYOUTS, MATRIX, NETFLIX, TextLayout, first_line,
 
 logger = logging.getLogger(__name__)
 
-FORMATS = (*SEPARATORS, "json", "parquet")
+FORMATS = ("csv", "tsv", "dat", "json", "parquet")
 QUOTES = ("double", "none")
 ID_TYPES = ("auto", "integer", "string")
 _DESCRIPTIONS = {
@@ -223,7 +223,8 @@ def _layout(heads: list[FileHead], path: str, options: ReadOptions) -> TextLayou
     separator = (
         SEPARATORS.get(options.format or "") if options.separator is None else parse_separator(options.separator)
     )
-    if options.format == "json" or (begins.startswith(("{", "[{")) and separator is None and not options.layout):
+    separated = separator or options.layout or options.columns
+    if options.format == "json" or (begins.startswith(("{", "[{")) and not separated):
         return json_layout(heads, encoding)
     return text_layout(
         heads,
