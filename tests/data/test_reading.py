@@ -239,7 +239,7 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
 
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
-    with pytest.raises(ValueError, match="format is 'xml'; give one of dat, tsv, csv, json, parquet, or None to guess"):
+    with pytest.raises(ValueError, match="format is 'xml'; give one of csv, tsv, dat, json, parquet, or None to guess"):
         read_ratings(spark, path, ReadOptions(format="xml"))
     with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
         read_ratings(spark, path, ReadOptions(format="parquet"))
