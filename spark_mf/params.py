@@ -20,6 +20,7 @@ from pyspark.ml.param.shared import (
 from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
+from spark_mf.kernels.random import seed_key
 from spark_mf.param_values import _OptionalParams
 from spark_mf.storage_levels import STORAGE_LEVELS
 
@@ -332,6 +333,7 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
         if instance.isDefined(param):
             require_positive(param.name, value(param))
     require_positive("blockSize", value(instance.blockSize))
+    seed_key(value(instance.seed))
     if value(instance.maxIter) < 0:
         raise ValueError(f"maxIter={value(instance.maxIter)} is negative: use 0 or more iterations")
     require_at_least_zero("regParam", value(instance.regParam), "weight of a penalty")
