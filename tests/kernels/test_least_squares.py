@@ -1,5 +1,7 @@
 """The half-step kernels against their float64 twins, and against least squares worked out otherwise."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -23,10 +25,17 @@ SHAPES = st.tuples(
 )
 
 
-class Problem:
-    """Random ratings of rows of given lengths, with a penalty that keeps every row well-conditioned."""
+TERMS = ("weights", "shared", "scale", "prior")
+DESCENTS = {"cg": True, "gd": False}
 
-    def __init__(self, shape: tuple[int, int, list[int], int]) -> None:
+
+class Problem:
+    """Random ratings of rows of given lengths, with a penalty that keeps every row well-conditioned.
+
+    Of the optional terms of the objective it has those that are named.
+    """
+
+    def __init__(self, shape: tuple[int, int, list[int], int], terms: Collection[str] = ()) -> None:
         seed, rank, lengths, n_columns = shape
         rng = np.random.default_rng(seed)
         self.indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -36,6 +45,22 @@ class Problem:
         self.penalty = (0.1 * np.maximum(lengths, 1)).astype(np.float32)
         self.start = rng.standard_normal((len(lengths), rank)).astype(np.float32)
         self.n_rows = len(lengths)
+        weights = rng.uniform(0, 3, self.values.size) * (rng.random(self.values.size) > 0.2)
+        side = rng.standard_normal((2 * rank, rank)) / rank
+        made = {
+            "weights": weights.astype(np.float32),
+            "shared": (side.T @ side).astype(np.float32),
+            "scale": rng.uniform(0.5, 2, rank).astype(np.float32),
+            "prior": rng.standard_normal((len(lengths), rank)).astype(np.float32),
+        }
+        self.weights, self.shared, self.scale, self.prior = (made[name] if name in terms else None for name in TERMS)
+        self.targets = self.values if self.weights is None else self.values * self.weights
+
+    @property
+    def terms(self) -> tuple:
+        """What the solvers' kernels take before `solved`."""
+        regularization = (self.shared, self.penalty, self.scale, self.prior)
+        return self.indptr, self.indices, self.targets, self.weights, self.fixed, *regularization
 
     @property
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,52 +75,59 @@ def csr_of(dense: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def solved_by(module, problem: Problem) -> np.ndarray:
     solved, failed = np.full_like(problem.start, 7), np.zeros(problem.n_rows, np.uint8)
-    module.solve_cholesky(*problem.csr, problem.fixed, problem.penalty, solved, failed, 0, problem.n_rows)
+    module.solve_cholesky(*problem.terms, solved, failed, 0, problem.n_rows)
     assert not failed.any()
     return solved
 
 
+#: Without optional terms and with all of them: every further combination is compiled once more.
+COMBINATIONS = [(), TERMS]
+
+
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
 @given(SHAPES)
 @example((0, 1, [1], 1))
 @example((1, 200, [300, 0, 1, 64, 65], 40))
 @example((2, 64, [63, 64, 128], 30))
-def test_cholesky_equals_its_twin(shape):
-    problem = Problem(shape)
+def test_cholesky_equals_its_twin(terms, shape):
+    problem = Problem(shape, terms)
     np.testing.assert_allclose(solved_by(fast, problem), solved_by(plain, problem), rtol=2e-4, atol=2e-5)
 
 
 def inner_steps(module, name: str, problem: Problem, steps: int, tolerance: float = 0.0) -> np.ndarray:
     solved = problem.start.copy()
-    solve = getattr(module, name)
-    solve(*problem.csr, problem.fixed, problem.penalty, solved, steps, tolerance, 0, problem.n_rows)
+    module.descend(*problem.terms, solved, steps, tolerance, DESCENTS[name], 0, problem.n_rows)
     return solved
 
 
-@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+@pytest.mark.parametrize("name", sorted(DESCENTS))
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
 @given(SHAPES, st.integers(1, 5))
 @example((0, 1, [1], 1), 3)
 @example((3, 100, [2000, 5], 40), 3)  # more ratings than the cache holds at this width: XᵀX is formed
-def test_inner_steps_equal_their_twin(name, shape, steps):
-    problem = Problem(shape)
+def test_inner_steps_equal_their_twin(terms, name, shape, steps):
+    problem = Problem(shape, terms)
     results = [inner_steps(module, name, problem, steps) for module in (fast, plain)]
     np.testing.assert_allclose(results[0], results[1], rtol=5e-3, atol=5e-4)
 
 
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
 @given(SHAPES, st.floats(1e-6, 1e-3))
 @example((0, 1, [1], 1), 1e-3)
 @example((3, 100, [2000, 5, 0], 40), 1e-4)
-def test_a_gradient_step_equals_its_twin(shape, length):
-    problem = Problem(shape)
+def test_a_gradient_step_equals_its_twin(terms, shape, length):
+    problem = Problem(shape, terms)
     results = [problem.start.copy(), problem.start.copy()]
     for module, solved in zip((fast, plain), results, strict=True):
-        module.gradient_step(*problem.csr, problem.fixed, problem.penalty, solved, length, 0, problem.n_rows)
+        module.gradient_step(*problem.terms, solved, length, 0, problem.n_rows)
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("terms", [(), ("weights",)], ids=["none", "weights"])
 @given(SHAPES)
-def test_squared_error_equals_its_twin(shape):
-    problem = Problem(shape)
-    arguments = (*problem.csr, problem.fixed, problem.start, 0, problem.n_rows)
+def test_squared_error_equals_its_twin(terms, shape):
+    problem = Problem(shape, terms)
+    arguments = (*problem.csr, problem.weights, problem.fixed, problem.start, 0, problem.n_rows)
     assert fast.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4, abs=1e-6)
 
 
@@ -106,17 +138,17 @@ def test_rows_do_not_depend_on_how_threads_share_the_block(shape, data):
     parts = np.full_like(problem.start, 7)
     failed = np.zeros(problem.n_rows, np.uint8)
     for begin, end in ((0, cut), (cut, problem.n_rows)):
-        fast.solve_cholesky(*problem.csr, problem.fixed, problem.penalty, parts, failed, begin, end)
+        fast.solve_cholesky(*problem.terms, parts, failed, begin, end)
     np.testing.assert_array_equal(parts, solved_by(fast, problem))
 
 
-@pytest.mark.parametrize(("name", "steps"), [("solve_cg", 40), ("solve_gd", 400)])
+@pytest.mark.parametrize(("name", "steps"), [("cg", 40), ("gd", 400)])
 def test_enough_steps_give_the_exact_solution(name, steps):
     problem = Problem((5, 12, [80, 40, 200], 30))
     np.testing.assert_allclose(inner_steps(fast, name, problem, steps), solved_by(plain, problem), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+@pytest.mark.parametrize("name", sorted(DESCENTS))
 def test_long_rows_take_the_formed_matrix_to_the_same_result(name):
     """A row just below and one just above the cache's capacity are solved in two ways."""
     rank = 64
@@ -137,7 +169,7 @@ def residual_norms(problem: Problem, solved: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("module", [fast, plain], ids=["kernel", "twin"])
-@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+@pytest.mark.parametrize("name", sorted(DESCENTS))
 def test_a_row_ends_with_the_first_step_that_is_near_enough(module, name):
     problem = Problem((8, 6, [30, 90, 10, 200], 40))
     steps = [inner_steps(module, name, problem, count) for count in range(60)]
@@ -158,17 +190,17 @@ def test_a_line_search_worked_out_by_hand():
     for start, expected in (([0, 0], [5 / 3, 10 / 3]), ([1, 0], [1 + 388 / 2324 * 8, 388 / 2324 * 18])):
         for module in (fast, plain):
             solved = np.array([start], np.float32)
-            module.solve_gd(*csr, film, penalty, solved, 1, 0.0, 0, 1)
+            module.descend(*csr, None, film, None, penalty, None, None, solved, 1, 0.0, False, 0, 1)
             np.testing.assert_allclose(solved[0], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["solve_cg", "solve_gd"])
+@pytest.mark.parametrize("name", sorted(DESCENTS))
 def test_a_row_that_is_solved_already_stays(name):
     """Its residual is 0, which no step may divide by."""
     csr = np.array([0, 1]), np.array([0], np.int32), np.array([4], np.float32)
     solved = np.array([[2, 0]], np.float32)
     fixed, penalty = np.array([[2, 0]], np.float32), np.zeros(1, np.float32)
-    getattr(fast, name)(*csr, fixed, penalty, solved, 3, 0.0, 0, 1)
+    fast.descend(*csr, None, fixed, None, penalty, None, None, solved, 3, 0.0, DESCENTS[name], 0, 1)
     np.testing.assert_array_equal(solved, [[2, 0]])
 
 
@@ -183,14 +215,37 @@ def test_a_gradient_step_goes_down_the_numeric_gradient():
 
     gradient = np.array([(loss(start + h * e) - loss(start - h * e)) / (2 * h) for e in np.eye(4)])
     solved = problem.start.copy()
-    fast.gradient_step(*problem.csr, problem.fixed, problem.penalty, solved, length, 0, 1)
+    fast.gradient_step(*problem.terms, solved, length, 0, 1)
     np.testing.assert_allclose(solved[0], start - length * gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_the_solution_is_where_the_numeric_gradient_of_the_whole_objective_vanishes():
+    """Σ w (x·u)² − 2 Σ target x·u + uᵀ shared u + penalty Σ scale u² − 2 prior·u, by central differences."""
+    problem = Problem((10, 5, [40], 30), TERMS)
+    weights, shared, scale, prior = problem.weights, problem.shared, problem.scale, problem.prior
+    assert weights is not None
+    assert shared is not None
+    assert scale is not None
+    assert prior is not None
+    x = problem.fixed[problem.indices].astype(np.float64)
+
+    def loss(u: np.ndarray) -> float:
+        scores = x @ u
+        penalty = problem.penalty[0] * (scale @ (u * u))
+        return float(
+            weights @ (scores * scores) - 2 * problem.targets @ scores + u @ shared @ u + penalty - 2 * prior[0] @ u
+        )
+
+    u, h = solved_by(fast, problem)[0].astype(np.float64), 1e-4
+    gradient = np.array([(loss(u + h * e) - loss(u - h * e)) / (2 * h) for e in np.eye(5)])
+    steepest = np.array([(loss(h * e) - loss(-h * e)) / (2 * h) for e in np.eye(5)])
+    assert np.linalg.norm(gradient) < 1e-5 * np.linalg.norm(steepest)
 
 
 def test_alice_gets_the_least_squares_solution():
     indptr, indices, values = csr_of(SEEN)
     penalty, solved, failed = np.zeros(3, np.float32), np.zeros((3, 3), np.float32), np.zeros(3, np.uint8)
-    fast.solve_cholesky(indptr, indices, values, FILMS, penalty, solved, failed, 0, 3)
+    fast.solve_cholesky(indptr, indices, values, None, FILMS, None, penalty, None, None, solved, failed, 0, 3)
     expected = np.linalg.lstsq(FILMS.astype(float), SEEN[0].astype(float))[0]
     assert not failed[0]
     np.testing.assert_allclose(solved[0], expected, rtol=1e-4)
@@ -203,7 +258,8 @@ def test_float32_gives_up_where_the_matrix_is_singular():
     """Two ratings of three films' features cannot determine three factors."""
     indptr, indices, values = csr_of(np.array([[5, 4, 0, 0, 0]], np.float32))
     solved, failed = np.full((1, 3), 7, np.float32), np.zeros(1, np.uint8)
-    fast.solve_cholesky(indptr, indices, values, FILMS, np.zeros(1, np.float32), solved, failed, 0, 1)
+    none = np.zeros(1, np.float32)
+    fast.solve_cholesky(indptr, indices, values, None, FILMS, None, none, None, None, solved, failed, 0, 1)
     assert failed[0] == 1
     assert (solved == 7).all()
 
@@ -220,7 +276,8 @@ def test_float32_gives_up_where_the_matrix_is_singular():
 def test_minimum_norm_is_the_pseudo_inverse(ratings, why):
     indptr, indices, values = csr_of(np.array([ratings], np.float32))
     solved = np.full((1, 3), 7, np.float32)
-    solve_minimum_norm(indptr, indices, values, FILMS, np.zeros(1, np.float32), solved, np.array([0]))
+    none = np.zeros(1, np.float32)
+    solve_minimum_norm(indptr, indices, values, None, FILMS, None, none, None, None, solved, np.array([0]))
     expected = np.linalg.pinv(FILMS[indices].astype(float)) @ values if values.size else np.zeros(3)
     np.testing.assert_allclose(solved[0], expected, rtol=1e-5, atol=1e-7, err_msg=why)
 
@@ -232,18 +289,23 @@ def test_minimum_norm_of_equal_films_shares_the_weight():
         np.array([0, 1]),
         np.array([0], np.int32),
         np.array([2], np.float32),
+        None,
         np.ones((1, 2), np.float32),
+        None,
         np.zeros(1, np.float32),
+        None,
+        None,
         solved,
         np.array([0]),
     )
     np.testing.assert_allclose(solved, [[1, 1]], rtol=1e-6)
 
 
-def test_minimum_norm_with_a_penalty_is_ridge_regression():
-    problem = Problem((7, 9, [4, 30], 20))
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
+def test_minimum_norm_with_a_penalty_solves_the_normal_equations(terms):
+    problem = Problem((7, 9, [4, 30], 20), terms)
     solved = np.zeros_like(problem.start)
-    solve_minimum_norm(*problem.csr, problem.fixed, problem.penalty, solved, np.arange(2))
+    solve_minimum_norm(*problem.terms, solved, np.arange(2))
     np.testing.assert_allclose(solved, solved_by(plain, problem), rtol=1e-5, atol=1e-6)
 
 
@@ -254,8 +316,9 @@ def test_rounded_factors_of_lower_rank_do_not_blow_the_solution_up():
     indptr, indices = np.array([0, 50]), np.arange(50, dtype=np.int32)
     values = fixed @ np.ones(5, np.float32)
     solved, failed = np.zeros((1, 5), np.float32), np.zeros(1, np.uint8)
-    fast.solve_cholesky(indptr, indices, values, fixed, np.zeros(1, np.float32), solved, failed, 0, 1)
+    none = np.zeros(1, np.float32)
+    fast.solve_cholesky(indptr, indices, values, None, fixed, None, none, None, None, solved, failed, 0, 1)
     assert failed[0] == 1
-    solve_minimum_norm(indptr, indices, values, fixed, np.zeros(1, np.float32), solved, np.array([0]))
+    solve_minimum_norm(indptr, indices, values, None, fixed, None, none, None, None, solved, np.array([0]))
     np.testing.assert_allclose(fixed @ solved[0], values, rtol=1e-4, atol=1e-4)
     assert np.linalg.norm(solved) <= np.sqrt(5) * 1.001  # ones(5) is a solution, so the shortest is no longer

@@ -7,7 +7,7 @@ import pytest
 
 from spark_mf.kernels import sgd as fast
 from spark_mf.kernels.reference import sgd as plain
-from spark_mf.kernels.sgd import Cell, Lanes, Update
+from spark_mf.kernels.sgd import Cell, Update, sgd_row_layout
 
 N_USERS, N_ITEMS, RANK, MEAN = 5, 4, 3, 3.2
 REG, BIAS_REG = 0.3, 0.2
@@ -61,20 +61,20 @@ def followed_gradient(
     module, parameters: Parameters, bias: bool, weighing: str, dtype: type[np.floating]
 ) -> Parameters:
     """What one batch of all ratings subtracts at a step of 1, which is the sum of the ratings' gradients."""
-    lanes = Lanes(RANK, bias, "sgd")
-    users = lanes.user_rows(parameters["user"], parameters.get("user bias")).astype(dtype)
-    items = lanes.item_rows(parameters["item"], parameters.get("item bias")).astype(dtype)
+    layout = sgd_row_layout(RANK, bias, "sgd")
+    users = layout.user_rows(parameters["user"], parameters.get("user bias")).astype(dtype)
+    items = layout.item_rows(parameters["item"], parameters.get("item bias")).astype(dtype)
     before = users.copy(), items.copy()
     shares = [
         {"weighted": np.ones(len(counts)), "plain": 1 / counts, "mean": len(PAIRS) / counts}[weighing].astype(dtype)
         for counts in COUNTS.values()
     ]
-    update = Update(lanes, 1.0, 1.0, REG, BIAS_REG, False, len(PAIRS))
+    update = Update(layout, "sgd", 1.0, 1.0, REG, BIAS_REG, False, len(PAIRS))
     module.train(CELL, np.zeros(1, np.int32), users, items, *shares, MEAN, update)
     users, items = before[0] - users, before[1] - items
-    gradient = {"user": lanes.factors(users), "item": lanes.factors(items)}
+    gradient = {"user": layout.factors(users), "item": layout.factors(items)}
     if bias:
-        gradient |= {"user bias": lanes.user_biases(users), "item bias": lanes.item_biases(items)}
+        gradient |= {"user bias": layout.user_biases(users), "item bias": layout.item_biases(items)}
     return gradient
 
 

@@ -1,4 +1,4 @@
-"""Vector micro-kernels of stochastic gradient descent, on rows of the layout of `sgd_layout`.
+"""Vector micro-kernels of stochastic gradient descent, on rows that `RowLayout` lays out.
 
 Like those of `simd`, but for vectors of `SLOT_LANES` float32 on every processor, as rows are padded to them.
 A lane of a slot's width n is a factor, a bias, a one or padding; which of them shows only in the lane's step.
@@ -20,7 +20,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from spark_mf.kernels.sgd_layout import SLOT_LANES
+from spark_mf.kernels.sgd.update import SLOT_LANES
 from spark_mf.kernels.simd import INT32, Emitter, index, intrinsic
 
 #: Independent sums hide the latency of a fused multiply-add.

@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.sgd_layout import OPTIMIZERS
-from spark_mf.kernels.simd_rows import (
+from spark_mf.kernels.sgd.update import OPTIMIZERS
+from spark_mf.kernels.sgd.simd_rows import (
     add_gradient,
     apply_adagrad,
     apply_adam,

@@ -6,8 +6,8 @@ with their own λ and step (Koren, Bell and Volinsky 2009, "Matrix factorization
 systems", which leaves out the 2). A row's share is 1 where λ weighs each rating, 1/n for a row of n ratings where
 it weighs each row, and |Ω|/n where the mean of e² over all ratings Ω is minimised.
 
-Rows are laid out by `Lanes`, ratings by `make_cells`, a step is described by `Update`. The functions trust their
-caller. Their twins are in `reference/sgd.py`.
+`RowLayout` lays rows out, `make_cells` ratings, and `Update` describes a step. The functions trust their caller. Their
+twins are in `reference/sgd.py`.
 """
 
 from typing import Literal
@@ -15,21 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_mf.kernels import sgd_steps
-from spark_mf.kernels.sgd_cells import TILE_ROWS, Cell, make_cells
-from spark_mf.kernels.sgd_layout import OPTIMIZERS, SLOT_LANES, Lanes, Update
-
-__all__ = [
-    "OPTIMIZERS",
-    "TILE_ROWS",
-    "Cell",
-    "Lanes",
-    "Update",
-    "make_cells",
-    "penalties",
-    "squared_error",
-    "train",
-]
+from spark_mf.kernels.row_layout import RowLayout
+from spark_mf.kernels.sgd import steps as sgd_steps
+from spark_mf.kernels.sgd.cells import Cell
+from spark_mf.kernels.sgd.update import OPTIMIZERS, SLOT_LANES, Update
 
 
 def train(
@@ -52,7 +41,7 @@ def train(
     ----------
     cell : the ratings
     order : int32[…], the tiles to visit, any part of them in any order; batches end with their tile
-    users, items : float32[n, stride] and float32[m, stride], C order, of the layout `update.lanes`; updated
+    users, items : float32[n, stride] and float32[m, stride], C order, of the layout `update.layout`; updated
     user_share, item_share : float32[n] and float32[m], the share of its row's penalty that each rating carries
     mean : μ
     update : the step
@@ -61,19 +50,19 @@ def train(
     -------
     Σ e² over the ratings visited, each e as it was just before its update; not finite after divergence
     """
-    lanes = update.lanes
+    layout = update.layout
     steps = np.stack([update.user_steps(), update.item_steps()])
     penalties = np.stack([update.user_penalties(), update.item_penalties()])
     data = (cell.rows, cell.columns, cell.values, cell.starts, order, users, items, user_share, item_share)
-    if lanes.optimizer == "sgd" and update.batchSize == 1:
-        descend = sgd_steps.descender(lanes.width, lanes.rank // SLOT_LANES * SLOT_LANES, update.sequential)
+    if update.optimizer == "sgd" and update.batchSize == 1:
+        descend = sgd_steps.descender(layout.width, layout.rank // SLOT_LANES * SLOT_LANES, update.sequential)
         doubled = np.concatenate([2 * steps, 2 * steps * penalties]).astype(np.float32)
         return descend(*data, np.float32(mean), doubled)
     longest = int(np.diff(cell.starts).max(initial=1))  # a larger batch would only reserve memory
     return sgd_steps.optimize(
         *data,
         np.float32(mean),
-        OPTIMIZERS.index(lanes.optimizer),
+        OPTIMIZERS.index(update.optimizer),
         update.sequential,
         min(update.batchSize, longest),
         np.array([update.momentum, update.beta1, update.beta2, update.epsilon], np.float32),
@@ -87,7 +76,7 @@ def squared_error(
     users: NDArray[np.float32],
     items: NDArray[np.float32],
     mean: float,
-    lanes: Lanes,
+    layout: RowLayout,
     clip: tuple[float, float] | None = None,
 ) -> float:
     """Σ (value − prediction)² over the cell's ratings, in float64.
@@ -95,12 +84,12 @@ def squared_error(
     Parameters
     ----------
     cell, users, items, mean : as for `train`; nothing is written
-    lanes : the rows' layout
+    layout : the rows' layout
     clip : the lowest and highest prediction, or None to take predictions as they are
     """
     lowest, highest = (-np.inf, np.inf) if clip is None else clip
     limits = np.float32(lowest), np.float32(highest)
-    return sgd_steps.error_summer(lanes.width)(
+    return sgd_steps.error_summer(layout.width)(
         cell.rows, cell.columns, cell.values, users, items, np.float32(mean), *limits
     )
 
@@ -108,7 +97,7 @@ def squared_error(
 def penalties(
     rows: NDArray[np.float32],
     share_counts: NDArray[np.float32],
-    lanes: Lanes,
+    layout: RowLayout,
     side: Literal["user", "item"],
     regParam: float,
     biasRegParam: float,
@@ -119,9 +108,9 @@ def penalties(
     ----------
     rows : float32[n, stride]
     share_counts : float32[n], what each row weighs: its ratings times the share that each of them carries
-    lanes : the rows' layout
+    layout : the rows' layout
     side : whether the rows are users' or items'
     regParam, biasRegParam : λ and λ_b
     """
-    bias_lane = lanes.user_bias_lane if side == "user" else lanes.item_bias_lane
-    return sgd_steps.penalty(rows, share_counts, lanes.rank, bias_lane if lanes.fitBias else -1, regParam, biasRegParam)
+    bias_lane = layout.user_bias_lane if side == "user" else layout.item_bias_lane
+    return sgd_steps.penalty(rows, share_counts, layout.rank, bias_lane if layout.bias else -1, regParam, biasRegParam)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spark_mf.kernels import sgd as fast
 from spark_mf.kernels.reference import sgd as plain
-from spark_mf.kernels.sgd import OPTIMIZERS, Cell, Lanes, Update
+from spark_mf.kernels.sgd import OPTIMIZERS, Cell, Update, sgd_row_layout
 
 N_USERS, N_ITEMS = 30, 12
 MEAN = 3.1
@@ -45,18 +45,18 @@ class Problem:
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         )
         self.order = rng.permutation(len(lengths)).astype(np.int32)
-        self.lanes = Lanes(rank, bias, optimizer)
-        self.users = self.lanes.user_rows(*self.random_side(rng, N_USERS))
-        self.items = self.lanes.item_rows(*self.random_side(rng, N_ITEMS))
+        self.layout, self.optimizer = sgd_row_layout(rank, bias, optimizer), optimizer
+        self.users = self.layout.user_rows(*self.random_side(rng, N_USERS))
+        self.items = self.layout.item_rows(*self.random_side(rng, N_ITEMS))
         self.shares = random_share(rng, N_USERS), random_share(rng, N_ITEMS)
 
     def random_side(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        scale = 0.5 / np.sqrt(self.lanes.rank)
-        factors = (scale * rng.standard_normal((n, self.lanes.rank))).astype(np.float32)
+        scale = 0.5 / np.sqrt(self.layout.rank)
+        factors = (scale * rng.standard_normal((n, self.layout.rank))).astype(np.float32)
         return factors, (0.1 * rng.standard_normal(n)).astype(np.float32)
 
     def update(self, sequential: bool = True, batch: int = 1) -> Update:
-        return Update(self.lanes, 0.004, 0.002, 0.05, 0.03, sequential, batch)
+        return Update(self.layout, self.optimizer, 0.004, 0.002, 0.05, 0.03, sequential, batch)
 
     def trained(self, module, update: Update, dtype: type[np.floating]) -> tuple[np.ndarray, np.ndarray, float]:
         """Rows of both sides and Σ e² of the last of two epochs."""
@@ -87,12 +87,12 @@ def test_training_equals_its_twin(shape, sequential, batch):
 def test_errors_and_penalties_equal_their_twins(shape, clipped):
     problem = Problem(shape)
     clip = (2.9, 3.2) if clipped else None
-    arguments = (problem.cell, problem.users, problem.items, MEAN, problem.lanes, clip)
+    arguments = (problem.cell, problem.users, problem.items, MEAN, problem.layout, clip)
     assert fast.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4)
     sides: tuple[Literal["user", "item"], ...] = ("user", "item")
     for side, rows, weights in zip(sides, (problem.users, problem.items), problem.shares, strict=True):
-        expected = plain.penalties(rows, weights, problem.lanes, side, 0.3, 0.2)
-        assert fast.penalties(rows, weights, problem.lanes, side, 0.3, 0.2) == pytest.approx(expected, rel=1e-5)
+        expected = plain.penalties(rows, weights, problem.layout, side, 0.3, 0.2)
+        assert fast.penalties(rows, weights, problem.layout, side, 0.3, 0.2) == pytest.approx(expected, rel=1e-5)
 
 
 @given(SHAPES, st.booleans(), st.sampled_from([1, 5]))
@@ -100,11 +100,11 @@ def test_errors_and_penalties_equal_their_twins(shape, clipped):
 def test_ones_and_padding_stay(shape, sequential, batch):
     problem = Problem(shape)
     users, items, _ = problem.trained(fast, problem.update(sequential, batch), np.float32)
-    lanes = problem.lanes
-    for rows, one_lane in ((users, lanes.item_bias_lane), (items, lanes.user_bias_lane)):
-        if lanes.fitBias:
+    layout = problem.layout
+    for rows, one_lane in ((users, layout.item_bias_lane), (items, layout.user_bias_lane)):
+        if layout.bias:
             assert (rows[:, one_lane] == 1).all()
-        assert (rows[:, lanes.rank + 2 * lanes.fitBias : lanes.width] == 0).all()
+        assert (rows[:, layout.rank + 2 * layout.bias : layout.width] == 0).all()
 
 
 @given(SHAPES)
@@ -124,13 +124,13 @@ def one_rating(
     w: list[float], h: list[float], rating: float, mean: float, step: float, sequential: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both factor vectors after the plain step of one rating, without biases and λ."""
-    lanes = Lanes(len(w), False, "sgd")
-    users, items = lanes.user_rows(np.array([w], np.float32), None), lanes.item_rows(np.array([h], np.float32), None)
+    layout = sgd_row_layout(len(w), False, "sgd")
+    users, items = layout.user_rows(np.array([w], np.float32), None), layout.item_rows(np.array([h], np.float32), None)
     cell = Cell(np.zeros(1, np.int32), np.zeros(1, np.int32), np.array([rating], np.float32), np.array([0, 1]))
     share = np.ones(1, np.float32)
-    update = Update(lanes, step, step, 0.0, 0.0, sequential, 1)
+    update = Update(layout, "sgd", step, step, 0.0, 0.0, sequential, 1)
     fast.train(cell, np.zeros(1, np.int32), users, items, share, share, mean, update)
-    return lanes.factors(users)[0], lanes.factors(items)[0]
+    return layout.factors(users)[0], layout.factors(items)[0]
 
 
 def test_a_step_towards_a_rating_of_five():
@@ -169,9 +169,9 @@ def test_sequential_steps_take_the_new_item():
     ],
 )
 def test_two_steps_of_each_optimizer_by_hand(optimizer, after_one, after_two):
-    lanes = Lanes(1, False, optimizer)
-    users, items = (rows(np.array([[x]], np.float32), None) for rows, x in ((lanes.user_rows, 1), (lanes.item_rows, 2)))
-    update = Update(lanes, 0.1, 0.1, 0.0, 0.0, False, 1)
+    layout = sgd_row_layout(1, False, optimizer)
+    users, items = (rows(np.array([[x]], np.float32), None) for rows, x in ((layout.user_rows, 1), (layout.item_rows, 2)))
+    update = Update(layout, optimizer, 0.1, 0.1, 0.0, 0.0, False, 1)
     cell = Cell(np.zeros(1, np.int32), np.zeros(1, np.int32), np.array([3], np.float32), np.array([0, 1]))
     share = np.ones(1, np.float32)
     for expected in (after_one, after_two):
@@ -183,15 +183,15 @@ def test_two_steps_of_each_optimizer_by_hand(optimizer, after_one, after_two):
 
 def test_adam_corrects_by_the_row_s_own_number_of_updates():
     """A user's first rating, after hundred of another's, takes the whole step of a first update."""
-    lanes = Lanes(1, False, "adam")
+    layout = sgd_row_layout(1, False, "adam")
     users, items = (
-        lanes.user_rows(np.ones((2, 1), np.float32), None),
-        lanes.item_rows(np.ones((2, 1), np.float32), None),
+        layout.user_rows(np.ones((2, 1), np.float32), None),
+        layout.item_rows(np.ones((2, 1), np.float32), None),
     )
     rows = np.array([0] * 100 + [1], np.int32)
     cell = Cell(rows, rows.copy(), np.full(101, 5, np.float32), np.array([0, 101]))
     share = np.ones(2, np.float32)
-    fast.train(cell, np.zeros(1, np.int32), users, items, share, share, 0.0, Update(lanes, 0.1, 0.1, 0, 0, False, 1))
+    fast.train(cell, np.zeros(1, np.int32), users, items, share, share, 0.0, Update(layout, "adam", 0.1, 0.1, 0, 0, False, 1))
     assert users[1, 0] == pytest.approx(1.1, rel=1e-5)
 
 
@@ -199,11 +199,11 @@ def test_adam_corrects_by_the_row_s_own_number_of_updates():
 def test_threads_visit_all_ratings_of_their_tiles(optimizer):
     """With steps of zero every error is that of the start, so that the threads' sums must add up."""
     problem = Problem((9, 20, True, optimizer, [500] * 40))
-    still = Update(problem.lanes, 0.0, 0.0, 0.05, 0.03, True, 1)
+    still = Update(problem.layout, problem.optimizer, 0.0, 0.0, 0.05, 0.03, True, 1)
     users, items = problem.users.copy(), problem.items.copy()
     totals = in_threads(problem, still, users, items)
-    assert sum(totals) == pytest.approx(fast.squared_error(problem.cell, users, items, MEAN, problem.lanes), rel=1e-5)
-    np.testing.assert_array_equal(users[:, : problem.lanes.width], problem.users[:, : problem.lanes.width])
+    assert sum(totals) == pytest.approx(fast.squared_error(problem.cell, users, items, MEAN, problem.layout), rel=1e-5)
+    np.testing.assert_array_equal(users[:, : problem.layout.width], problem.users[:, : problem.layout.width])
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

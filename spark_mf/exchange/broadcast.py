@@ -1,0 +1,127 @@
+"""Half-steps as ordinary Spark stages: each broadcasts the fixed side's rows and gathers the other's.
+
+Limit: a factor matrix, n·rank·4 bytes, must fit in the driver and once per running task in the executors; the exact
+solver needs one side's at a time there, iterative solvers both, and GD's simultaneous step the items' old and new ones,
+too. Where a tolerance on the change is set, each block's result has 32·rank² bytes more.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pyspark import Broadcast, SparkContext
+
+from spark_mf.engine.jobs import described
+from spark_mf.engine.layout import Layout, PackedBlock, unpack_block
+from spark_mf.engine.worker import settle
+from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block
+from spark_mf.exchange.stopping import FitProgress
+from spark_mf.solvers.base import Factors
+
+
+class BroadcastHalfSteps:
+    """The exchange "broadcast" of ALS and GD."""
+
+    def __init__(self, context: SparkContext, users: Layout, items: Layout, task: HalfStepTask) -> None:
+        self._context, self._users, self._items, self._task = context, users, items, task
+
+    def run(
+        self, state: FitState, progress: FitProgress, numbers: range
+    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+        """Improve `state` by half-steps, items first as in pyspark's ALS; it has the rows after each iteration."""
+        task, sent = self._task, _Sent(self._context)
+        sums = {name: task.objective.side_sums(getattr(state, name)) for name in ("users", "items")}
+        try:
+            sent.put("users", state.users)
+            sent.put("items", state.items)
+            for number in numbers:
+                began = time.perf_counter()
+                label = f"{task.estimator} {number}/{task.rules.max_iterations}"
+                solved = self._iterate(sent, sums, state, label)
+                result, progress = solved.finish(time.perf_counter() - began, progress, task)
+                yield result, progress
+                if progress.end is not None:
+                    return
+        finally:
+            sent.destroy_all()
+
+    def _iterate(self, sent: "_Sent", sums: dict[str, Any], state: FitState, label: str) -> IterationSums:
+        """Run both half-steps and replace the rows in `state`, those that were `sent`, and their sums."""
+        alternates = self._task.solver.alternates
+        state.items, items = self._half_step(
+            f"{label} items", self._items, sent["users"], sums["users"], sent["items"], None
+        )
+        new_sums = add_sums([block.sums for block in items])
+        sent.put("new items", state.items)
+        if alternates:
+            sent.destroy("items")
+        fixed = "new items" if alternates else "items"
+        state.users, users = self._half_step(
+            f"{label} users",
+            self._users,
+            sent[fixed],
+            new_sums if alternates else sums["items"],
+            sent["users"],
+            measured=sent["new items"],
+        )
+        sums["users"], sums["items"] = add_sums([block.sums for block in users]), new_sums
+        sent.move("new items", "items")
+        sent.put("users", state.users)
+        return IterationSums.of_blocks(users, items)
+
+    def _half_step(
+        self,
+        description: str,
+        layout: Layout,
+        fixed: Broadcast,
+        sums: Any,
+        previous: Broadcast,
+        measured: Broadcast | None,
+    ) -> tuple[Factors, list[SolvedBlock]]:
+        """Solve every block of a side; return its rows and the blocks."""
+        task = self._task
+
+        def solve(packed: PackedBlock) -> SolvedBlock:
+            settle()
+            # Where a half-step starts from nothing, its workers never load the previous rows.
+            start = previous.value if task.needs_previous else None
+            errors_with = None if measured is None else measured.value
+            solver = task.solver.begin(fixed.value)
+            return solve_block(unpack_block(packed), fixed.value, sums, start, task, solver, errors_with)
+
+        partition = layout.side.partition
+        rows = np.empty((len(layout.side), task.width), np.float32)
+        with described(self._context, description):
+            solved = layout.blocks.map(solve).collect()
+        for block in solved:
+            rows[partition.members(block.number)] = block.factors
+        return rows, solved
+
+
+class _Sent:
+    """The broadcasts of a fit by name; putting another one in the place of one destroys that."""
+
+    def __init__(self, context: SparkContext) -> None:
+        self._context = context
+        self._broadcasts: dict[str, Broadcast] = {}
+
+    def __getitem__(self, name: str) -> Broadcast:
+        return self._broadcasts[name]
+
+    def put(self, name: str, rows: Factors) -> None:
+        self.destroy(name)
+        self._broadcasts[name] = self._context.broadcast(rows)
+
+    def move(self, name: str, to: str) -> None:
+        self.destroy(to)
+        self._broadcasts[to] = self._broadcasts.pop(name)
+
+    def destroy(self, name: str) -> None:
+        if name in self._broadcasts:
+            self._broadcasts.pop(name).destroy()
+
+    def destroy_all(self) -> None:
+        for name in list(self._broadcasts):
+            self.destroy(name)

@@ -1,0 +1,141 @@
+"""Stratified SGD as ordinary Spark stages, one for each stratum: where barrier stages cannot run.
+
+The schedule and the results are those of the ring, but the rows of every block pass the driver in each stratum.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark import Broadcast, SparkContext
+
+from spark_mf.engine.grid import Grid, GridRow
+from spark_mf.engine.jobs import described
+from spark_mf.engine.worker import settle
+from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.sgd_task import SGDTask, UserBlock
+from spark_mf.exchange.stopping import FitProgress
+from spark_mf.objectives.explicit import SquaredLoss
+from spark_mf.solvers.base import Factors
+
+
+@dataclass(frozen=True)
+class _Visited:
+    """A cell's result: the rows of both blocks, Σ e², and how long it took."""
+
+    user_block: int
+    users: Factors
+    items: Factors
+    squared_error: float
+    kernel_seconds: float
+
+
+class StagesSGD:
+    """The exchange "stages" of SGD; each cell of the grid has a partition of its own."""
+
+    def __init__(self, context: SparkContext, grid: Grid, task: SGDTask) -> None:
+        self._context, self._grid, self._task = context, grid, task
+
+    def run(
+        self, state: FitState, progress: FitProgress, numbers: range
+    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+        """Train `state` epoch by epoch; it has the rows after each."""
+        width = self._task.update.lanes.width
+        shared = self._context.broadcast(self._task)
+        try:
+            for _ in numbers:
+                if progress.end is not None:
+                    return
+                began = time.perf_counter()
+                loss, kernel_seconds = self._epoch(state, progress, shared)
+                result, progress = self._task.finish(loss, time.perf_counter() - began, kernel_seconds, progress)
+                if self._task.rules.keeps_best and progress.is_best:
+                    state.best_users, state.best_items = state.users[:, :width].copy(), state.items[:, :width].copy()
+                yield result, progress
+        finally:
+            shared.destroy()
+
+    def _epoch(self, state: FitState, progress: FitProgress, shared: Broadcast[SGDTask]) -> tuple[SquaredLoss, float]:
+        """Run one epoch; return its loss and the seconds of its kernels."""
+        task = self._task
+        strata = task.strata.strata(progress.iteration)
+        # Added up as the members of a ring do: each its own visits in turn, then one after the other.
+        errors = [0.0] * len(strata[0])
+        kernel_seconds = 0.0
+        for turn, stratum in enumerate(strata, 1):
+            label = f"SGD {progress.iteration + 1}/{task.rules.max_iterations} stratum {turn}/{len(strata)}"
+            for visited in self._visit(label, stratum, state, progress, shared):
+                state.users[task.users.members(visited.user_block)] = visited.users
+                state.items[task.items.members(stratum[visited.user_block])] = visited.items
+                errors[visited.user_block] += visited.squared_error
+                kernel_seconds += visited.kernel_seconds
+        validation = 0.0
+        if task.objective.n_validation:
+            validation, validation_seconds = self._validate(state, progress.iteration, shared)
+            kernel_seconds += validation_seconds
+        return SquaredLoss(float(sum(errors)), validation, self._penalties(state)), kernel_seconds
+
+    def _visit(
+        self, label: str, stratum: list[int], state: FitState, progress: FitProgress, shared: Broadcast[SGDTask]
+    ) -> list[_Visited]:
+        """Train the cells of one stratum."""
+        task, epoch, step = self._task, progress.iteration, progress.step
+        # One broadcast for each task, which loads no other.
+        sent = [
+            self._context.broadcast(
+                (state.users[task.users.members(user_block)], state.items[task.items.members(item_block)])
+            )
+            for user_block, item_block in enumerate(stratum)
+        ]
+
+        def visit(rows: Iterable[GridRow]) -> Iterator[_Visited]:
+            settle()
+            (row,) = rows
+            users, items = (part.copy() for part in sent[row.number].value)
+            block = UserBlock(row, users, shared.value)
+            error = block.train(stratum[row.number], items, epoch, step)
+            yield _Visited(row.number, users, items, error, block.kernel_seconds)
+
+        cells = [user_block * task.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
+        try:
+            with described(self._context, label):
+                return self._context.runJob(self._grid.rows, visit, cells)
+        finally:
+            for each in sent:
+                each.destroy()
+
+    def _validate(self, state: FitState, epoch: int, shared: Broadcast[SGDTask]) -> tuple[float, float]:
+        """Return Σ e² over the validation ratings, which are with the first cell of each user block, and seconds."""
+        task = self._task
+        width, q = task.update.lanes.width, task.strata.item_blocks
+        items = np.concatenate([state.items[task.items.members(block)] for block in range(q)])
+        sent = self._context.broadcast((state.users, items[:, :width].copy()))
+
+        def validate(rows: Iterable[GridRow]) -> Iterator[tuple[float, float]]:
+            settle()
+            (row,) = rows
+            users, items = sent.value
+            block = UserBlock(row, users[shared.value.users.members(row.number)], shared.value)
+            error = block.validation_error(items)
+            yield error, block.kernel_seconds
+
+        cells = [user_block * q for user_block in range(task.strata.user_blocks)]
+        try:
+            with described(self._context, f"SGD {epoch + 1}/{task.rules.max_iterations} validation"):
+                errors, seconds = zip(*self._context.runJob(self._grid.rows, validate, cells), strict=True)
+                return float(sum(errors)), float(sum(seconds))
+        finally:
+            sent.destroy()
+
+    def _penalties(self, state: FitState) -> float:
+        task = self._task
+        total = []
+        for user_block in range(task.strata.user_blocks):
+            members = task.users.members(user_block)
+            penalties = task.penalties("user", user_block, state.users[members])
+            for item_block in task.strata.owned(user_block):
+                rows = state.items[task.items.members(item_block)]
+                penalties += task.penalties("item", item_block, rows)
+            total.append(penalties)
+        return float(sum(total))

@@ -1,0 +1,1 @@
+"""The fit loop that all estimators share: iterations, stopping rules, checkpoints, warm start and summary."""

@@ -1,0 +1,1 @@
+"""What a fit minimises: the problem of each half-step, and the loss that the history reports."""
