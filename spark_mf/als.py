@@ -2,13 +2,13 @@
 
 from pyspark import keyword_only
 
-from spark_mf.als_params import _ALSParams, validate_als_params
-from spark_mf.blocked import _BlockedFactorizer
+from spark_mf.params.als import _ALSParams, validate_als_params
+from spark_mf.fitting.alternating import _BlockedFactorizer
 from spark_mf.engine.half_step import ExactSolver, Factors, InnerSolver
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
-from spark_mf.param_values import params_setter
+from spark_mf.params.values import params_setter
 
 
 class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
@@ -31,7 +31,7 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as
     `summary.stoppedEarly` says so, and `summary.history` has each iteration's `product_change`.
 
     Users and items have ids of any integer type or strings; the model, its predictions and recommendations have the
-    same. `fit` takes a DataFrame, or a `spark_mf.partitioned.PartitionedRatings` that was laid out before.
+    same. `fit` takes a DataFrame, or a `spark_mf.ratings.folder.PartitionedRatings` that was laid out before.
 
     A row whose ratings do not determine it (regParam=0, fewer independent ratings than rank) gets the
     minimum-norm solution. Ratings of the same (user, item) pair are kept, each an observation of its own as in

@@ -5,14 +5,14 @@ import logging
 from pyspark import keyword_only
 from pyspark.sql import DataFrame
 
-from spark_mf.blocked import _BlockedFactorizer
+from spark_mf.fitting.alternating import _BlockedFactorizer
 from spark_mf.engine.half_step import Factors, GradientStep
-from spark_mf.gd_params import _GDParams, validate_gd_params
+from spark_mf.params.gd import _GDParams, validate_gd_params
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import GDModel
-from spark_mf.param_values import params_setter
-from spark_mf.partitioned import PartitionedRatings
+from spark_mf.params.values import params_setter
+from spark_mf.ratings.folder import PartitionedRatings
 
 logger = logging.getLogger("spark_mf")
 

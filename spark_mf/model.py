@@ -13,18 +13,18 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
 from spark_mf.data.columns import quoted, require_classic, require_ids, usable_ids
-from spark_mf.engine.recommend import (
+from spark_mf.models.recommend import (
     Candidates,
     broadcast_candidates,
     recommend,
     recommendation_schema,
     spread,
 )
-from spark_mf.engine.running import is_running, require_running
-from spark_mf.engine.workers import require_workers
-from spark_mf.params import _ALSModelParams, require_positive, validate_model_params
-from spark_mf.persistence import FactorModelReader, FactorModelWriter
-from spark_mf.summary import TrainingSummary
+from spark_mf.runtime.running import is_running, require_running
+from spark_mf.resources.workers import require_workers
+from spark_mf.params.factorization import _ALSModelParams, require_positive, validate_model_params
+from spark_mf.models.persistence import FactorModelReader, FactorModelWriter
+from spark_mf.models.summary import TrainingSummary
 
 if TYPE_CHECKING:
     from pyspark.ml.recommendation import ALSModel as SparkALSModel
@@ -48,7 +48,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
     Parameters
     ----------
     userFactors, itemFactors : DataFrame (id int, bigint or string, features array<float>) or (…, bias float)
-        Each id once, of the kind that the model was trained with; see `spark_mf.engine.factors.factors_frame`.
+        Each id once, of the kind that the model was trained with; see `spark_mf.models.factors.factors_frame`.
     rank : int
         Length of each `features`.
     summary : TrainingSummary, optional

@@ -11,28 +11,28 @@ from pyspark import SparkContext, keyword_only
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.blocks.strata import Strata
-from spark_mf.checkpoint import SavedFit
-from spark_mf.engine.choice import RING, choose_engine, task_slots
+from spark_mf.fitting.checkpoint import SavedFit
+from spark_mf.resources.engine_selection import RING, choose_engine, task_slots
 from spark_mf.engine.course import DIVERGED, FINISHED, NO_BETTER, Course, Rules
 from spark_mf.engine.descent import Descent, DescentState, Epoch
-from spark_mf.engine.factors import factors_frame
-from spark_mf.engine.grid import Grid
-from spark_mf.engine.limits import require_memory
-from spark_mf.engine.memory import descent_plan
+from spark_mf.models.factors import factors_frame
+from spark_mf.ratings.grid import Grid
+from spark_mf.resources.limits import require_memory
+from spark_mf.resources.memory import descent_plan
 from spark_mf.engine.sgd_ring import RingDescent
 from spark_mf.engine.sgd_stages import StagesDescent
-from spark_mf.factorizer import _Factorizer, default_blocks, validation_rmse
+from spark_mf.fitting.estimator import _Factorizer, default_blocks, validation_rmse
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.sgd import Lanes, Update
 from spark_mf.model import SGDModel
-from spark_mf.param_values import params_setter
-from spark_mf.partitioned import PartitionedRatings
-from spark_mf.preparation import Plan, PreparedRatings, Sizes, blocks_asked
-from spark_mf.sgd_params import SEQUENTIAL, _SGDParams, validate_sgd_params
-from spark_mf.storage_levels import storage_level
-from spark_mf.summary import IterationRecord
-from spark_mf.warm_start import load_initial_model
+from spark_mf.params.values import params_setter
+from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.preparation import Plan, PreparedRatings, Sizes, blocks_asked
+from spark_mf.params.sgd import SEQUENTIAL, _SGDParams, validate_sgd_params
+from spark_mf.params.storage_levels import storage_level
+from spark_mf.models.summary import IterationRecord
+from spark_mf.fitting.warm_start import load_initial_model
 
 #: Bytes of an item block's rows that a second-level cache holds beside those of a tile of users.
 _BLOCK_BYTES = 512 << 10

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from spark_mf.engine.factors import collect_factors
+from spark_mf.models.factors import collect_factors
 
 
 def assert_same_model(one: Any, other: Any) -> None:

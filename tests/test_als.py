@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from spark_mf import ALS, ALSModel
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.engine.factors import factors_arrays
+from spark_mf.models.factors import factors_arrays
 from spark_mf.engine.half_step import ExactSolver, Subproblem, solve_block
-from spark_mf.engine.layout import LaidOutBlock
+from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import least_squares as plain

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from spark_mf.engine.factors import collect_factors, factors_frame
+from spark_mf.models.factors import collect_factors, factors_frame
 from spark_mf.model import ALSModel, FactorModel, SGDModel
 
 MEAN = 3.5

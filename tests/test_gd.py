@@ -11,7 +11,7 @@ from pyspark.ml import Pipeline, PipelineModel
 
 from spark_mf import GD, GDModel, textbook
 from spark_mf.engine import half_step_broadcast
-from spark_mf.engine.factors import collect_factors, factors_arrays
+from spark_mf.models.factors import collect_factors, factors_arrays
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from tests.low_rank import low_rank

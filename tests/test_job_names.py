@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_mf import ALS, SGD
 from spark_mf.data.generating import generate_ratings
-from spark_mf.engine.workers import require_workers
+from spark_mf.resources.workers import require_workers
 
 
 def descriptions(spark: SparkSession) -> dict[int, str | None]:

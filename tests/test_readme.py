@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from spark_mf.experiments.bench_ratings import STEPS, StepRow
-from spark_mf.experiments.bench_report import figures
-from spark_mf.experiments.rows import read_rows
-from spark_mf.typed_json import from_json_object
+from spark_mf.benchmarks.speed.ratings import STEPS, StepRow
+from spark_mf.benchmarks.speed.report import figures
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.ratings.typed_json import from_json_object
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = README.parent / "docs" / "results" / "als-20m"

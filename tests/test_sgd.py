@@ -17,8 +17,8 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
 from spark_mf.engine import descent as module
 from spark_mf.engine.course import Rules
-from spark_mf.engine.factors import collect_factors
-from spark_mf.engine.grid import GridRow, PackedCell
+from spark_mf.models.factors import collect_factors
+from spark_mf.ratings.grid import GridRow, PackedCell
 from spark_mf.kernels import sgd as kernels
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.objective import row_shares

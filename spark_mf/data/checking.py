@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf.data.core import outside_core
-from spark_mf.data.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
-from spark_mf.data.rejects import ClassifiedRows
-from spark_mf.data.sources import RatingsSource, ReadOptions, open_ratings
-from spark_mf.data.survey import Counts, Survey, survey
-from spark_mf.data.tally import Tally, classify_and_count, refuse_faults
+from spark_mf.data.checks.core import outside_core
+from spark_mf.data.checks.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
+from spark_mf.data.checks.rejects import ClassifiedRows
+from spark_mf.data.readers.sources import RatingsSource, ReadOptions, open_ratings
+from spark_mf.data.checks.survey import Counts, Survey, survey
+from spark_mf.data.checks.tally import Tally, classify_and_count, refuse_faults
 
 ON_BAD = ("fail", "reject")
 
@@ -58,7 +58,7 @@ class CleanRatings:
     source : RatingsSource
     accepted : DataFrame of `user` and `item` int, bigint or string, `rating` float and, where there are such,
         `timestamp` and `split`
-    rejected : DataFrame of `reason`, `file`, `line` and `text`, as `spark_mf.data.tally.Tally.locate` has them
+    rejected : DataFrame of `reason`, `file`, `line` and `text`, as `spark_mf.data.checks.tally.Tally.locate` has them
     rows : int
         Rows that were read; as many as are accepted and rejected.
     blank_lines : int

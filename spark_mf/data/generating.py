@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.data.generating_plan import RatingsPlan, plan_ratings
-from spark_mf.data.generating_spec import RatingsSpec, Skew, require_integer
+from spark_mf.data.generation.plan import RatingsPlan, plan_ratings
+from spark_mf.data.generation.spec import RatingsSpec, Skew, require_integer
 from spark_mf.kernels.generating import sample_items
 from spark_mf.kernels.random import Purpose, standard_normal
 

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, TimestampType
 
 from spark_mf.data.columns import quoted
-from spark_mf.data.time_choice import TimeColumn, tick_name
-from spark_mf.data.time_formats import ISO, MILLISECONDS, SECONDS, TYPED, WHOLE, described, require_pattern, tick
+from spark_mf.data.readers.time_choice import TimeColumn, tick_name
+from spark_mf.data.readers.time_formats import ISO, MILLISECONDS, SECONDS, TYPED, WHOLE, described, require_pattern, tick
 
 _BUCKETS = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ class TimeRange:
     Attributes
     ----------
     name : of the column
-    format : how its values are read, as in `spark_mf.data.time_formats`
+    format : how its values are read, as in `spark_mf.data.readers.time_formats`
     tick : Column, bigint: integers as they are if `format` is `WHOLE`, else microseconds since 1970 (UTC)
     rows : int
     first, last : the least and the greatest tick
@@ -54,7 +54,7 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
     ratings : DataFrame
     column : of integers (seconds since 1970, or whatever grows with time), of other numbers (seconds since 1970), of
         timestamps, dates, or strings that spell any of these
-    time_format : one of `spark_mf.data.time_formats.TIME_FORMATS`, a pattern, or None to find it in the whole column
+    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern, or None to find it in the whole column
 
     Raises
     ------

@@ -15,7 +15,7 @@ from pyspark import TaskContext
 from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
 from spark_mf.engine.course import EpochSums, Rules
-from spark_mf.engine.grid import GridRow
+from spark_mf.ratings.grid import GridRow
 from spark_mf.kernels.objective import row_shares
 from spark_mf.kernels.sgd import Cell, Update, penalties, squared_error, train
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyspark import TaskContext
 
 from spark_mf.blocks.csr import RatingBlock
-from spark_mf.engine.layout import LaidOutBlock
+from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.kernels.least_squares import gradient_step, solve_cg, solve_cholesky, solve_gd, squared_error
 from spark_mf.kernels.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.objective import penalty_sum, row_penalties

@@ -13,9 +13,9 @@ from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.half_step import Factors, SolvedBlock, Subproblem, solve_block
 from spark_mf.engine.iteration import Iteration, State, block_sums, summed
-from spark_mf.engine.jobs import described
-from spark_mf.engine.layout import Layout, PackedBlock, unpack_block
-from spark_mf.engine.worker import settle
+from spark_mf.runtime.jobs import described
+from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
+from spark_mf.runtime.garbage import settle
 
 
 class BroadcastEngine:

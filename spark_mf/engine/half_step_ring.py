@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
-from spark_mf.engine.gang import Gang
+from spark_mf.exchange.gang import Gang
 from spark_mf.engine.half_step import Factors, SolvedBlock, Subproblem, solve_block
 from spark_mf.engine.iteration import Iteration, State, block_sums, block_sums_bytes, summed
-from spark_mf.engine.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
+from spark_mf.exchange.ring.ring import Ring
 
 _FLOAT32_BYTES = 4
 

@@ -16,9 +16,9 @@ from pyspark import SparkContext
 
 from spark_mf.engine.course import DIVERGED, Course, EpochSums
 from spark_mf.engine.descent import Descent, DescentState, Epoch, Rows, UserBlock
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.grid import Grid, GridRow
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.exchange.gang import Gang
+from spark_mf.ratings.grid import Grid, GridRow
+from spark_mf.exchange.ring.ring import Ring
 
 _FLOAT32_BYTES = 4
 

@@ -13,9 +13,9 @@ from pyspark import Broadcast, SparkContext
 
 from spark_mf.engine.course import DIVERGED, Course, EpochSums
 from spark_mf.engine.descent import Descent, DescentState, Epoch, Rows, UserBlock
-from spark_mf.engine.grid import Grid, GridRow
-from spark_mf.engine.jobs import described
-from spark_mf.engine.worker import settle
+from spark_mf.ratings.grid import Grid, GridRow
+from spark_mf.runtime.jobs import described
+from spark_mf.runtime.garbage import settle
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from pyspark import Broadcast, SparkContext
 
-from spark_mf.engine.jobs import described
-from spark_mf.engine.layout import Layout, PackedBlock, unpack_block
-from spark_mf.engine.worker import settle
+from spark_mf.runtime.jobs import described
+from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
+from spark_mf.runtime.garbage import settle
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block
 from spark_mf.exchange.stopping import FitProgress

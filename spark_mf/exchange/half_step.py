@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark import TaskContext
 
-from spark_mf.engine.layout import LaidOutBlock
+from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.product_change import change_gram, product_change

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.exchange.gang import Gang
+from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
+from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
 from spark_mf.exchange.stopping import FitProgress

@@ -14,9 +14,9 @@ from typing import cast
 import numpy as np
 from pyspark import SparkContext
 
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.grid import Grid, GridRow
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.exchange.gang import Gang
+from spark_mf.ratings.grid import Grid, GridRow
+from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress

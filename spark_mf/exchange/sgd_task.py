@@ -14,7 +14,7 @@ from pyspark import TaskContext
 
 from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
-from spark_mf.engine.grid import GridRow
+from spark_mf.ratings.grid import GridRow
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.objective import row_shares

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark import Broadcast, SparkContext
 
-from spark_mf.engine.grid import Grid, GridRow
-from spark_mf.engine.jobs import described
-from spark_mf.engine.worker import settle
+from spark_mf.ratings.grid import Grid, GridRow
+from spark_mf.runtime.jobs import described
+from spark_mf.runtime.garbage import settle
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark import StorageLevel
 
-from spark_mf.data.ids import IdMap
-from spark_mf.engine.chunks import CHUNK_RATINGS
-from spark_mf.engine.layout import BlockCounts, Layout, Side
-from spark_mf.engine.memory import FitSize
+from spark_mf.ratings.string_ids import IdMap
+from spark_mf.ratings.chunks import CHUNK_RATINGS
+from spark_mf.ratings.layout import BlockCounts, Layout, Side
+from spark_mf.resources.memory import FitSize
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from spark_mf import ALS, SGD
-from spark_mf.engine.factors import collect_factors
-from spark_mf.experiments.session import local_session
-from spark_mf.progress import show_progress
+from spark_mf.models.factors import collect_factors
+from spark_mf.cli.session import local_session
+from spark_mf.fitting.progress import show_progress
 
 SHARED: dict[str, Any] = {"rank": 4, "maxIter": 25, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 2}
 ESTIMATORS: dict[str, Any] = {

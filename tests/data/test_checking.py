@@ -78,7 +78,7 @@ def test_equal_hashes_are_no_duplicates(spark, tmp_path, monkeypatch):
     """With a hash that is the same for all strings every row is a suspect, and only true repeats are rejected."""
     from pyspark.sql import functions as F
 
-    monkeypatch.setattr("spark_mf.data.survey.F.xxhash64", lambda column: F.length(column).cast("bigint"))
+    monkeypatch.setattr("spark_mf.data.checks.survey.F.xxhash64", lambda column: F.length(column).cast("bigint"))
     path = write(tmp_path / "a.csv", "a,b,1,1", "c,d,2,1", "a,b,3,2", "e,f,4,1")
     clean = clean_ratings(spark, path, rules=CheckRules(duplicates="last"))
     assert rows(clean) == [("a", "b", 3.0, 2), ("c", "d", 2.0, 1), ("e", "f", 4.0, 1)]

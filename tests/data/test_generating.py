@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spark_mf.data.generating import generate_ratings, generate_with_truth, true_ratings
-from spark_mf.data.generating_spec import RatingsSpec
+from spark_mf.data.generation.spec import RatingsSpec
 
 SHAPE: dict[str, Any] = {"users": 900, "items": 400, "ratings": 20_000}
 

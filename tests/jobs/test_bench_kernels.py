@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.bench_kernels import BenchKernelsSettings
-from spark_mf.experiments.config import read_settings
+from spark_mf.benchmarks.speed.kernels import BenchKernelsSettings
+from spark_mf.cli.settings import read_settings
 
 JOB = "bench_kernels"
 ROOT = Path(__file__).resolve().parents[2]

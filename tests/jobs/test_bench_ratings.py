@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments import bench_ratings as bench_module
-from spark_mf.experiments.bench_ratings import STEPS, BenchRatingsSettings, StepRow
-from spark_mf.experiments.bench_ratings_report import draw_growth, step_report, step_table
-from spark_mf.experiments.config import read_settings
-from spark_mf.typed_json import from_json_object
+from spark_mf.benchmarks.speed import ratings as bench_module
+from spark_mf.benchmarks.speed.ratings import STEPS, BenchRatingsSettings, StepRow
+from spark_mf.benchmarks.speed.ratings_report import draw_growth, step_report, step_table
+from spark_mf.cli.settings import read_settings
+from spark_mf.ratings.typed_json import from_json_object
 
 JOB = "bench_ratings"
 ROOT = Path(__file__).resolve().parents[2]

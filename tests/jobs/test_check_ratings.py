@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.data.folders import ratings_path, read_description
+from spark_mf.storage.folders import ratings_path, read_description
 from spark_mf.data.reading import read_ratings
-from spark_mf.experiments.check import CHECKED_FILES, CheckSettings
-from spark_mf.experiments.config import read_settings
+from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings
+from spark_mf.cli.settings import read_settings
 
 JOB = "check_ratings"
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +105,7 @@ def test_what_was_understood_is_said_before_any_work(job, spark, tmp_path, capsy
     (tmp_path / "a.txt").write_bytes("10|1|caf\xe9|3\n20|2|x|4\n".encode("latin-1"))
     options = ["--separator", "|", "--encoding", "latin-1", "--columns", "item,user,name,rating"]
     with monkeypatch.context() as patch:
-        patch.setattr("spark_mf.data.tally.count_faults", lambda classified: 1 / 0)
+        patch.setattr("spark_mf.data.checks.tally.count_faults", lambda classified: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), *options])
     said = capsys.readouterr().err.splitlines()
@@ -162,7 +162,7 @@ def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
     assert read_ratings(spark, tmp_path / "out").rows == 3
     arguments = [str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject", "--duplicates", "keep"]
     with monkeypatch.context() as patch:
-        patch.setattr("spark_mf.experiments.check._described", lambda ratings: 1 / 0)
+        patch.setattr("spark_mf.cli.commands.check._described", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([*arguments, "--overwrite"])
     assert (tmp_path / "out" / "ratings" / "_SUCCESS").exists()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.compare import COMPARISON_FILES
-from spark_mf.experiments.compare_settings import CompareSettings
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.measuring import Bench
-from spark_mf.experiments.rows import read_rows
+from spark_mf.benchmarks.compare import COMPARISON_FILES
+from spark_mf.benchmarks.compare_settings import CompareSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.benchmarks.measuring import Bench
+from spark_mf.benchmarks.rows import read_rows
 
 JOB = "compare"
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.rows import read_rows
-from spark_mf.experiments.studies.registry import STUDIES
-from spark_mf.experiments.studies.settings import ExperimentSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.studies.registry import STUDIES
+from spark_mf.studies.settings import ExperimentSettings
 
 JOB = "experiments"
 ROOT = Path(__file__).resolve().parents[2]

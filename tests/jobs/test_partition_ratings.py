@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from spark_mf import ALS
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.partition import PartitionSettings
-from spark_mf.partitioned import PartitionedRatings
+from spark_mf.cli.settings import read_settings
+from spark_mf.cli.commands.partition import PartitionSettings
+from spark_mf.ratings.folder import PartitionedRatings
 
 JOB = "partition_ratings"
 ROOT = Path(__file__).resolve().parents[2]

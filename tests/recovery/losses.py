@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame
 
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.ring.connection import RingError
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.exchange.gang import Gang
+from spark_mf.exchange.ring.connection import RingError
+from spark_mf.exchange.ring.ring import Ring
 
 
 def is_gone(pid: int, patience: float = 5.0) -> bool:

@@ -22,7 +22,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf import ALS, SGD
-from spark_mf.experiments.session import local_session
+from spark_mf.cli.session import local_session
 from tests.recovery.losses import Losses, is_gone, timed
 from tests.same_model import assert_same_model
 

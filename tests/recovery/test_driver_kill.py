@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from spark_mf import ALS, SGD
-from spark_mf.checkpoint import CHECKPOINT
+from spark_mf.fitting.checkpoint import CHECKPOINT
 from tests.recovery.standalone import PATIENCE, PROJECT
 from tests.same_model import assert_same_model
 

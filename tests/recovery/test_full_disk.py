@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf import ALS, SGD
-from spark_mf.checkpoint import CHECKPOINT, Checkpoint, SavedFit
+from spark_mf.fitting.checkpoint import CHECKPOINT, Checkpoint, SavedFit
 from tests.recovery.losses import timed
 from tests.same_model import assert_same_model
 

@@ -1,0 +1,128 @@
+"""What a measurement of scaling is told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spark_mf.benchmarks.speed.data import description
+from spark_mf.cli.settings import AT_LEAST_ZERO, one_of, setting, several, text, whole
+from spark_mf.benchmarks.scalability.methods import METHODS
+
+STRONG, WEAK, RATINGS, RANK, BLOCKS = "strong", "weak", "ratings", "rank", "blocks"
+EXPERIMENTS = (STRONG, WEAK, RATINGS, RANK, BLOCKS)
+CORES_PLACE = "{cores}"
+
+_WHAT = "what is measured"
+_DATA = "data: generated once a size, into OUTPUT/data, which every executor must be able to read"
+_MODEL = "model"
+_SPARK = "Spark: every point starts a session of its own"
+
+# Test rows only tell that a fit came to a model.
+_TEST_FRACTION = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalabilitySettings:
+    """What is measured; every field is an option of ``jobs/scalability.py`` and a key of its TOML.
+
+    Raises
+    ------
+    ValueError
+        For settings that do not go together.
+    """
+
+    experiments: tuple[str, ...] = setting(
+        EXPERIMENTS,
+        several(one_of(*EXPERIMENTS), f"a list out of {', '.join(EXPERIMENTS)}"),
+        "strong: the same ratings on more cores; weak: ratings grow with the cores; ratings, rank, blocks: each grows "
+        "alone, on the most cores",
+        group=_WHAT,
+    )
+    methods: tuple[str, ...] = setting(
+        METHODS,
+        several(one_of(*METHODS), f"a list out of {', '.join(METHODS)}"),
+        "what is fitted: solvers of spark_mf.ALS on the ring and by broadcasts, spark_mf.SGD on the ring and in "
+        "ordinary stages, pyspark's ALS",
+        group=_WHAT,
+    )
+    cores: tuple[int, ...] = setting(
+        (1, 2), several(whole(1), "a list of different whole numbers of at least 1"), "numbers of cores", group=_WHAT
+    )
+    ratings_sizes: tuple[int, ...] = setting(
+        (500_000, 1_000_000, 2_000_000, 5_000_000),
+        several(whole(1_000), "a list of different whole numbers of at least 1000"),
+        "numbers of ratings of the experiment `ratings`",
+        group=_WHAT,
+    )
+    ranks: tuple[int, ...] = setting(
+        (8, 16, 32, 64, 128),
+        several(whole(1), "a list of different whole numbers of at least 1"),
+        "ranks of the experiment `rank`",
+        group=_WHAT,
+    )
+    block_counts: tuple[int, ...] = setting(
+        (2, 4, 8, 16),
+        several(whole(1), "a list of different whole numbers of at least 1"),
+        "blocks of users and of items of the experiment `blocks`; of items alone for SGD, which has a block of users "
+        "a core",
+        group=_WHAT,
+    )
+    repetitions: int = setting(1, whole(1), "processes for each point; figures are of the median", group=_WHAT)
+    ratings: int = setting(
+        2_000_000, whole(1_000), "ratings where they do not grow; weak: on the most cores", group=_DATA
+    )
+    ratings_per_user: int = setting(150, whole(1), "ratings per user, at every size", group=_DATA)
+    items: int = setting(10_000, whole(2), "items, at every size", group=_DATA)
+    rank: int = setting(32, whole(1), "features of each user and item where they do not grow", group=_MODEL)
+    iterations: int = setting(5, whole(1), "iterations; of SGD epochs", group=_MODEL)
+    reg_param: float = setting(0.05, AT_LEAST_ZERO, "λ of the weighted objective", group=_MODEL)
+    seed: int = setting(0, whole(0), "of generating, splitting and initial factors", group=_MODEL)
+    pyspark_blocks: int = setting(10, whole(1), "blocks of users, and of items, of pyspark's ALS", group=_MODEL)
+    master: str = setting(
+        "local[{cores}]",
+        text(),
+        "Spark master, {cores} standing for the cores of a point, as in local-cluster[{cores},1,1024]; a master "
+        "without it, such as spark://host:7077, gives each point so many by spark.cores.max",
+        group=_SPARK,
+    )
+    spark_conf: tuple[str, ...] = setting(
+        (),
+        several(text("KEY=VALUE"), "a list of settings of Spark's, such as spark.executor.memory=1g"),
+        "further settings of Spark's for every point",
+        group=_SPARK,
+    )
+    driver_memory: str | None = setting(None, text(), "memory of each point's JVM, such as 4g", group=_SPARK)
+
+    def __post_init__(self) -> None:
+        if not (self.experiments and self.methods and self.cores):
+            raise ValueError("experiments, methods or cores is an empty list: name at least one of each.")
+        most = max(self.cores)
+        if self.master.startswith("local") and CORES_PLACE not in self.master:
+            raise ValueError(
+                f"master is {self.master!r}, which has as many cores at every point: write {CORES_PLACE} for their "
+                "number, as in 'local[{cores}]'."
+            )
+        if BLOCKS in self.experiments and self.block_counts and min(self.block_counts) < most:
+            raise ValueError(
+                f"block_counts begins at {min(self.block_counts)}, and {most} cores need at least as many blocks: give "
+                "larger numbers."
+            )
+        for name, needed in ((RATINGS, self.ratings_sizes), (RANK, self.ranks), (BLOCKS, self.block_counts)):
+            if name in self.experiments and not needed:
+                raise ValueError(f"the experiment {name} has an empty list of sizes: give some, or leave it out.")
+        for each in self.spark_conf:
+            if "=" not in each.strip("="):
+                raise ValueError(f"spark_conf has {each!r}; write KEY=VALUE, as in spark.executor.memory=1g.")
+
+    def master_of(self, cores: int) -> str:
+        """The Spark master of a point."""
+        return self.master.replace(CORES_PLACE, str(cores))
+
+    def conf_of(self, cores: int) -> dict[str, str]:
+        """The settings of a point's session: all its cores are there before it begins."""
+        given = dict(each.split("=", 1) for each in self.spark_conf)
+        return {"spark.cores.max": str(cores), "spark.scheduler.minRegisteredResourcesRatio": "1.0", **given}
+
+    def data_description(self, ratings: int) -> dict[str, Any]:
+        """The description of a set of so many ratings; see `spark_mf.benchmarks.speed.data`."""
+        users = max(2, ratings // self.ratings_per_user)
+        return description(users, self.items, ratings, _TEST_FRACTION, self.seed)

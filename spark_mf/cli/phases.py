@@ -1,0 +1,48 @@
+"""Says on the log and in Spark's pages what a job is doing and for how long; long stages are heard of on the way."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from pyspark.sql import SparkSession
+
+from spark_mf.runtime.jobs import described
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_SIGNS = 5.0
+
+
+@contextmanager
+def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
+    """Log the beginning and the end of a stage, the latter with its seconds, and name its jobs so in Spark's pages.
+
+    Parameters
+    ----------
+    name : str
+        What is done, such as ``"pyspark.ALS, 10 blocks: fitting"``.
+    ticking : bool
+        Also log the elapsed seconds every few seconds, for what reports no progress of its own.
+    """
+    logger.info("%s ...", name)
+    start = time.perf_counter()
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(_SECONDS_BETWEEN_SIGNS):
+            logger.info("%s, %.0f s", name, time.perf_counter() - start)
+
+    ticker = threading.Thread(target=tick, name="stage-ticker", daemon=True)
+    if ticking:
+        ticker.start()
+    session = SparkSession.getActiveSession()
+    try:
+        with described(session.sparkContext, name) if session else nullcontext():
+            yield
+    finally:
+        done.set()
+        if ticking:
+            ticker.join()
+    logger.info("%s: done in %.1f s", name, time.perf_counter() - start)

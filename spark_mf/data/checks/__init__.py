@@ -1,0 +1,1 @@
+"""Checks of ratings, row by row and pair by pair."""

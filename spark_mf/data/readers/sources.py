@@ -1,0 +1,397 @@
+"""Where ratings come from: their rows before any check, each with its text and its place."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType, StringType
+
+from spark_mf.data.readers.column_names import choose_columns
+from spark_mf.data.columns import quoted, require_classic
+from spark_mf.storage.encodings import find_encoding
+from spark_mf.storage.files import JVM_ERRORS, FileHead, file_heads, java_reason
+from spark_mf.storage.folders import ratings_path
+from spark_mf.data.readers.layout_notes import format_note, layout_notes, why_named
+from spark_mf.data.readers.lines import parse_lines, read_lines
+from spark_mf.data.readers.matrix import item_names, read_matrix, user_column
+from spark_mf.data.readers.parquet import read_parquet
+from spark_mf.data.readers.quotes import join_in_files
+from spark_mf.data.readers.separators import SEPARATORS, describe, format_of, parse_separator
+from spark_mf.data.splitting import SPLIT
+from spark_mf.data.readers.text import LAYOUTS, MATRIX, NETFLIX, TextLayout, first_line, json_layout, text_layout
+from spark_mf.data.readers.time_choice import TimeColumn
+from spark_mf.data.readers.time_formats import require_pattern, require_time_format
+
+logger = logging.getLogger(__name__)
+
+FORMATS = (*SEPARATORS, "json", "parquet")
+QUOTES = ("double", "none")
+ID_TYPES = ("auto", "integer", "string")
+_DESCRIPTIONS = {
+    "text": "text",
+    "json": "JSON lines",
+    "parquet": "Parquet",
+    "matrix": "a matrix",
+    **{format: describe(separator) for format, separator in SEPARATORS.items()},
+}
+
+_PARQUET = b"PAR1"
+_ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How ratings are to be read; whatever is not given is guessed and said.
+
+    Attributes
+    ----------
+    format : one of `FORMATS`, or None to guess it from the name and the first lines
+    user_col, item_col, rating_col, timestamp_col : names of columns, or None to guess them from usual names. With ""
+        for timestamp_col no times are read.
+    split_col : name of a column that says which rows are for training and which for the test, or None for none
+    id_type : "integer", "string", or "auto", which decides for users and items separately: by the type of a column,
+        and in text by its first ids, which are strings if one begins with a zero or a plus sign, as in 007, or fewer
+        than half are integers of at most 64 bits; 12.0 is the integer 12
+    separator : of the fields of text: one character, "::", "tab" (or "\\t"), "blank" for runs of blanks and tabs, or
+        None to find it
+    encoding : of text: UTF-8, or one of one byte a character, such as ISO-8859-1 or windows-1252; None for UTF-8
+    quote : "double" if fields of text may be in double quotes, or "none" if quotes are characters as others
+    layout : "ratings" for one rating a line; "netflix" for lines of users, ratings and dates after one that names their
+        item, such as 17:; "matrix" for the ratings of one user a line; None for netflix if the first line is such, else
+        ratings
+    columns : names of the columns of text without a header, in their order, by default user, item, rating and perhaps
+        timestamp; of a matrix, those of the columns before its ratings, by default none
+    missing : the number that stands in a matrix where there is no rating, besides nothing at all
+    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or None to
+        find the format in the whole column, which must leave no doubt
+    """
+
+    format: str | None = None
+    user_col: str | None = None
+    item_col: str | None = None
+    rating_col: str | None = None
+    timestamp_col: str | None = None
+    split_col: str | None = None
+    id_type: str = "auto"
+    separator: str | None = None
+    encoding: str | None = None
+    quote: str = "double"
+    layout: str | None = None
+    columns: tuple[str, ...] | None = None
+    missing: float | None = None
+    time_format: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise ValueError(f"format is {self.format!r}; give one of {', '.join(FORMATS)}, or None to guess.")
+        if self.id_type not in ID_TYPES:
+            raise ValueError(f"id_type is {self.id_type!r}; give one of {', '.join(ID_TYPES)}.")
+        if self.quote not in QUOTES:
+            raise ValueError(f"quote must be one of {', '.join(QUOTES)}, got {self.quote!r}.")
+        if self.layout is not None and self.layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}.")
+        if self.separator is not None:
+            parse_separator(self.separator)
+        if self.encoding is not None:
+            find_encoding(self.encoding)
+        if self.format in ("json", "parquet"):
+            for name in ("separator", "layout", "columns"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{name} must not be given with format {self.format!r}, got {getattr(self, name)!r}. It is an "
+                        "option of separated text."
+                    )
+        if self.missing is not None and self.layout != MATRIX:
+            raise ValueError(f"missing must be given with layout matrix only, got {self.missing:g}.")
+        require_time_format(self.time_format)
+
+    def asked(self) -> dict[str, str | None]:
+        """Role → the column that was named for it, None where it is to be guessed; a split is never guessed."""
+        roles = ["user", "item", "rating"] if self.timestamp_col == "" else ["user", "item", "rating", "timestamp"]
+        asked = {role: getattr(self, f"{role}_col") for role in roles}
+        return asked if self.split_col is None else {**asked, "split": self.split_col}
+
+
+@dataclass(frozen=True)
+class RatingsSource:
+    """Rows of ratings as they stand in their files.
+
+    Attributes
+    ----------
+    name : what messages call it, such as its path
+    format : one of `FORMATS`, "text" for other separated text, "matrix", or "table" for a DataFrame
+    rows : DataFrame of `user`, `item`, `rating` and perhaps `timestamp` and `split`, strings or of their column's
+        type; the booleans `blank`, `skipped` (part of another row, or no row), `header`, `unclosed` and `malformed`;
+        the row's place: `file`, `block`, `offset` (in text of the part of the file that begins at `block`, else of the
+        file) and `position`, unique among all rows; and `text`, the line, or the row as JSON
+    columns : role → name of the column
+    id_types : "integer" or "string" of user and item
+    notes : sentences that say what was guessed
+    skipped_lines : what the rows are called that are skipped
+    joined : the rows when quoted fields that span lines are read as such, which is slower; None where none may
+    time_format : that was asked for, or None
+    """
+
+    name: str
+    format: str
+    rows: DataFrame
+    columns: dict[str, str]
+    id_types: dict[str, str]
+    notes: list[str]
+    has_header: bool = False
+    skipped_lines: str = "lines inside quoted fields"
+    joined: DataFrame | None = None
+    time_format: str | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether rows are lines of text."""
+        return self.format in (*SEPARATORS, "text", "json")
+
+    def with_joined_lines(self) -> "RatingsSource":
+        """Return the same source, with fields that span lines."""
+        assert self.joined is not None
+        return replace(self, rows=self.joined, joined=None)
+
+    @property
+    def has_times(self) -> bool:
+        return "timestamp" in self.columns
+
+    @property
+    def times(self) -> TimeColumn:
+        """The column of times as it was found, of sources that have times."""
+        kind = self.rows.schema["timestamp"].dataType
+        called = f"column {self.columns['timestamp']} of {self.name}"
+        return TimeColumn(F.col("timestamp"), kind, self.time_format, called)
+
+    @property
+    def extras(self) -> list[str]:
+        """Which of the columns are there that ratings need not have."""
+        return [role for role in ("timestamp", "split") if role in self.columns]
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Turn an error of Spark's inside into a ValueError that names the source.
+
+        Raises
+        ------
+        ValueError
+            For instance for a file that ends too early.
+        """
+        try:
+            yield
+        except JVM_ERRORS as error:
+            what = _DESCRIPTIONS.get(self.format, "a table")
+            raise ValueError(
+                f"{self.name} cannot be read as {what}: {java_reason(error)}; check that its files are "
+                "whole and alike, or give another format."
+            ) from error
+
+
+def open_ratings(
+    spark: SparkSession, ratings: str | os.PathLike[str] | DataFrame, options: ReadOptions
+) -> RatingsSource:
+    """Look at files or at a DataFrame and log what their rows are; reads only the beginnings of some files.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If there is nothing to read or it may not be read.
+    ValueError
+        If the format or a column is unknown, or of a type that cannot hold what it should.
+    """
+    require_pattern(spark, options.time_format)
+    if isinstance(ratings, (str, os.PathLike)):
+        source = _open_files(spark, os.fspath(ratings), options)
+    else:
+        require_classic(ratings)
+        place = {"file": F.lit(None).cast("string"), "offset": F.monotonically_increasing_id()}
+        source = _open_table(ratings, "the ratings", "table", options, place, [])
+    for note in source.notes:
+        logger.info("%s", note)
+    return source
+
+
+def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> RatingsSource:
+    if not path:
+        raise ValueError("path is empty; give a file or a folder of ratings.")
+    heads = file_heads(spark, path := _resolved(spark, path))
+    _require_format(heads[0], options.format)
+    if not heads[0].head.startswith(_PARQUET):
+        return _open_text(spark, path, _layout(heads, path, options), options)
+    try:
+        frame = read_parquet(spark, path)
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}; fetch or write it again.") from error
+    place = {"file": F.col("_metadata.file_path"), "offset": F.col("_metadata.row_index")}
+    return _open_table(
+        frame, path, "parquet", options, place, [format_note("Parquet", asked=options.format is not None)]
+    )
+
+
+def _layout(heads: list[FileHead], path: str, options: ReadOptions) -> TextLayout:
+    """The layout of text, as asked and as its first lines tell."""
+    encoding = find_encoding(options.encoding or "UTF-8")
+    begins = first_line(heads[0], encoding).lstrip()
+    separator = (
+        SEPARATORS.get(options.format or "") if options.separator is None else parse_separator(options.separator)
+    )
+    if options.format == "json" or (begins.startswith(("{", "[{")) and separator is None and not options.layout):
+        return json_layout(heads, encoding)
+    return text_layout(
+        heads,
+        path,
+        encoding,
+        separator=separator,
+        quote=options.quote == "double",
+        kind=options.layout,
+        columns=options.columns or (),
+    )
+
+
+def _open_text(spark: SparkSession, path: str, layout: TextLayout, options: ReadOptions) -> RatingsSource:
+    asked = {name for name, value in vars(options).items() if value}
+    notes = layout_notes(layout, asked)
+    if layout.kind == MATRIX:
+        return _open_matrix(spark, path, layout, options, notes)
+    present = [*(["item"] if layout.kind == NETFLIX else []), *layout.names]
+    columns, chosen = choose_columns(present, options.asked(), path, why_named(layout, asked))
+    sample = layout.sample(list(columns.values()))
+    id_types = {}
+    for side in ("user", "item"):
+        ids = [row[columns[side]] for row in sample if columns[side] in row]
+        id_types[side] = _type_of_text_ids(ids) if options.id_type == "auto" else options.id_type
+    lines = read_lines(spark, path, layout.encoding)
+    source = RatingsSource(
+        path,
+        "json" if layout.separator is None else format_of(layout.separator),
+        _placed(parse_lines(lines, layout, columns)),
+        columns,
+        id_types,
+        [*notes, *chosen, *_further_notes(present, id_types, options)],
+        has_header=layout.header is not None,
+        time_format=options.time_format,
+    )
+    if layout.kind == NETFLIX:
+        return replace(source, skipped_lines="lines that name an item")
+    may_span = layout.may_span(list(columns.values()))
+    if not may_span:
+        return source
+    assert layout.separator is not None
+    joined = join_in_files(lines, layout.separator, len(layout.names), may_span)
+    return replace(source, joined=_placed(parse_lines(joined, layout, columns)))
+
+
+def _placed(lines: DataFrame) -> DataFrame:
+    return lines.withColumn("offset", F.col("position"))
+
+
+def _open_matrix(
+    spark: SparkSession, path: str, layout: TextLayout, options: ReadOptions, notes: list[str]
+) -> RatingsSource:
+    user_col = user_column(layout, options.user_col)
+    items = item_names(layout)
+    id_types = {"user": "integer", "item": "integer"}
+    if options.id_type != "auto":
+        id_types = {"user": options.id_type, "item": options.id_type}
+    else:
+        if user_col is not None:
+            id_types["user"] = _type_of_text_ids([row[user_col] for row in layout.sample([])])
+        if items is not None:
+            id_types["item"] = _type_of_text_ids(items)
+    users = "none, the number of the line is the user" if user_col is None else f"{user_col} (before the ratings)"
+    chosen = [
+        f"user column: {users}",
+        f"item column: none, {'the header names the items' if items else 'the number of the column is the item'}",
+        f"rating column: all from column {len(layout.names) + 1} on",
+        "timestamp column: none (there is none)",
+    ]
+    return RatingsSource(
+        path,
+        "matrix",
+        read_matrix(spark, path, layout, user_col, options.missing),
+        {"user": user_col or "user", "item": "item", "rating": "rating"},
+        id_types,
+        [*notes, *chosen, *_further_notes([], id_types, options)],
+    )
+
+
+def _open_table(
+    frame: DataFrame, name: str, format: str, options: ReadOptions, place: Mapping[str, Column], notes: list[str]
+) -> RatingsSource:
+    columns, chosen = choose_columns(frame.columns, options.asked(), name)
+    id_types = {}
+    for side in ("user", "item"):
+        kind = frame.schema[columns[side]].dataType
+        if not isinstance(kind, (NumericType, StringType)):
+            raise ValueError(
+                f"Column {columns[side]} of {name} is of type {kind.simpleString()}, but must hold numbers or "
+                "strings: cast it or choose another column."
+            )
+        natural = "string" if isinstance(kind, StringType) else "integer"
+        id_types[side] = natural if options.id_type == "auto" else options.id_type
+    kind = frame.schema[columns["rating"]].dataType
+    if not isinstance(kind, (NumericType, StringType)):
+        raise ValueError(
+            f"Column {columns['rating']} of {name} is of type {kind.simpleString()}, but must hold numbers: cast it "
+            "or choose another column."
+        )
+    no = F.lit(False)
+    rows = frame.select(
+        *(F.col(quoted(column)).alias(role) for role, column in columns.items()),
+        *(no.alias(flag) for flag in ("blank", "skipped", "header", "unclosed", "malformed")),
+        *(column.alias(key) for key, column in place.items()),
+        F.lit(0).cast("bigint").alias("block"),
+        F.monotonically_increasing_id().alias("position"),
+        F.to_json(F.struct(*map(quoted, frame.columns)), {"ignoreNullFields": "false"}).alias("text"),
+    )
+    source = RatingsSource(
+        name,
+        format,
+        rows,
+        columns,
+        id_types,
+        [*notes, *chosen, *_further_notes(frame.columns, id_types, options)],
+        time_format=options.time_format,
+    )
+    if source.has_times:
+        _ = source.times.formats  # refuses what cannot be times
+    return source
+
+
+def _resolved(spark: SparkSession, path: str) -> str:
+    try:
+        return ratings_path(spark, path)
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be opened: {java_reason(error)}.") from None
+
+
+def _require_format(first: FileHead, format: str | None) -> None:
+    """Refuse a file whose first bytes contradict the format that was asked for, or are of one that none reads."""
+    if format is None and first.head.startswith(_ZIP):
+        raise ValueError(f"{first.path} is a zip archive, which Spark cannot read: unpack it first.")
+    if format is not None and first.head.startswith(_PARQUET) != (format == "parquet"):
+        truth = "a" if format != "parquet" else "not a"
+        raise ValueError(f"format is {format!r}, but {first.path} is {truth} Parquet file; give another format.")
+
+
+def _type_of_text_ids(ids: list[str]) -> str:
+    given = [each for each in ids if each]
+    if any(re.match(r"[+]|-?0\d", each) for each in given):
+        return "string"
+    whole = [each.partition(".")[0] for each in given if re.fullmatch(r"-?[0-9]{1,19}(\.0+)?", each)]
+    integers = sum(-(2**63) <= int(each) < 2**63 for each in whole)
+    return "string" if 2 * integers < len(given) else "integer"
+
+
+def _further_notes(present: list[str], id_types: dict[str, str], options: ReadOptions) -> list[str]:
+    how = "guessed" if options.id_type == "auto" else "as asked"
+    notes = [f"{side} ids: {kind}s ({how})" for side, kind in id_types.items()]
+    if options.split_col is None and SPLIT in present:
+        notes.append(f"split column: none ({SPLIT} could be it, choose it with split_col)")
+    return notes

@@ -1,0 +1,1 @@
+"""Fitted models: factor frames, recommendations and persistence."""

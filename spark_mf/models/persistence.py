@@ -1,0 +1,210 @@
+"""Saving and loading, in pyspark's layout: a line of JSON in `metadata/`, factors as Parquet beside it.
+
+The metadata is written last, so that a folder with metadata is complete. What is overwritten stays until all that
+replaces it is written.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pyspark.errors import AnalysisException
+from pyspark.ml.param import Params
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_mf.storage.files import hadoop_path, literal_reader
+from spark_mf.storage.paths import reads_from, replacing, set_aside
+from spark_mf.runtime.jobs import described
+from spark_mf.models.summary import TrainingSummary
+
+if TYPE_CHECKING:
+    from spark_mf.model import FactorModel
+
+T = TypeVar("T", bound="MLReadable[Any]")
+
+USER_FACTORS, ITEM_FACTORS = "userFactors", "itemFactors"
+
+
+class ParamsWriter(DefaultParamsWriter):
+    """Writes an instance that is nothing but its Params; never over what is there unless told to."""
+
+    instance: Params
+
+    def save(self, path: str) -> None:
+        """Write the instance to a new folder.
+
+        Raises
+        ------
+        FileExistsError
+            When there is something at the path and `overwrite` was not asked for.
+        OSError
+            When what is at the path cannot be replaced; it is unchanged then.
+        """
+        _require_path(path)
+        if not _exists(self.sparkSession, path):
+            self.saveImpl(path)
+        elif not self.shouldOverwrite:
+            raise FileExistsError(f"{path} exists already: save elsewhere, or write().overwrite().save(...)")
+        else:
+            with replacing(self.sparkSession, path) as folder:
+                self.saveImpl(folder)
+
+
+class ParamsReader(MLReader[T]):
+    """Reads an instance of one class, which is nothing but its Params."""
+
+    def __init__(self, cls: type[T]) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> T:
+        """Return the instance that was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is nothing at the path.
+        ValueError
+            When what is there is incomplete, of another class, or of a version with other Params.
+        """
+        _require_path(path)
+        metadata = self._read_metadata(path)
+        instance = self._create(path, metadata)
+        cast(Params, instance)._resetUid(metadata["uid"])
+        try:
+            DefaultParamsReader.getAndSetParams(instance, metadata)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} holds a Param that this version of {self.cls.__name__} does not take ({error}): "
+                "load it with the version that saved it"
+            ) from error
+        return instance
+
+    def _create(self, path: str, metadata: dict[str, Any]) -> T:
+        return self.cls()
+
+    def _read_metadata(self, path: str) -> dict[str, Any]:
+        _require_saved(self.sparkSession, path)
+        try:
+            metadata = _metadata(self.sparkSession, path)
+            found = metadata["class"]
+        # In turn: no metadata, an empty file, no JSON, other JSON.
+        except (AnalysisException, TypeError, ValueError, KeyError) as error:
+            raise self._incomplete(path, "metadata") from error
+        expected = f"{self.cls.__module__}.{self.cls.__name__}"
+        if found != expected:
+            raise ValueError(f"{path} holds a {found}, not a {expected}: load it with its own class")
+        return metadata
+
+    def _incomplete(self, path: str, part: str) -> ValueError:
+        name = self.cls.__name__
+        return ValueError(f"{path} is no complete {name}, its {part} cannot be read: save the {name} again")
+
+
+class FactorModelWriter(ParamsWriter):
+    """Writes a model: Params, rank, global mean, rating range and summary as metadata, and both factor frames."""
+
+    instance: "FactorModel"
+
+    def save(self, path: str) -> None:
+        """Write the model to a new folder.
+
+        Raises
+        ------
+        FileExistsError
+            When there is something at the path and `overwrite` was not asked for.
+        OSError
+            When what is at the path cannot be replaced; it is unchanged then.
+        ValueError
+            When the model has no factors, or reads them from the very folder that it would overwrite.
+        """
+        _require_path(path)
+        frames = (self.instance.userFactors, self.instance.itemFactors)
+        if self.shouldOverwrite and any(reads_from(frame, path) for frame in frames):
+            raise ValueError(f"this model was loaded from {path} and still reads its factors there: save it elsewhere")
+        super().save(path)
+
+    def saveImpl(self, path: str) -> None:
+        """Write the parts of the model, the metadata last."""
+        model = self.instance
+        summary = json.loads(model.summary.to_json()) if model.hasSummary else None
+        extra = {
+            "rank": model.rank,
+            "globalMean": model.globalMean,
+            "ratingRange": model.ratingRange,
+            "summary": summary,
+        }
+        with described(self.sparkSession.sparkContext, "save the model"):
+            model.userFactors.write.parquet(_join(path, USER_FACTORS))
+            model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
+            DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
+
+
+class FactorModelReader(ParamsReader["FactorModel"]):
+    """Reads a model of one class; its factors stay in the folder and are read when they are used."""
+
+    def _create(self, path: str, metadata: dict[str, Any]) -> "FactorModel":
+        summary = metadata.get("summary")
+        # Models that were saved before there were biases know neither a mean nor a range.
+        return self.cls(
+            self._read_factors(path, USER_FACTORS),
+            self._read_factors(path, ITEM_FACTORS),
+            metadata["rank"],
+            None if summary is None else TrainingSummary.from_json(json.dumps(summary)),
+            metadata.get("globalMean", 0.0),
+            metadata.get("ratingRange"),
+        )
+
+    def _read_factors(self, path: str, part: str) -> DataFrame:
+        try:
+            factors = literal_reader(self.sparkSession).parquet(_join(path, part))
+            return factors.select("id", "features", *(name for name in factors.columns if name == "bias"))
+        except AnalysisException as error:
+            raise self._incomplete(path, part) from error
+
+
+def _require_path(path: str) -> None:
+    if not isinstance(path, str):
+        raise TypeError(f"the path is a {type(path).__name__}: pass a string")
+
+
+def _join(path: str, part: str) -> str:
+    return f"{path.rstrip('/')}/{part}"
+
+
+def _exists(spark: SparkSession, path: str) -> bool:
+    folder, files = hadoop_path(spark, path)
+    return files.exists(folder)
+
+
+def _require_saved(spark: SparkSession, path: str) -> None:
+    if _exists(spark, path):
+        return
+    aside = set_aside(spark, path)
+    if aside is not None:
+        raise FileNotFoundError(
+            f"{path} does not exist, because overwriting it was interrupted; what was there is complete in {aside}: "
+            f"rename that to {path}"
+        )
+    raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+
+
+def _metadata(spark: SparkSession, path: str) -> dict[str, Any]:
+    # pyspark's own loadMetadata takes the path for a pattern.
+    return dict(json.loads(literal_reader(spark).text(_join(path, "metadata")).first()[0]))  # type: ignore[index]
+
+
+def saved_class(spark: SparkSession, path: str) -> str:
+    """Return the name of the class whose instance was saved at a path.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is nothing, or what is there has no metadata.
+    """
+    _require_path(path)
+    _require_saved(spark, path)
+    try:
+        return str(_metadata(spark, path)["class"]).rpartition(".")[2]
+    except (AnalysisException, TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} has no metadata that can be read: save the model again") from error

@@ -1,0 +1,151 @@
+"""The best-scoring candidates of every row of a factor frame, by blocked matrix products."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
+
+from spark_mf.models.factors import factors_arrays, matrix
+from spark_mf.runtime.jobs import described
+from spark_mf.resources.limits import require_room
+from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
+
+# The matrix product writes a tile of scores and the selection reads it once: it should stay in the core's own cache.
+_TILE_BYTES = 1 << 19
+_TILE_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is recommended: an Arrow array of n ids, ascending, and their factors float32[n, rank]."""
+
+    ids: pa.Array
+    factors: NDArray[np.float32]
+
+
+def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
+    """Collect a factor frame and broadcast it: n·rank·4 bytes in the driver and once in each running task.
+
+    String ids add their own bytes to that; they are in no dictionary, but lie behind each other as Arrow keeps them.
+
+    Raises
+    ------
+    MemoryError
+        When the driver cannot take that; see `spark_mf.resources.limits.require_room`.
+    """
+    context = frame.sparkSession.sparkContext
+    with described(context, "collect what can be recommended"):
+        require_room(context, frame.count(), 0, rank)
+        return context.broadcast(Candidates(*factors_arrays(frame)))
+
+
+def recommendation_schema(source: str, source_type: DataType, target: str, target_type: DataType) -> StructType:
+    """Return the schema of pyspark's recommendations: a source id and its array of (target id, rating)."""
+    pair = StructType([StructField(target, target_type), StructField("rating", FloatType())])
+    return StructType(
+        [
+            StructField(source, source_type, nullable=False),
+            StructField("recommendations", ArrayType(pair)),
+        ]
+    )
+
+
+def spread(frame: DataFrame) -> DataFrame:
+    """Return a factor frame in at least as many partitions as tasks can run at the same time.
+
+    A model that was saved on a small machine comes back from a few files, and would keep as few cores busy.
+    """
+    context = frame.sparkSession.sparkContext
+    tasks = context.defaultParallelism
+    with described(context, "count partitions"):
+        return frame.repartition(tasks) if frame.rdd.getNumPartitions() < tasks else frame
+
+
+def recommend(
+    sources: DataFrame,
+    candidates: Broadcast[Candidates],
+    n: int,
+    schema: StructType,
+    block_size: int,
+    shown_range: tuple[float, float] | None = None,
+) -> DataFrame:
+    """Return the n best candidates of each source row. Lazy.
+
+    A task holds one copy of the candidates, one Arrow batch of source rows and a tile of at most
+    `_TILE_BYTES` of scores, however many rows and candidates there are.
+
+    Parameters
+    ----------
+    sources : DataFrame (id, features)
+    candidates : Broadcast[Candidates]
+        Must stay usable for as long as the result is.
+    n : int
+        At most so many candidates a row, best first, equal scores by ascending id; never one with a score of
+        NaN or -inf.
+    schema : StructType
+        From `recommendation_schema`.
+    block_size : int
+        Candidates scored at a time, at most.
+    shown_range : (low, high), optional
+        The ratings in the result are clipped to it; the order is that of the scores before.
+    """
+    output = to_arrow_schema(schema)
+
+    def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values, indices = _best(batch.column(1), candidates.value, n, block_size)
+            if shown_range is not None:
+                np.clip(values, *shown_range, out=values)
+            yield _recommendations(batch.column(0), candidates.value.ids, values, indices, output)
+
+    return sources.select("id", "features").mapInArrow(score, schema)
+
+
+def _best(
+    features: pa.ListArray, candidates: Candidates, n: int, block_size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (values float32[rows, n], indices int64[rows, n]) as `topk_sort` orders them."""
+    targets = candidates.factors
+    n = min(n, len(targets))
+    values, indices = empty_selection(len(features), n)
+    if values.size == 0:
+        return values, indices
+    sources = matrix(features, targets.shape[1])
+    height = min(_TILE_ROWS, len(sources))
+    width = min(block_size, len(targets), _TILE_BYTES // (4 * height))
+    buffer = np.empty(height * width, np.float32)
+    for top in range(0, len(sources), height):
+        rows = sources[top : top + height]
+        for left in range(0, len(targets), width):
+            tile = targets[left : left + width]
+            scores = buffer[: len(rows) * len(tile)].reshape(len(rows), len(tile))
+            np.dot(rows, tile.T, out=scores)
+            topk_update(scores, left, values[top : top + height], indices[top : top + height])
+    topk_sort(values, indices)
+    return values, indices
+
+
+def _recommendations(
+    source_ids: pa.Array,
+    target_ids: pa.Array,
+    values: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    schema: pa.Schema,
+) -> pa.RecordBatch:
+    """Lay selections out as a batch of (source id, list of (target id, rating)); free places are left out."""
+    is_taken = indices >= 0
+    ends = np.cumsum(is_taken.sum(axis=1), dtype=np.int32)
+    lists = schema.field(1).type
+    fields = list(lists.value_type)
+    # Text comes as large strings where the session uses these, and they are others when the frame is computed.
+    targets = target_ids.take(pa.array(indices[is_taken])).cast(fields[0].type)
+    sources = source_ids.cast(schema.field(0).type)
+    pairs = pa.StructArray.from_arrays([targets, pa.array(values[is_taken])], fields=fields)
+    offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
+    return pa.record_batch([sources, pa.ListArray.from_arrays(offsets, pairs, type=lists)], schema=schema)

@@ -1,0 +1,1 @@
+"""Params of the estimators and of the model, and their validation."""

@@ -1,0 +1,201 @@
+"""Ratings that were laid out before, as `spark_mf.ratings.partitioning.partition_ratings` wrote them."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import SparkContext, StorageLevel
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from spark_mf.blocks.ids import IdIndex
+from spark_mf.blocks.partition import Partition
+from spark_mf.storage.files import JVM_ERRORS, java_reason, literal_reader
+from spark_mf.storage.folders import file_lengths, read_text
+from spark_mf.ratings.string_ids import IdMap
+from spark_mf.ratings.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.storage.paths import local_path
+from spark_mf.ratings.layout import Layout, Side
+from spark_mf.ratings.stored_writing import Folder, side_checksum
+from spark_mf.ratings.stored_reading import read_grid, read_layout
+from spark_mf.params.factorization import _FactorizationParams
+from spark_mf.ratings.preparation import Plan, Planner, PreparedRatings, Sizes
+from spark_mf.params.storage_levels import storage_level
+
+
+class PartitionedRatings:
+    """A folder that `partition_ratings` wrote; `fit` takes it in the place of a DataFrame.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        On any file system of Hadoop's.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no manifest, as in a folder that was not written to its end.
+    ValueError
+        When the manifest cannot be used, or does not match the files beside it.
+    """
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self.sparkSession, self.path = spark, path.rstrip("/")
+        try:
+            text = read_text(spark, f"{self.path}/{MANIFEST}")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{path} has no {MANIFEST}: give the folder of a finished jobs/partition_ratings.py."
+            ) from None
+        self.manifest = read_manifest(text, f"{self.path}/{MANIFEST}")
+        self._require_files()
+
+    def prepare(self, params: _FactorizationParams, planner: Planner, held: ExitStack) -> PreparedRatings:
+        """Read the blocks that an estimator's planner wants; `held` frees what Spark keeps of them.
+
+        Raises
+        ------
+        ValueError
+            When the folder has other blocks or another rank than the estimator asks for, lacks what it needs, or
+            holds other content than its manifest says.
+        """
+        self._require_fitting(params)
+        manifest = self.manifest
+        context, level = self.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
+        sizes = Sizes(
+            manifest.users.count,
+            manifest.items.count,
+            manifest.ratings,
+            manifest.validation_ratings + manifest.cold_validation_ratings,
+            manifest.users.blocks,
+            manifest.items.blocks,
+        )
+        plan = planner(context, sizes)
+        self._require_layouts(params, plan)
+        try:
+            users, user_counts, user_ids = self._read_side(USERS, manifest.users)
+            items, item_counts, item_ids = self._read_side(ITEMS, manifest.items)
+            read = partial(self._read_layout, context, level=level, held=held)
+            # A plan with fewer user blocks than the folder has joins consecutive ones.
+            by_user = read(self._user_layout, users, items, n_members=plan.n_members or plan.user_blocks)
+            by_item = read(BY_ITEM, items, users, n_members=plan.n_members) if plan.needs_items else None
+        except JVM_ERRORS as error:
+            raise ValueError(
+                f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
+            ) from error
+        validation = manifest.validation_ratings + manifest.cold_validation_ratings
+        return PreparedRatings(
+            plan.engine,
+            replace(users, partition=users.partition.joined(plan.user_blocks)),
+            items,
+            user_counts,
+            item_counts,
+            by_user,
+            by_item,
+            manifest.ratings,
+            validation,
+            user_ids,
+            item_ids,
+        )
+
+    def _require_files(self) -> None:
+        expected = self.manifest.files
+        found = file_lengths(self.sparkSession, self.path, (USERS, ITEMS, *self.manifest.layouts))
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) == found.get(name):
+                continue
+            if name not in found:
+                fault = f"the file {name} of its {MANIFEST} is missing"
+            elif name not in expected:
+                fault = f"the file {name} is not in its {MANIFEST}"
+            else:
+                fault = f"the file {name} has {found[name]} bytes, and {expected[name]} by its {MANIFEST}"
+            raise ValueError(f"{self.path} is not as it was written, {fault}: partition the ratings again.")
+
+    def _require_fitting(self, params: _FactorizationParams) -> None:
+        manifest = self.manifest
+        for name, side in (("numUserBlocks", manifest.users), ("numItemBlocks", manifest.items)):
+            asked = params.getOrDefault(name) if params.isSet(name) else None
+            if asked not in (None, side.blocks, side.asked_blocks):
+                raise ValueError(
+                    f"{name}={asked}, but {self.path} has {side.blocks} of these blocks: leave {name} unset, or "
+                    "partition the ratings again"
+                )
+        if manifest.rank is not None and manifest.rank != params.getRank():
+            raise ValueError(
+                f"rank={params.getRank()}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
+                "partition the ratings again"
+            )
+        if params.isSet(params.validationIndicatorCol) and not manifest.validation_ratings:
+            raise ValueError(
+                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but {self.path} was partitioned "
+                "without validation rows: leave it unset, or partition the ratings with a column of marks"
+            )
+
+    @property
+    def _user_layout(self) -> str:
+        """The layout that ratings are read by user from; the grid has no validation ratings."""
+        return BY_USER if BY_USER in self.manifest.layouts else GRID
+
+    def _require_layouts(self, params: _FactorizationParams, plan: Plan) -> None:
+        needed = (BY_USER, BY_ITEM) if plan.needs_items else (self._user_layout,)
+        for layout in needed:
+            if layout not in self.manifest.layouts:
+                raise ValueError(
+                    f"{self.path} has the layout {', '.join(self.manifest.layouts)} and not {layout}, which the fit "
+                    "needs: partition the ratings again with the layout blocks"
+                )
+        if params.isSet(params.validationIndicatorCol) and BY_USER not in needed:
+            raise ValueError(
+                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but the grid of {self.path} has no "
+                "validation rows: leave it unset, or partition the ratings again with the layout blocks"
+            )
+
+    def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
+        """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
+        rows = literal_reader(self.sparkSession).parquet(f"{self.path}/{name}")
+        if side_checksum(rows) != described.checksum:
+            raise ValueError(f"{self.path}/{name} holds other ids than were written: partition the ratings again.")
+        has_strings = described.id_type == "string"
+        table = rows.select("index", *([] if has_strings else ["id"]), "ratings", "block").toArrow().sort_by("index")
+        block = table["block"].to_numpy().astype(np.int32)
+        if not np.array_equal(np.bincount(block, minlength=described.blocks), described.rows):
+            raise ValueError(f"{self.path}/{name} has other blocks than its {MANIFEST}: partition the ratings again.")
+        keys = table["index" if has_strings else "id"].to_numpy().astype(np.int64)
+        side = Side(name, IdIndex(keys), Partition.of_blocks(block, described.blocks))
+        ids = rows.select(F.col("index").cast("bigint").alias("key"), "id")
+        return side, table["ratings"].to_numpy().astype(np.int64), IdMap(ids) if has_strings else None
+
+    def _read_layout(
+        self,
+        context: SparkContext,
+        name: str,
+        side: Side,
+        columns: Side,
+        *,
+        level: StorageLevel,
+        n_members: int | None,
+        held: ExitStack,
+    ) -> Layout:
+        path = f"{self.path}/{name}"
+        folder = stored_folder(self.sparkSession, path)
+        if name == GRID:
+            layout, found = read_grid(context, folder, side, columns, level, n_members)
+        else:
+            layout, found = read_layout(context, folder, side, len(columns), level, n_members)
+        held.callback(layout.unpersist)
+        for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
+            if is_now != was:
+                raise ValueError(
+                    f"block {block} of {self.path}/{name} holds other ratings than were written, its checksum is "
+                    f"wrong: partition the ratings again."
+                )
+        return layout
+
+
+def stored_folder(spark: SparkSession, path: str) -> Folder:
+    """A folder of laid-out ratings, whose files tasks open by themselves where it is local."""
+    return Folder(path, local_path(spark, path))

@@ -1,0 +1,152 @@
+"""The grid of cells, ratings of one user block and one item block, as Spark keeps it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import RDD, Broadcast, SparkContext, StorageLevel
+
+from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
+from spark_mf.blocks.csr import RatingBlock, join_blocks, unpack
+from spark_mf.blocks.partition import Partition
+from spark_mf.runtime.jobs import described
+from spark_mf.ratings.layout import Layout, PackedBlock, one_record_each
+from spark_mf.runtime.garbage import settle
+from spark_mf.kernels.sgd import Cell, make_cells
+
+
+class PackedCell(NamedTuple):
+    """A cell, compact while Spark keeps it.
+
+    Attributes
+    ----------
+    rows, columns : as `spark_mf.blocks.compact.compact_indices` returns them
+    values : as `compact_values` does
+    starts : int64[tiles + 1]
+    """
+
+    rows: tuple[NDArray[Any], ...]
+    columns: tuple[NDArray[Any], ...]
+    values: tuple[NDArray[Any], ...]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def pack(cls, cell: Cell) -> "PackedCell":
+        """Make a cell compact."""
+        rows, columns = compact_indices(cell.rows), compact_indices(cell.columns)
+        return cls(rows, columns, compact_values(cell.values), cell.starts)
+
+    def unpack(self) -> Cell:
+        """Return the cell again, equal in every bit."""
+        rows, columns = restore_indices(self.rows), restore_indices(self.columns)
+        return Cell(rows, columns, restore_values(self.values), self.starts)
+
+
+class GridRow(NamedTuple):
+    """A user block: some or all cells of its row of the grid, and with the first of them its validation ratings.
+
+    Attributes
+    ----------
+    number : int
+    training : cells by the item blocks that they belong to
+    validation : a cell with the items of all blocks, whose columns are `places` in them; None elsewhere
+    """
+
+    number: int
+    training: dict[int, PackedCell]
+    validation: PackedCell | None
+
+    def split(self) -> Iterator["GridRow"]:
+        """Yield each cell alone."""
+        for block, cell in self.training.items():
+            yield GridRow(self.number, {block: cell}, None if block else self.validation)
+
+
+class Grid:
+    """The grid of a fit as a persisted RDD.
+
+    Parameters
+    ----------
+    context : SparkContext
+    by_user : Layout
+        Consecutive blocks in one partition are one user block of the grid.
+    users, items : Partition
+    seed : int
+        Of the order of a tile's ratings.
+    level : StorageLevel
+    by_cell : bool
+        Whether each cell has a partition of its own, that of cell (a, b) being a·q + b, or each user block.
+
+    Attributes
+    ----------
+    rows : RDD of GridRow, one a partition
+    """
+
+    def __init__(
+        self,
+        context: SparkContext,
+        by_user: Layout,
+        users: Partition,
+        items: Partition,
+        seed: int,
+        level: StorageLevel,
+        *,
+        by_cell: bool,
+    ) -> None:
+        self._sides: Broadcast[tuple[Partition, Partition]] = context.broadcast((users, items))
+        sent, p, q = self._sides, users.n_blocks, items.n_blocks
+        blocks_of, unchanged = by_user.side.partition.n_blocks, by_user.unchanged
+
+        def cut(blocks: tuple[PackedBlock, ...]) -> GridRow:
+            settle()
+            users, items = sent.value
+            number = blocks[0].number * p // blocks_of
+            members, parts = users.members(number), unchanged(blocks)
+            training = join_blocks(members, users.row, [unpack(block.training) for block in parts])
+            validation = join_blocks(members, users.row, [unpack(block.validation) for block in parts])
+            return GridRow(number, training_cells(training, items, seed), validation_cell(validation, items, seed))
+
+        with ExitStack() as undone:
+            undone.callback(self._sides.destroy)
+            rows = by_user.members.map(cut)
+            if by_cell:
+                cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
+                rows = cells.partitionBy(p * q, lambda cell: cell).values()
+            self.rows: RDD = one_record_each(rows).persist(level)
+            undone.callback(self.rows.unpersist)
+            with described(context, "cut ratings into cells"):
+                self.rows.foreach(lambda row: None)
+            undone.pop_all()
+
+    def unpersist(self) -> None:
+        """Release the executors' memory; the grid is gone then."""
+        self.rows.unpersist()
+        self._sides.destroy()
+
+
+def training_cells(block: RatingBlock, items: Partition, seed: int) -> dict[int, PackedCell]:
+    """Cut a user block into cells by the blocks of its items."""
+    return _cut(block, items.block, items.row, items.n_blocks, seed)
+
+
+def validation_cell(block: RatingBlock, items: Partition, seed: int) -> PackedCell:
+    """Make one cell of a user block's validation ratings.
+
+    They are too few to bring a user's row into the cache once for each item block.
+    """
+    return _cut(block, np.zeros(len(items), np.int32), places(items), 1, seed)[0]
+
+
+def places(items: Partition) -> NDArray[np.int32]:
+    """The place of each item when all blocks' items stand one behind the other, int32[n_items]."""
+    starts = np.cumsum(items.sizes) - items.sizes
+    return (starts[items.block] + items.row).astype(np.int32)
+
+
+def _cut(
+    block: RatingBlock, column_block: NDArray[np.int32], column_row: NDArray[np.int32], n_blocks: int, seed: int
+) -> dict[int, PackedCell]:
+    csr = (block.indptr, block.rows, block.indices, block.values)
+    return dict(enumerate(map(PackedCell.pack, make_cells(*csr, column_block, column_row, n_blocks, seed))))

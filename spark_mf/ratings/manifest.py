@@ -1,0 +1,177 @@
+"""The manifest of a folder of partitioned ratings: what it holds, and what its files must be."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spark_mf.ratings.typed_json import from_json_object
+
+MANIFEST = "manifest.json"
+FORMAT = "spark_mf partitioned ratings"
+VERSION = 1
+
+USERS, ITEMS = "users", "items"
+BY_USER, BY_ITEM, GRID = "by_user", "by_item", "grid"
+LAYOUTS = (BY_USER, BY_ITEM, GRID)
+ID_TYPES = ("int", "bigint", "string")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideManifest:
+    """One side, users or items.
+
+    Attributes
+    ----------
+    count : int
+        Distinct ids of the training ratings.
+    id_type : str
+        One of `ID_TYPES`.
+    asked_blocks : int
+        Blocks that were asked for; fewer were made where that many cannot be balanced.
+    ratings, rows : tuple[int, ...]
+        Training ratings and ids of each block.
+    balance : float
+        Ratings of the largest block over those of a mean one.
+    largest_row : int
+        Ratings of the id with the most.
+    checksum : int
+        Of ids, blocks and counts; see `spark_mf.ratings.stored_writing.side_checksum`.
+    """
+
+    count: int
+    id_type: str
+    asked_blocks: int
+    ratings: tuple[int, ...]
+    rows: tuple[int, ...]
+    balance: float
+    largest_row: int
+    checksum: int
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.ratings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a folder of partitioned ratings holds.
+
+    Attributes
+    ----------
+    spark_mf : str
+        Version that wrote it.
+    layouts : tuple[str, ...]
+        Some of `LAYOUTS`; each is a folder.
+    ratings, validation_ratings : int
+        Training rows, and rows for validation whose user and item have training rows.
+    cold_validation_ratings : int
+        Further rows for validation, which no model can predict; they are only counted.
+    left_out : int
+        Rows that were marked for a test, and are not in the folder.
+    duplicates : int
+        Training rows that repeat the (user, item) pair of another.
+    seed : int
+        Of the random order in which equally large rows are dealt to blocks.
+    rank : int | None
+        The rank that the folder was made for; None leaves it open.
+    users, items : SideManifest
+    cells : tuple[tuple[int, ...], ...]
+        Training ratings of each cell of the grid, user block by user block; empty without that layout.
+    checksums : dict[str, tuple[int, ...]]
+        CRC-32 of each block's content, by layout.
+    files : dict[str, int]
+        Length in bytes of every data file, by its path in the folder.
+    """
+
+    format: str = FORMAT
+    version: int = VERSION
+    spark_mf: str
+    layouts: tuple[str, ...]
+    ratings: int
+    validation_ratings: int
+    cold_validation_ratings: int
+    left_out: int
+    duplicates: int
+    seed: int
+    rank: int | None
+    users: SideManifest
+    items: SideManifest
+    cells: tuple[tuple[int, ...], ...]
+    checksums: dict[str, tuple[int, ...]]
+    files: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as an object for `json.dumps`; `read_manifest` is the inverse."""
+        return asdict(self)
+
+
+def read_manifest(text: str, source: str) -> Manifest:
+    """Read a manifest, and check that it agrees with itself.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+        Where it was found, for messages.
+
+    Raises
+    ------
+    ValueError
+        When it is no manifest, of a version that is unknown here, or contradicts itself.
+    """
+    way_out = "partition the ratings again"
+    try:
+        found = json.loads(text)
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ValueError(f"it does not say that its format is {FORMAT!r}")
+        if found.get("version") != VERSION:
+            version = json.dumps(found.get("version"))[:60]
+            way_out = "read it with the version that wrote it, or partition the ratings again"
+            raise ValueError(f"its version is {version} and this version of spark_mf reads {VERSION}")
+        manifest = from_json_object(Manifest, found)
+        _require_consistent(manifest)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{source} is no manifest: no JSON ({error.msg} in line {error.lineno}): {way_out}.") from None
+    except RecursionError:
+        raise ValueError(f"{source} is no manifest: it is nested too deeply: {way_out}.") from None
+    except ValueError as error:
+        raise ValueError(f"{source} is no manifest that can be used: {error}: {way_out}.") from None
+    return manifest
+
+
+def _require_consistent(manifest: Manifest) -> None:
+    for name in ("users", "items"):
+        _require_consistent_side(name, getattr(manifest, name), manifest.ratings)
+    unknown = [layout for layout in manifest.layouts if layout not in LAYOUTS]
+    if unknown or not manifest.layouts or len(set(manifest.layouts)) != len(manifest.layouts):
+        raise ValueError(f"its layouts are {list(manifest.layouts)}, not some of {', '.join(LAYOUTS)}")
+    for layout in manifest.layouts:
+        blocks = manifest.items.blocks if layout == BY_ITEM else manifest.users.blocks
+        if len(manifest.checksums.get(layout, ())) != blocks:
+            raise ValueError(f"it has no checksum for each of the {blocks} blocks of {layout}")
+    if GRID in manifest.layouts:
+        sums = tuple(sum(cells) for cells in manifest.cells)
+        if sums != manifest.users.ratings or any(len(cells) != manifest.items.blocks for cells in manifest.cells):
+            raise ValueError("the cells of its grid do not add up to the ratings of its user blocks")
+    negative = [name for name, value in asdict(manifest).items() if name != "seed" and _is_negative(value)]
+    if negative:
+        raise ValueError(f"its {negative[0]} is negative")
+
+
+def _require_consistent_side(name: str, side: SideManifest, ratings: int) -> None:
+    if side.id_type not in ID_TYPES:
+        raise ValueError(f"the id_type of its {name} is {side.id_type!r}, not one of {', '.join(ID_TYPES)}")
+    if not side.ratings or len(side.ratings) != len(side.rows):
+        raise ValueError(f"its {name} have the ratings of {len(side.ratings)} blocks and the rows of {len(side.rows)}")
+    if sum(side.ratings) != ratings or sum(side.rows) != side.count:
+        raise ValueError(
+            f"the blocks of its {name} have {sum(side.ratings)} ratings and {sum(side.rows)} rows, "
+            f"and all together {ratings} and {side.count}"
+        )
+    if any(_is_negative(value) for value in (*side.ratings, *side.rows)):
+        raise ValueError(f"a block of its {name} has a negative size")
+
+
+def _is_negative(value: Any) -> bool:
+    return isinstance(value, int | float) and value < 0

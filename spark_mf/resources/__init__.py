@@ -1,0 +1,1 @@
+"""Memory plans, limits, and the selection of an engine."""

@@ -1,0 +1,1 @@
+"""Spark as it runs: job descriptions, and what Python workers need."""

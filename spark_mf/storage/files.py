@@ -1,0 +1,246 @@
+"""Files on anything that Hadoop's FileSystem opens: their paths, and their beginnings, to tell what they hold."""
+
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrameReader, SparkSession
+
+from spark_mf.storage.encodings import UTF_8, Encoding
+
+HEAD_BYTES = 1 << 16
+# What a blank line may hold; the same as \s in Java's regular expressions.
+BLANKS = " \t\n\v\f\r"
+# Enough to notice a folder of unlike files without opening thousands of parts.
+SAMPLED_FILES = 20
+
+# pyspark translates some of the JVM's exceptions and leaves others to py4j.
+JVM_ERRORS = (PySparkException, Py4JJavaError)
+
+_GZIP = b"\x1f\x8b"
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+
+
+@dataclass(frozen=True)
+class FileHead:
+    """The beginning of one file."""
+
+    path: str
+    head: bytes  # at most HEAD_BYTES, unpacked if the file is gzipped
+    cut: bool  # whether the file may go on after the head
+
+    def lines(self, encoding: Encoding = UTF_8) -> list[str]:
+        """The whole lines of the head that are not blank, with U+FFFD for bytes that are no characters.
+
+        Lines end as Spark ends them, with \\n, \\r or both.
+
+        Raises
+        ------
+        ValueError
+            If the first line is no text of that encoding, or longer than the head.
+        """
+        lines = re.split("\r\n|\r|\n", encoding.decode(self.head))
+        if self.cut:
+            # Its last line, or its last character, may be cut too.
+            lines.pop()
+            if not lines:
+                raise ValueError(f"{self.path} begins with a line of over {HEAD_BYTES} bytes: it holds no ratings.")
+        lines = [line for line in lines if line.strip(BLANKS)]
+        if lines and "\0" in lines[0]:
+            raise ValueError(
+                f"{self.path} must be text or Parquet, got a file that begins with {self.head[:8]!r}. Convert it to "
+                "UTF-8 if it is text of another encoding, such as UTF-16."
+            )
+        if lines and "\ufffd" in lines[0]:
+            raise ValueError(
+                f"{self.path} must be {encoding.name} text, got a first line that is not: {lines[0][:60]!r}. Name its "
+                "encoding with --encoding, such as ISO-8859-1 or windows-1252."
+            )
+        return lines
+
+
+def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
+    """The beginnings of the first files at a path that hold anything, in the order of their names.
+
+    Parameters
+    ----------
+    path : str
+        A file, a folder of part files (also below ``key=value`` folders) or a pattern, as Spark reads them.
+
+    Returns
+    -------
+    1 to SAMPLED_FILES heads
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    PermissionError
+        If a file may not be read.
+    ValueError
+        If all files are empty, a gzipped file is broken or misnamed, or the path cannot be opened for another
+        reason.
+    """
+    if not path:
+        raise ValueError("path is empty; give a file or a folder of ratings.")
+    try:
+        file_system, found = found_at(spark, path)
+        if not found:
+            raise FileNotFoundError(f"{path} does not exist; give a file or a folder of ratings.")
+        found = [status for status in found if status.isDirectory() or not is_skipped(status.getPath().getName())]
+        if not found:
+            raise ValueError(
+                f"path must not be a file that Spark's readers skip, whose name begins with '_' or '.', got {path}. "
+                "Rename the file."
+            )
+        filled = [status for status in _data_files(file_system, found) if status.getLen() > 0]
+        if not filled:
+            raise ValueError(f"{path} is empty: it holds no file with any ratings.")
+        for name in [status.getPath().getName() for status in filled] if file_system.getScheme() == "file" else ():
+            # Hadoop looks for a file of checksums beside it, by a name that it takes for a URI.
+            if ":" in name:
+                raise ValueError(f"path must not lead to a local file with ':' in its name, got {name!r}. Rename it.")
+        return [_head(file_system, status) for status in filled[:SAMPLED_FILES]]
+    except JVM_ERRORS as error:
+        reason = java_reason(error)
+        if "Permission denied" in reason or "AccessControlException" in reason:
+            raise PermissionError(f"{path} may not be read: {reason}; allow this user to read it.") from None
+        raise ValueError(f"{path} cannot be opened: {reason}.") from None
+
+
+def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
+    """A path as Hadoop's `Path`, and the `FileSystem` that it is on.
+
+    Raises
+    ------
+    ValueError
+        When Hadoop or Java cannot take the path as it is.
+    """
+    jvm = _jvm(spark)
+    _require_usable(path)
+    found = jvm.org.apache.hadoop.fs.Path(path)
+    # With what the session sets of Hadoop, beside the context's configuration.
+    files = found.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    if not path.isascii() and files.getScheme() == "file":
+        _require_encodable(path, str(jvm.System.getProperty("sun.jnu.encoding")))
+    return found, files
+
+
+def found_at(spark: SparkSession, path: str) -> tuple[Any, list[Any]]:
+    """The file system of a path, and the `FileStatus` of all that is there.
+
+    A path that exists is taken as it is; one that does not may be a pattern, as Spark's readers take it.
+    """
+    place, files = hadoop_path(spark, path)
+    if files.exists(place):
+        return files, [files.getFileStatus(place)]
+    return files, list(files.globStatus(place) or ()) if re.search(r"[*?{}\[\]\\]", path) else []
+
+
+def literal_reader(spark: SparkSession) -> DataFrameReader:
+    """A reader that takes paths as they are, whatever characters they hold, and none for a pattern."""
+    # As Spark reads the paths of its own tables. Escaping does not do: patterns must not hold a colon.
+    return spark.read.option("__globPaths__", "false")
+
+
+def reader_of(spark: SparkSession, path: str) -> DataFrameReader:
+    """A reader that takes a path as `found_at` does."""
+    place, files = hadoop_path(spark, path)
+    return literal_reader(spark) if files.exists(place) else spark.read
+
+
+def is_skipped(name: str) -> bool:
+    """Whether Spark's readers skip files of a name."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
+
+
+def java_reason(error: PySparkException | Py4JJavaError) -> str:
+    """The first line of the deepest cause of an error that came from Spark's JVM."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        return str(error).splitlines()[0]
+    while java.getCause() is not None:
+        java = java.getCause()
+    lines = [line.strip() for line in (java.getMessage() or "").splitlines() if line.strip()]
+    return (lines[0] if lines else java.getClass().getSimpleName()).rstrip(".")
+
+
+def _jvm(spark: SparkSession) -> Any:
+    if not isinstance(spark, SparkSession) or spark._jvm is None:
+        raise ValueError(
+            f"spark is a {type(spark).__module__}.{type(spark).__name__}, without a JVM of its own: reading "
+            "ratings needs a classic SparkSession, not one of Spark Connect."
+        )
+    return spark._jvm
+
+
+def _require_usable(path: str) -> None:
+    if not path:
+        raise ValueError("path must not be empty, got ''. Name a file or a folder.")
+    odd = next((character for character in path if unicodedata.category(character) in ("Cc", "Cs")), None)
+    if odd is not None:
+        kind = "control characters" if unicodedata.category(odd) == "Cc" else "bytes that are not UTF-8"
+        raise ValueError(f"path must not contain {kind}, got {path!r}. Rename the file or folder.")
+    if path.startswith("//"):
+        raise ValueError(f"path must not begin with '//', got {path!r}. Write '/{path.lstrip('/')}'.")
+    scheme = re.match("([^/:]*):(/?)", path)
+    if scheme and not (scheme[2] and re.fullmatch(_SCHEME, scheme[1])):
+        raise ValueError(f"path must not contain ':' in its first name, got {path!r}. Write './{path}'.")
+
+
+def _require_encodable(path: str, encoding: str) -> None:
+    """Refuse names that Java would write with question marks, and so take different names for one."""
+    try:
+        path.encode(encoding)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"path must contain only characters of Java's encoding of file names, {encoding}, got {path!r}. "
+            "Set LC_ALL=C.UTF-8 before Java starts, or rename the file or folder."
+        ) from None
+    except LookupError:
+        # Java knows encodings that Python does not.
+        return
+
+
+def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
+    """The files that Spark's readers would read, which skip names that begin with _ or a dot."""
+    files = []
+    for status in statuses:
+        if not status.isDirectory():
+            files.append(status)
+            continue
+        inside = sorted(file_system.listStatus(status.getPath()), key=lambda s: s.getPath().getName())
+        shown = [s for s in inside if not is_skipped(s.getPath().getName())]
+        files += _data_files(file_system, [s for s in shown if not s.isDirectory() or "=" in s.getPath().getName()])
+    return files
+
+
+def _head(file_system: Any, status: Any) -> FileHead:
+    path = status.getPath().toUri().getPath()
+    stream = file_system.open(status.getPath())
+    try:
+        head = bytes(stream.readNBytes(HEAD_BYTES))
+    finally:
+        stream.close()
+    # Spark chooses the codec by the name alone, so it would take packed bytes for text, or text for packed.
+    if path.endswith(".gz") != head.startswith(_GZIP):
+        if path.endswith(".gz"):
+            raise ValueError(f"{path} is not gzipped although its name ends in .gz; rename it.")
+        raise ValueError(f"{path} is gzipped; rename it to {path}.gz, as Spark goes by the name.")
+    cut = len(head) == HEAD_BYTES
+    if not path.endswith(".gz"):
+        return FileHead(path, head, cut)
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        unpacked = unpacking.decompress(head, HEAD_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"{path} is a broken gzip file: {error}; fetch it again.") from None
+    if not unpacked:
+        raise ValueError(f"{path} is empty once unpacked: it holds no ratings.")
+    # A gzip file may consist of several, one after the other.
+    cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
+    return FileHead(path, unpacked, cut)

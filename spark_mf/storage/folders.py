@@ -1,0 +1,231 @@
+"""Folders of ratings that jobs leave, on any file system of Hadoop's: never over what is there, complete or refused.
+
+A folder holds `ratings/` as Parquet, whatever else the job has to say, and, written last, `description.json`: a
+folder without it is what a killed job left, and is not read.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from spark_mf.storage.files import JVM_ERRORS, hadoop_path, is_skipped, java_reason
+from spark_mf.storage.paths import rename_all
+
+RATINGS = "ratings"
+DESCRIPTION = "description.json"
+#: Where a job writes until it has all that replaces what an earlier run left; readers skip the name.
+UNFINISHED = "_unfinished"
+
+_REPLACED = "_replaced-"
+
+
+class RatingsFolder:
+    """The folder that a job writes.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    path : str
+        Local, or on anything that Hadoop's FileSystem writes.
+    makes : names of the files and folders in it that the job writes; overwriting replaces them and nothing else,
+        once all of them are written
+    overwrite : bool
+        Whether the folder may hold something already.
+    description : name of the file that declares the folder complete
+
+    Raises
+    ------
+    FileExistsError
+        When it holds something and `overwrite` is false, or when it is a file.
+    ValueError
+        When it cannot be written.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        path: str,
+        makes: tuple[str, ...] = (RATINGS,),
+        *,
+        overwrite: bool,
+        description: str = DESCRIPTION,
+    ) -> None:
+        self.path = self._written = path.rstrip("/") or "/"
+        self._spark, self._makes, self._description = spark, makes, description
+        try:
+            folder, files = hadoop_path(spark, self.path)
+            if files.exists(folder):
+                if not files.getFileStatus(folder).isDirectory():
+                    raise FileExistsError(f"the output {path} is a file: give the path of a folder.")
+                if not overwrite and len(files.listStatus(folder)):
+                    raise FileExistsError(
+                        f"the output folder {path} is not empty: give another one, or --overwrite to replace what an "
+                        "earlier run of this job left there."
+                    )
+            if not files.mkdirs(folder):
+                raise ValueError(f"the output folder {path} cannot be made: give another one.")
+            # The one sure way to know is to write.
+            probe, _ = hadoop_path(spark, _below(self.path, "_probe"))
+            files.create(probe, True).close()
+            files.delete(probe, False)
+        except JVM_ERRORS as error:
+            raise ValueError(f"the output folder {path} cannot be written: {java_reason(error)}.") from None
+
+    def inside(self, name: str) -> str:
+        """The path of one of its files or folders, where it is written: at its own place only if nothing is there."""
+        return _below(self._written, name)
+
+    def start(self) -> None:
+        """Make room for what the job writes; what an earlier run left stays where it is."""
+        places = [hadoop_path(self._spark, _below(self.path, name)) for name in (self._description, *self._makes)]
+        if any(files.exists(place) for place, files in places):
+            self._written = _below(self.path, UNFINISHED)
+            unfinished, files = hadoop_path(self._spark, self._written)
+            files.delete(unfinished, True)
+            files.mkdirs(unfinished)
+
+    def finish(self, description: Mapping[str, Any]) -> None:
+        """Write the description, which declares the folder complete, and let all take the place of an earlier run's."""
+        write_text(self._spark, self.inside(self._description), json.dumps(description, indent=2, ensure_ascii=False))
+        if self._written != self.path:
+            self._replace()
+
+    def lengths(self, folders: tuple[str, ...]) -> dict[str, int]:
+        """As `file_lengths`, of what was written."""
+        return file_lengths(self._spark, self._written, folders)
+
+    def _replace(self) -> None:
+        """Rename what an earlier run left, its declaration of being complete first, and then what was written."""
+        names = (self._description, *self._makes)
+        old = _below(self.path, f"{_REPLACED}{uuid.uuid4().hex[:8]}")
+        folder, files = hadoop_path(self._spark, old)
+        files.mkdirs(folder)
+        moves = [*self._moves(self.path, old, names), *self._moves(self._written, self.path, names[::-1])]
+        try:
+            rename_all(self._spark, moves)
+        except OSError as error:
+            raise OSError(
+                f"{self.path} cannot be overwritten: {error} What was there is unchanged, and what this job wrote is "
+                f"in {self._written}."
+            ) from None
+        for passing in (old, self._written):
+            files.delete(hadoop_path(self._spark, passing)[0], True)
+        self._written = self.path
+
+    def _moves(self, source: str, target: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """From and to where files and folders are renamed, of those that are there."""
+        places = {name: hadoop_path(self._spark, _below(source, name)) for name in names}
+        there = [name for name, (place, files) in places.items() if files.exists(place)]
+        return [(_below(source, name), _below(target, name)) for name in there]
+
+
+def ratings_path(spark: SparkSession, path: str) -> str:
+    """Where the ratings of a path are: in `ratings/` if a job left the folder, else at the path itself.
+
+    Raises
+    ------
+    ValueError
+        When a job, or Spark itself, has not finished writing there.
+    """
+    try:
+        folder, files = hadoop_path(spark, path)
+        inner, _ = hadoop_path(spark, f"{path.rstrip('/')}/{RATINGS}")
+        if files.exists(inner) and files.getFileStatus(inner).isDirectory():
+            described, _ = hadoop_path(spark, f"{path.rstrip('/')}/{DESCRIPTION}")
+            if not files.exists(described):
+                raise ValueError(
+                    f"{path} has no {DESCRIPTION}: the job that should have written it did not finish; run it again."
+                )
+            folder, path = inner, f"{path.rstrip('/')}/{RATINGS}"
+        unfinished, _ = hadoop_path(spark, f"{path.rstrip('/')}/_temporary")
+        success, _ = hadoop_path(spark, f"{path.rstrip('/')}/_SUCCESS")
+        if files.exists(folder) and files.exists(unfinished) and not files.exists(success):
+            raise ValueError(f"{path} was not written to its end: it holds _temporary and no _SUCCESS; write it again.")
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be opened: {java_reason(error)}.") from None
+    return path
+
+
+def read_description(spark: SparkSession, path: str, name: str = DESCRIPTION) -> dict[str, Any]:
+    """The description of a complete folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    ValueError
+        When it cannot be read as a JSON object.
+    """
+    file = f"{path.rstrip('/')}/{name}"
+    try:
+        found = json.loads(read_text(spark, file))
+    except ValueError as error:
+        raise ValueError(f"{file} is no JSON ({error}): write the folder again.") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds {type(found).__name__} instead of a JSON object: write the folder again.")
+    return found
+
+
+def write_text(spark: SparkSession, path: str, text: str) -> None:
+    """Write a small UTF-8 file under a passing name and rename it, so that it is there whole or not at all."""
+    final, files = hadoop_path(spark, path)
+    passing, _ = hadoop_path(spark, f"{path}.unfinished")
+    write_bytes(spark, f"{path}.unfinished", text.encode() + b"\n")
+    files.delete(final, False)
+    if not files.rename(passing, final):
+        raise ValueError(f"{path} cannot be written: renaming {path}.unfinished to it failed.")
+
+
+def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
+    """Write a small file, over what is there."""
+    file, files = hadoop_path(spark, path)
+    stream = files.create(file, True)
+    try:
+        stream.write(content)
+    finally:
+        stream.close()
+
+
+def read_text(spark: SparkSession, path: str) -> str:
+    """The text of a small UTF-8 file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is none, or it is not UTF-8 text.
+    """
+    try:
+        file, files = hadoop_path(spark, path)
+        if not files.exists(file):
+            raise FileNotFoundError(f"{path} does not exist.")
+        stream = files.open(file)
+        try:
+            return bytes(stream.readAllBytes()).decode()
+        finally:
+            stream.close()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text.") from None
+    except JVM_ERRORS as error:
+        raise ValueError(f"{path} cannot be read: {java_reason(error)}.") from None
+
+
+def file_lengths(spark: SparkSession, path: str, folders: tuple[str, ...]) -> dict[str, int]:
+    """The length in bytes of every data file below some folders of a path, by its path there.
+
+    Names that Spark's readers skip are left out.
+    """
+    lengths = {}
+    for folder in folders:
+        place, files = hadoop_path(spark, f"{path.rstrip('/')}/{folder}")
+        for status in files.listStatus(place) if files.exists(place) else ():
+            name = status.getPath().getName()
+            if not is_skipped(name):
+                lengths[f"{folder}/{name}"] = int(status.getLen())
+    return lengths
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"

@@ -1,0 +1,57 @@
+"""Dataclasses from JSON: every annotation that is promised, and a sentence for every other value."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from spark_mf.ratings.typed_json import from_json_object
+
+
+@dataclass(frozen=True)
+class Inner:
+    name: str
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    count: int
+    share: float | None
+    inner: Inner
+    table: dict[str, tuple[float, ...]]
+    grid: tuple[tuple[int, ...], ...] = ()
+
+
+VALID = {"count": 3, "share": 1, "inner": {"name": "a", "sizes": [1, 2]}, "table": {"x": [0.5]}, "grid": [[1], []]}
+
+
+def test_all_kinds_are_built():
+    assert from_json_object(Outer, VALID) == Outer(3, 1.0, Inner("a", (1, 2)), {"x": (0.5,)}, ((1,), ()))
+    assert from_json_object(Outer, VALID | {"share": None, "unknown": 1}).share is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"count": True}, "key 'count' is true, which is no whole number"),
+        ({"count": 3.0}, "key 'count' is 3.0, which is no whole number"),
+        ({"share": "1"}, "key 'share' is \"1\", which is no finite number"),
+        ({"share": 10**400}, "key 'share' is 1000"),
+        ({"share": json.loads("NaN")}, "key 'share' is NaN, which is no finite number"),
+        ({"inner": {"sizes": []}}, "key 'inner.name' is missing"),
+        ({"inner": {"name": "a", "sizes": [1, "2"]}}, "key 'inner.sizes[1]' is \"2\", which is no whole number"),
+        ({"inner": 3}, "expected a JSON object at 'inner', found 3"),
+        ({"table": [1]}, "key 'table' is [1], which is no object"),
+        ({"table": {"x": {}}}, "key 'table.x' is {}, which is no list"),
+    ],
+)
+def test_other_values_are_named(changes, sentence):
+    with pytest.raises(ValueError, match=r"^(key|expected)") as refused:
+        from_json_object(Outer, VALID | changes)
+    assert sentence in str(refused.value)
+
+
+def test_what_is_no_object_is_refused():
+    with pytest.raises(ValueError, match=r"expected a JSON object, found \[1\]"):
+        from_json_object(Outer, [1])

@@ -1,0 +1,115 @@
+"""Which engine a fit gets, and the sentence that says why it is not the ring."""
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_mf.resources import engine_selection as choice
+from spark_mf.resources.engine_selection import choose_engine, task_slots
+from tests.runtime.refusing import FAILURES, REFUSALS, refusing
+
+SLOTS = 4
+
+
+@pytest.fixture(autouse=True)
+def _four_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "task_slots", lambda context: SLOTS)
+
+
+def context(**settings: str) -> Any:
+    """A context with nothing but its settings; dots are written as two underscores."""
+    return SimpleNamespace(getConf=lambda: {name.replace("__", "."): value for name, value in settings.items()})
+
+
+OBSTACLES = [
+    (
+        {"spark__dynamicAllocation__enabled": "true"},
+        2,
+        "spark.dynamicAllocation.enabled is true, with which Spark runs no tasks that wait for each other: set it to "
+        "false",
+    ),
+    *(
+        (
+            {key.replace(".", "__"): value},
+            2,
+            f"{key} is true and the ring's connections are not encrypted: set it to false if they need not be",
+        )
+        for key, value in [
+            ("spark.network.crypto.enabled", "true"),
+            ("spark.authenticate.enableSaslEncryption", "True"),
+            ("spark.ssl.enabled", "true"),
+            ("spark.ssl.rpc.enabled", "TRUE"),
+        ]
+    ),
+    (
+        {},
+        5,
+        "5 blocks of users need as many tasks at the same time, and the session has room for 4: use at most 4 blocks, "
+        "or more cores",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "members", "sentence"), OBSTACLES)
+@pytest.mark.parametrize("otherwise", ["stages", "broadcast"])
+def test_auto_goes_round_an_obstacle_and_says_which(
+    settings: dict[str, str], members: int, sentence: str, otherwise: str, caplog: pytest.LogCaptureFixture
+):
+    assert choose_engine(context(**settings), "auto", members, otherwise) == otherwise
+    assert caplog.messages == [f"engine={otherwise!r} is used, which is slower than the ring: {sentence}"]
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+@pytest.mark.parametrize(("settings", "members", "sentence"), OBSTACLES)
+def test_ring_is_refused_where_it_cannot_run(settings: dict[str, str], members: int, sentence: str):
+    with pytest.raises(ValueError, match=r"^engine='ring' cannot run: ") as raised:
+        choose_engine(context(**settings), "ring", members, "stages")
+    assert str(raised.value) == f"engine='ring' cannot run: {sentence}; or use engine='stages'"
+
+
+@pytest.mark.parametrize(("settings", "members", "_"), OBSTACLES)
+def test_the_engine_of_ordinary_stages_has_no_obstacle(
+    settings: dict[str, str], members: int, _: str, caplog: pytest.LogCaptureFixture
+):
+    assert choose_engine(context(**settings), "stages", members, "stages") == "stages"
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("asked", ["auto", "ring"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"spark__dynamicAllocation__enabled": "false", "spark__network__crypto__enabled": "false"},
+        {"spark__authenticate": "true"},  # proves who speaks, and encrypts nothing
+    ],
+)
+def test_the_ring_runs_where_nothing_is_in_its_way(
+    settings: dict[str, str], asked: str, caplog: pytest.LogCaptureFixture
+):
+    assert choose_engine(context(**settings), asked, SLOTS, "stages") == "ring"
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+@pytest.mark.parametrize(("cpus", "slots"), [(None, 6), ("2", 3), ("4", 1), ("16", 1)])
+def test_slots_follow_from_the_parallelism_where_the_platform_refuses_to_tell(
+    cpus: str | None, slots: int, error: Exception
+):
+    settings = {} if cpus is None else {"spark__task__cpus": cpus}
+    there = refusing(context(**settings), error)
+    there.defaultParallelism = 6
+    assert task_slots(there) == slots
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_failure_to_tell_the_slots_is_no_refusal(error: Exception):
+    with pytest.raises(type(error)):
+        task_slots(refusing(context(), error))
+
+
+def test_slots_are_those_of_the_session(spark: SparkSession):
+    assert task_slots(spark.sparkContext) == 2
