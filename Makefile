@@ -90,7 +90,7 @@ clean: ## Remove the environment, caches and everything that was written
 preflight:
 	@command -v $(PYTHON) >/dev/null || { echo "spark_mf needs Python 3.11 or newer, and $(PYTHON) is not a program on" \
 		"PATH: install one or name it with \`make PYTHON=/path/to/python3\`." >&2; exit 1; }
-	@$(PYTHON) spark_mf/preflight.py
+	@$(PYTHON) spark_mf/cli/preflight.py
 
 # The stamps say which extras are installed for the dependencies as they stand; sources are used in place.
 $(VENV)/installed: $(INPUTS) | $(VENV)/bin/python

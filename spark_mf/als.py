@@ -2,16 +2,19 @@
 
 from pyspark import keyword_only
 
-from spark_mf.params.als import _ALSParams, validate_als_params
-from spark_mf.fitting.alternating import _BlockedFactorizer
-from spark_mf.engine.half_step import ExactSolver, Factors, InnerSolver
+from spark_mf.exchange.base import IterationResult
+from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
+from spark_mf.params.als import _ALSParams, validate_als_params
 from spark_mf.params.values import params_setter
+from spark_mf.solvers.base import Factors, RowSolver
+from spark_mf.solvers.cholesky import CholeskySolver
+from spark_mf.solvers.descent import LineSearchSolver
 
 
-class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
+class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
 
     A drop-in for `pyspark.ml.recommendation.ALS`: the same constructor, Params, defaults, columns and model.
@@ -107,19 +110,19 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as
     def _validate(self) -> None:
         validate_als_params(self)
 
-    def _method(self, n_ratings: int) -> ExactSolver | InnerSolver:
+    def _solver(self, n_ratings: int) -> RowSolver:
         if self.getSolver() == "cholesky":
-            return ExactSolver()
-        return InnerSolver(self.getSolver(), self.getInnerSteps(), self.getInnerTol())
+            return CholeskySolver()
+        return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
 
     def _solver_name(self) -> str:
         return self.getSolver()
 
-    def _initial_rows(self, purpose: Purpose, n_rows: int) -> Factors:
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
         return unit_rows(self.getSeed(), purpose, n_rows, self.getRank())
 
-    def _no_longer_finite(self, number: int) -> str:
+    def _diverged(self, result: IterationResult) -> str:
         return (
-            f"iteration {number} gave factors that are not finite with regParam={self.getRegParam()}: "
+            f"iteration {result.number} gave factors that are not finite with regParam={self.getRegParam()}: "
             "use a larger regParam, or scale very large ratings down"
         )

@@ -5,19 +5,21 @@ import logging
 from pyspark import keyword_only
 from pyspark.sql import DataFrame
 
-from spark_mf.fitting.alternating import _BlockedFactorizer
-from spark_mf.engine.half_step import Factors, GradientStep
-from spark_mf.params.gd import _GDParams, validate_gd_params
+from spark_mf.exchange.base import IterationResult
+from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import GDModel
+from spark_mf.params.gd import _GDParams, validate_gd_params
 from spark_mf.params.values import params_setter
-from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.base import LaidOutRatings
+from spark_mf.solvers.base import Factors, RowSolver
+from spark_mf.solvers.descent import GradientStepSolver
 
 logger = logging.getLogger("spark_mf")
 
 
-class GD(_BlockedFactorizer[GDModel], _GDParams):
+class GD(_AlternatingFactorizer[GDModel], _GDParams):
     """Matrix factorization of explicit ratings by gradient descent on all parameters, R ≈ U Vᵀ.
 
     The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step down
@@ -88,7 +90,7 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
 
     setParams = params_setter(__init__)
 
-    def _fit(self, dataset: DataFrame | PartitionedRatings) -> GDModel:
+    def _fit(self, dataset: DataFrame | LaidOutRatings) -> GDModel:
         model = super()._fit(dataset)
         history = model.summary.history
         if model.summary.stoppedEarly and len(history) == 1 and self.getInitialModel() is None:
@@ -103,18 +105,18 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
     def _validate(self) -> None:
         validate_gd_params(self)
 
-    def _method(self, n_ratings: int) -> GradientStep:
-        return GradientStep(self.getStepSize() / n_ratings)
+    def _solver(self, n_ratings: int) -> RowSolver:
+        return GradientStepSolver(self.getStepSize() / n_ratings)
 
     def _solver_name(self) -> str:
         return "gd"
 
-    def _initial_rows(self, purpose: Purpose, n_rows: int) -> Factors:
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
         return normal_rows(self.getSeed(), purpose, n_rows, self.getRank(), self.getInitStd())
 
-    def _no_longer_finite(self, number: int) -> str:
+    def _diverged(self, result: IterationResult) -> str:
         step = self.getStepSize()
         return (
-            f"step {number} diverged with stepSize={step:g}: its factors are not finite any more; use a smaller "
+            f"step {result.number} diverged with stepSize={step:g}: its factors are not finite any more; use a smaller "
             f"stepSize, such as {step / 4:g}, or scale very large ratings down"
         )

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
 from spark_mf.data.columns import quoted, require_classic, require_ids, usable_ids
+from spark_mf.models.persistence import FactorModelReader, FactorModelWriter
 from spark_mf.models.recommend import (
     Candidates,
     broadcast_candidates,
@@ -20,11 +21,10 @@ from spark_mf.models.recommend import (
     recommendation_schema,
     spread,
 )
-from spark_mf.runtime.running import is_running, require_running
-from spark_mf.resources.workers import require_workers
-from spark_mf.params.factorization import _ALSModelParams, require_positive, validate_model_params
-from spark_mf.models.persistence import FactorModelReader, FactorModelWriter
 from spark_mf.models.summary import TrainingSummary
+from spark_mf.params.factorization import _ALSModelParams, require_positive, validate_model_params
+from spark_mf.resources.workers import require_workers
+from spark_mf.runtime.running import is_running, require_running
 
 if TYPE_CHECKING:
     from pyspark.ml.recommendation import ALSModel as SparkALSModel

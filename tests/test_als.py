@@ -15,12 +15,15 @@ from pyspark.sql import functions as F
 from spark_mf import ALS, ALSModel
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.models.factors import factors_arrays
-from spark_mf.engine.half_step import ExactSolver, Subproblem, solve_block
-from spark_mf.ratings.layout import LaidOutBlock
+from spark_mf.exchange.half_step import HalfStepTask, solve_block
+from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import least_squares as plain
+from spark_mf.models.factors import factors_arrays
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.ratings.layout import LaidOutBlock
+from spark_mf.solvers.cholesky import CholeskySolver
 from tests.low_rank import low_rank
 
 
@@ -59,7 +62,9 @@ def one_process_als(table: pd.DataFrame, als: ALS) -> tuple[np.ndarray, np.ndarr
         penalty = als.getRegParam() * (counts if als.getRegularization() == "weighted" else np.ones(len(counts)))
         if als.getRegularization() == "mean":
             penalty = penalty * len(table)
-        plain.solve_cholesky(*csr, fixed, penalty, solved, np.zeros(len(solved)), 0, len(solved))
+        plain.solve_cholesky(
+            *csr, None, fixed, None, penalty, None, None, solved, np.zeros(len(solved)), 0, len(solved)
+        )
 
     for _ in range(als.getMaxIter()):
         half_step(item, user, u, v)
@@ -82,8 +87,10 @@ def test_equals_the_same_algorithm_in_one_process(ratings, table, regularization
     norms = {"users": (u**2).sum(axis=1), "items": (v**2).sum(axis=1)}
     penalty = sum((norms[side] * (counts[side] if regularization == "weighted" else 1)).sum() for side in counts)
     loss = (errors**2).mean() if regularization == "mean" else (errors**2).sum()
-    assert model.summary.objectiveHistory[-1] == pytest.approx(loss + als.getRegParam() * penalty, rel=1e-3)
-    assert model.summary.trainRmseHistory[-1] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-3, abs=1e-5)
+    assert model.summary.metricHistory("objective")[-1] == pytest.approx(loss + als.getRegParam() * penalty, rel=1e-3)
+    assert model.summary.metricHistory("train_rmse")[-1] == pytest.approx(
+        np.sqrt((errors**2).mean()), rel=1e-3, abs=1e-5
+    )
 
 
 def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table):
@@ -100,8 +107,9 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     )
     empty = np.empty(0, np.int32)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
-    problem = Subproblem("ALS", 5, 0.05, "weighted", len(table), ExactSolver())
-    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, problem, measured=None)
+    objective, solver = ExplicitObjective(0.05, "weighted", len(table)), CholeskySolver()
+    task = HalfStepTask("ALS", 5, objective, solver, StoppingRules(max_iterations=1))
+    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, None, task, solver, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 
@@ -180,9 +188,9 @@ def test_summary_has_history_and_validation(spark, table):
     trained = model.transform(frame.where("held_out")).dropna().toPandas()
     assert summary.coldValidationRatings == summary.validationRatings - len(trained[~trained.prediction.isna()])
     expected = np.sqrt(((trained.rating - trained.prediction) ** 2).mean())
-    assert summary.validationRmseHistory[-1] == pytest.approx(expected, rel=1e-4)
+    assert summary.metricHistory("validation_rmse")[-1] == pytest.approx(expected, rel=1e-4)
     # Alternating exact minimisation never goes up.
-    assert (np.diff(np.array(summary.objectiveHistory, float)) <= 1e-3).all()
+    assert (np.diff(np.array(summary.metricHistory("objective"), float)) <= 1e-3).all()
     assert np.isnan(predictions(model, spark.createDataFrame([(999, 0)], ["user", "item"]))).all()
 
 

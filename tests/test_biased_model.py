@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from spark_mf.models.factors import collect_factors, factors_frame
 from spark_mf.model import ALSModel, FactorModel, SGDModel
+from spark_mf.models.factors import collect_factors, factors_frame
 
 MEAN = 3.5
 USER_FACTORS, USER_BIASES = [[1, 1], [2, 0], [3, 1]], [0.5, -1, 0]

@@ -10,10 +10,10 @@ import pytest
 from pyspark.ml import Pipeline, PipelineModel
 
 from spark_mf import GD, GDModel, textbook
-from spark_mf.engine import half_step_broadcast
-from spark_mf.models.factors import collect_factors, factors_arrays
+from spark_mf.exchange import broadcast
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
+from spark_mf.models.factors import collect_factors, factors_arrays
 from tests.low_rank import low_rank
 from tests.same_model import assert_same_model
 
@@ -108,7 +108,7 @@ def test_too_long_a_step_is_told_with_a_shorter_one(ratings, engine):
 def test_without_tol_all_iterations_are_run_and_no_change_is_computed(ratings):
     summary = on_spark("ring", maxIter=3).fit(ratings).summary
     assert (summary.totalIterations, summary.stoppedEarly, summary.solver) == (3, False, "gd")
-    assert summary.productChangeHistory == [None] * 3
+    assert summary.metricHistory("product_change") == [None] * 3
 
 
 def test_a_tol_that_ends_the_fit_where_it_starts_is_told(ratings, caplog):
@@ -127,7 +127,7 @@ def test_sparks_ui_names_estimator_step_and_side(ratings, monkeypatch):
         told.append(description)
         yield
 
-    monkeypatch.setattr(half_step_broadcast, "described", spy)
+    monkeypatch.setattr(broadcast, "described", spy)
     on_spark(maxIter=2).fit(ratings)
     assert told == ["GD 1/2 items", "GD 1/2 users", "GD 2/2 items", "GD 2/2 users"]
 

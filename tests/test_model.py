@@ -13,9 +13,9 @@ from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, GD, SGD
+from spark_mf.model import ALSModel
 from spark_mf.models import recommend as recommend_module
 from spark_mf.models.factors import factors_frame, list_array
-from spark_mf.model import ALSModel
 
 
 @pytest.fixture(scope="module")

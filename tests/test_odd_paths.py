@@ -7,14 +7,14 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, ALSModel
+from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, write_checked
+from spark_mf.data.reading import read_ratings
+from spark_mf.models.factors import factors_arrays, factors_frame
 from spark_mf.ratings import folder as partitioned_module
+from spark_mf.ratings.partitioning import partition_ratings
 from spark_mf.storage import paths
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RatingsFolder
-from spark_mf.data.reading import read_ratings
-from spark_mf.models.factors import factors_arrays, factors_frame
-from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, write_checked
-from spark_mf.ratings.partitioning import partition_ratings
 from tests.odd_paths import ODD
 from tests.same_model import assert_same_model
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from spark_mf.benchmarks.rows import read_rows
 from spark_mf.benchmarks.speed.ratings import STEPS, StepRow
 from spark_mf.benchmarks.speed.report import figures
-from spark_mf.benchmarks.rows import read_rows
 from spark_mf.ratings.typed_json import from_json_object
 
 README = Path(__file__).parents[1] / "README.md"
@@ -32,11 +32,11 @@ def test_blocks_run_in_order(spark, tmp_path, monkeypatch, capsys):
             pytest.fail(f"block {number} of the README fails with {error!r}:\n{block}")
     model = names["model"]
     assert model.rank == 16
-    assert model.summary.validationRmseHistory[-1] < 1.0
+    assert model.summary.metricHistory("validation_rmse")[-1] < 1.0
     assert "RMSE" in capsys.readouterr().out
     biased = names["biased"]
     assert biased.hasBias
-    assert biased.summary.validationRmseHistory[biased.summary.bestIteration - 1] < 1.0
+    assert biased.summary.metricHistory("validation_rmse")[biased.summary.bestIteration - 1] < 1.0
 
 
 def test_measured_ratios_are_those_of_the_committed_rows():

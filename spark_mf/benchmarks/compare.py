@@ -10,19 +10,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType
 
-from spark_mf.data.generating import generate_ratings
-from spark_mf.data.held_out import split_counts
-from spark_mf.data.reading import read_ratings
-from spark_mf.data.splitting import mark_by_time, mark_from_column, mark_leave_out, mark_random
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.environment import provenance
 from spark_mf.benchmarks.measuring import Bench, SplitRatings, first_sentence, split_and_count
 from spark_mf.benchmarks.methods import Hyperparameters, Method, comparison_methods
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.plots import PLOTS, draw_all
 from spark_mf.benchmarks.report import comparison_report
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.output import OutputFolder
 from spark_mf.cli.phases import stage
+from spark_mf.data.generating import generate_ratings
+from spark_mf.data.held_out import split_counts
+from spark_mf.data.reading import read_ratings
+from spark_mf.data.splitting import mark_by_time, mark_from_column, mark_leave_out, mark_random
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from spark_mf.params.alternating import ENGINES as ALS_ENGINES
-from spark_mf.engine.course import SCHEDULES
-from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
 from spark_mf.benchmarks.methods import METHOD_NAMES, Hyperparameters
-from spark_mf.cli.read_settings import READ, TimedReadSettings
 from spark_mf.benchmarks.rows import StepParams
-from spark_mf.kernels.sgd import OPTIMIZERS
+from spark_mf.cli.read_settings import READ, TimedReadSettings
+from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
+from spark_mf.params.alternating import ENGINES as ALS_ENGINES
 from spark_mf.params.sgd import ENGINES as SGD_ENGINES
-from spark_mf.params.sgd import SEQUENTIAL, SIMULTANEOUS
+from spark_mf.params.sgd import OPTIMIZERS, SCHEDULES, SEQUENTIAL, SIMULTANEOUS
 
 SPLITS = ("random", "leave-out", "time", "column")
 

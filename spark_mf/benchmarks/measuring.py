@@ -11,12 +11,12 @@ from pyspark.ml import Model
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_mf.data.held_out import cold_rows, split_marked
-from spark_mf.evaluation.metrics import RatingErrors, rating_errors
 from spark_mf.benchmarks.environment import PeakMemory, Provenance, utc_now
 from spark_mf.benchmarks.methods import Hyperparameters, Method
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.phases import stage
+from spark_mf.data.held_out import cold_rows, split_marked
+from spark_mf.evaluation.metrics import RatingErrors, rating_errors
 from spark_mf.models.summary import IterationRecord, TrainingSummary
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class Bench:
         setup = min(setup, row.fit_seconds)
         mean = (row.fit_seconds - setup) / row.iterations
         history = tuple(
-            IterationRecord(k, mean, None, None, row.test_rmse if k == row.iterations else None)
+            IterationRecord(k, mean, {"validation_rmse": row.test_rmse if k == row.iterations else None})
             for k in range(1, row.iterations + 1)
         )
         note = "Set-up: seconds of a separate fit with maxIter=0; an iteration: mean of the rest of the fit."

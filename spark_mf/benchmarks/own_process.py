@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.benchmarks.rows import ResultRow, read_rows
+from spark_mf.cli.output import ROWS, OutputFolder
 
 R = TypeVar("R", bound=ResultRow)
 

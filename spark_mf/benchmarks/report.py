@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spark_mf.benchmarks.rows import ResultRow, fastest
+from spark_mf.cli.tables import aligned, shown
 
 OBJECTIVES = {
     "weighted": "Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
@@ -261,26 +262,6 @@ def _shortest(seconds: Sequence[float | None]) -> float | None:
     return min((each for each in seconds if each is not None), default=None)
 
 
-def shown(value: float | None, form: str) -> str:
-    """A number in a format, or a dash where there is none."""
-    return "–" if value is None else format(value, form)
-
-
 def ratio(base: float | None, seconds: float | None) -> str:
     """How many times ``seconds`` goes into ``base``, or a dash."""
     return shown(base / seconds if base and seconds else None, ".1f")
-
-
-def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """A Markdown table of padded columns: the first to the left, all others, numbers, to the right."""
-    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
-
-    def line(texts: Sequence[str]) -> str:
-        padded = [
-            text.rjust(width) if place else text.ljust(width)
-            for place, (text, width) in enumerate(zip(texts, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [("-" * (width - 1) + ":") if place else "-" * width for place, width in enumerate(widths)]
-    return "\n".join([line(headers), line(rule), *map(line, cells)])

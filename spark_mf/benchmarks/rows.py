@@ -152,22 +152,16 @@ class ResultRow:
         ValueError
             When a number is NaN or infinite, which JSON does not have.
         """
-        keys = {**asdict(self), "seconds_per_iteration": self.seconds_per_iteration}
+        history = [record.to_dict() for record in self.history]
+        keys = {**asdict(self), "history": history, "seconds_per_iteration": self.seconds_per_iteration}
         return json.dumps(keys, allow_nan=False, ensure_ascii=False)
 
 
 def iteration_record(found: Any) -> IterationRecord:
     """An iteration of a fit's summary, the textbook's or Spark's, as rows hold it."""
-    return IterationRecord(
-        found.iteration,
-        found.seconds,
-        found.objective,
-        found.train_rmse,
-        found.validation_rmse,
-        getattr(found, "step_size", None),
-        found.product_change,
-        getattr(found, "kernel_seconds", None),
-    )
+    names = ("objective", "train_rmse", "validation_rmse", "step_size", "product_change")
+    metrics = {name: getattr(found, name, None) for name in names}
+    return IterationRecord(found.iteration, found.seconds, metrics, getattr(found, "kernel_seconds", None))
 
 
 def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:

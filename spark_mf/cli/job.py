@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from pyspark.sql import SparkSession
 
-from spark_mf.cli.settings import OneSentenceParser, add_options, read_settings
 from spark_mf.cli.session import local_session
+from spark_mf.cli.settings import OneSentenceParser, add_options, read_settings
 
 S = TypeVar("S")
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, fields, replace
 
-from spark_mf.storage.encodings import find_encoding
+from spark_mf.cli.settings import Kind, one_of, real, setting, several, text
 from spark_mf.data.readers.separators import ALLOWED, parse_separator
 from spark_mf.data.readers.sources import FORMATS, ID_TYPES, QUOTES, ReadOptions
 from spark_mf.data.readers.text import LAYOUTS
 from spark_mf.data.readers.time_formats import TIME_FORMATS
-from spark_mf.cli.settings import Kind, one_of, real, setting, several, text
+from spark_mf.storage.encodings import find_encoding
 
 READ = "data: what is read"
 

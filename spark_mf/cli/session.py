@@ -13,11 +13,11 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from spark_mf.resources.limits import runs_in_driver
+from spark_mf.cli.preflight import require_java
 from spark_mf.cli.quiet_stderr import quiet_stderr
 from spark_mf.cli.starting import require_event_log, require_master, start_fault
 from spark_mf.cli.workers_check import check_workers
-from spark_mf.cli.preflight import require_java
+from spark_mf.resources.limits import runs_in_driver
 
 _GIB = 2**30
 _CONF_FOLDERS = (

@@ -9,7 +9,16 @@ from pyspark.sql.types import StringType, TimestampType
 
 from spark_mf.data.columns import quoted
 from spark_mf.data.readers.time_choice import TimeColumn, tick_name
-from spark_mf.data.readers.time_formats import ISO, MILLISECONDS, SECONDS, TYPED, WHOLE, described, require_pattern, tick
+from spark_mf.data.readers.time_formats import (
+    ISO,
+    MILLISECONDS,
+    SECONDS,
+    TYPED,
+    WHOLE,
+    described,
+    require_pattern,
+    tick,
+)
 
 _BUCKETS = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The interface of exchanges, the state that they improve, and what an iteration leaves behind."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class Exchange(Protocol):
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
-    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
         """Improve `state` by iterations, until a stopping rule ends the fit.
 
         Parameters

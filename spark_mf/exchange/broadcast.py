@@ -6,18 +6,18 @@ too. Where a tolerance on the change is set, each block's result has 32·rank² 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from pyspark import Broadcast, SparkContext
 
-from spark_mf.runtime.jobs import described
-from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
-from spark_mf.runtime.garbage import settle
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block
 from spark_mf.exchange.stopping import FitProgress
+from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
+from spark_mf.runtime.garbage import settle
+from spark_mf.runtime.jobs import described
 from spark_mf.solvers.base import Factors
 
 
@@ -29,7 +29,7 @@ class BroadcastHalfSteps:
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
-    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
         """Improve `state` by half-steps, items first as in pyspark's ALS; it has the rows after each iteration."""
         task, sent = self._task, _Sent(self._context)
         sums = {name: task.objective.side_sums(getattr(state, name)) for name in ("users", "items")}

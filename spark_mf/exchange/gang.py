@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import RDD, SparkContext
 
-from spark_mf.resources.engine_selection import task_slots
-from spark_mf.runtime.jobs import described
 from spark_mf.exchange.ring.barrier import RingSettings, enter_ring
 from spark_mf.exchange.ring.connection import RingError
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.ring.wire import PATIENCE
 from spark_mf.exchange.stage_failure import member_failure
+from spark_mf.resources.engine_selection import task_slots
 from spark_mf.runtime.garbage import settle
+from spark_mf.runtime.jobs import described
 
 logger = logging.getLogger("spark_mf")
 

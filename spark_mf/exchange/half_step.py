@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark import TaskContext
 
-from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.product_change import change_gram, product_change
 from spark_mf.objectives.base import Objective
+from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.base import Factors, RowSolver
 
 _FLOAT64_BYTES = 8

@@ -5,7 +5,7 @@ the driver and once per running task in the executors. They pass the driver only
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
-from spark_mf.exchange.gang import Gang
-from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
-from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.gang import Gang
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
+from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.stopping import FitProgress
+from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
 from spark_mf.solvers.base import Factors
 
 _FLOAT32_BYTES = 4
@@ -44,16 +44,16 @@ class RingHalfSteps:
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
-    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
         """Improve `state` by half-steps, items first; it has the rows of the last iteration once all are yielded."""
         partitions = self._users.side.partition, self._items.side.partition
         sent = self._context.broadcast((partitions, state.users, state.items))
-        task = self._task
+        task, unchanged = self._task, (self._users.unchanged, self._items.unchanged)
 
         def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
             sides, users, items = sent.value
-            member = _Member(ring, task, _Part(ring, sides[0], record[0]), _Part(ring, sides[1], record[1]))
-            return member.work(users.copy(), items.copy(), progress, len(numbers))
+            parts = (_Part(ring, sides[side], unchanged[side](record[side])) for side in (0, 1))
+            return _Member(ring, task, *parts).work(users.copy(), items.copy(), progress, len(numbers))
 
         try:
             label = f"{task.estimator} {numbers[0]}–{numbers[-1]}/{task.rules.max_iterations}"

@@ -7,20 +7,20 @@ Dhillon 2014, "NOMAD", §3). All rows pass the driver between stages only.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 from pyspark import SparkContext
 
-from spark_mf.exchange.gang import Gang
-from spark_mf.ratings.grid import Grid, GridRow
-from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.gang import Gang
+from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress
 from spark_mf.objectives.explicit import SquaredLoss
+from spark_mf.ratings.grid import Grid, GridRow
 from spark_mf.solvers.base import Factors
 
 _FLOAT32_BYTES = 4
@@ -46,12 +46,12 @@ class RingSGD:
         # What travels is a block's rows, or those of all that a member owns.
         sizes = task.items.sizes
         most = max(sum(int(sizes[block]) for block in task.strata.owned(member)) for member in range(p))
-        largest = most * task.update.lanes.stride * _FLOAT32_BYTES
+        largest = most * task.update.layout.stride * _FLOAT32_BYTES
         self._gang = Gang(grid.rows, timeout, largest)
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
-    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
         """Train `state` epoch by epoch; it has the rows of the last epoch once all are yielded."""
         task, total = self._task, self._task.rules.max_iterations
         sent = self._context.broadcast((task, state.users, state.items))
@@ -71,16 +71,16 @@ class _Member:
     """One member at work."""
 
     def __init__(self, ring: Ring, row: GridRow, task: SGDTask, users: Factors, items: Factors) -> None:
-        lanes = task.update.lanes
-        self._ring, self._task, self._stride = ring, task, lanes.stride
+        layout = task.update.layout
+        self._ring, self._task, self._stride = ring, task, layout.stride
         mine = task.users.members(row.number)
-        own_rows = lanes.zeros(mine.size)
+        own_rows = layout.zeros(mine.size)
         own_rows[:] = users[mine]
         self._users = UserBlock(row, own_rows, task)
         self._own: dict[int, Factors] = {}
         for block in task.strata.owned(ring.position):
             members = task.items.members(block)
-            self._own[block] = lanes.zeros(members.size)
+            self._own[block] = layout.zeros(members.size)
             self._own[block][:] = items[members]
 
     def work(self, progress: FitProgress, n_epochs: int) -> _Trained:
@@ -115,7 +115,7 @@ class _Member:
 
     def _all_items(self) -> Factors:
         """Return the items' rows without the optimizer's state, block after block."""
-        width = self._task.update.lanes.width
+        width = self._task.update.layout.width
         own = np.concatenate([self._own[block][:, :width] for block in sorted(self._own)])
         return np.concatenate(self._ring.all_gather(own.reshape(-1))).reshape(-1, width)
 
@@ -138,7 +138,7 @@ class _Member:
         return block, values.reshape(-1, self._stride)
 
     def _copy(self) -> tuple[Factors, dict[int, Factors]]:
-        width = self._task.update.lanes.width
+        width = self._task.update.layout.width
         own = {block: rows[:, :width].copy() for block, rows in self._own.items()}
         return self._users.rows[:, :width].copy(), own
 
@@ -151,7 +151,7 @@ def _collect(state: FitState, trained: list[_Trained], task: SGDTask) -> None:
             state.items[task.items.members(block)] = rows
     if trained[0].best is None:
         return
-    width = task.update.lanes.width
+    width = task.update.layout.width
     state.best_users = np.empty((len(task.users), width), np.float32)
     state.best_items = np.empty((len(task.items), width), np.float32)
     for number, member in enumerate(trained):

@@ -14,12 +14,12 @@ from pyspark import TaskContext
 
 from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
-from spark_mf.ratings.grid import GridRow
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.objective import row_shares
 from spark_mf.kernels.sgd import Cell, Update, penalties, squared_error, train
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
+from spark_mf.ratings.grid import GridRow
 from spark_mf.solvers.base import Factors
 
 
@@ -54,7 +54,7 @@ class SGDTask:
     def penalties(self, side: Literal["user", "item"], block: int, rows: Factors) -> float:
         """Return what a block's rows add to the objective besides the errors."""
         weights = (self.shares(side, block) * self._counts(side, block)).astype(np.float32)
-        return penalties(rows, weights, self.update.lanes, side, self.update.regParam, self.update.biasRegParam)
+        return penalties(rows, weights, self.update.layout, side, self.update.regParam, self.update.biasRegParam)
 
     def shares(self, side: Literal["user", "item"], block: int) -> NDArray[np.float32]:
         """Return the part of its row's penalty that each rating of a block's rows carries, float32[rows]."""
@@ -125,10 +125,10 @@ class UserBlock:
 
     def validation_error(self, items: Factors) -> float:
         """Return Σ e² over the block's validation ratings; `items` are those of all blocks, one behind the other."""
-        lanes, mean = self._task.update.lanes, self._task.mean
+        layout, mean = self._task.update.layout, self._task.mean
 
         def measure(cell: Cell) -> float:
-            return squared_error(cell, self.rows, items, mean, lanes)
+            return squared_error(cell, self.rows, items, mean, layout)
 
         with self._clock():
             if self._n_threads == 1:

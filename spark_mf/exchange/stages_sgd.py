@@ -4,19 +4,20 @@ The schedule and the results are those of the ring, but the rows of every block 
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 from pyspark import Broadcast, SparkContext
 
-from spark_mf.ratings.grid import Grid, GridRow
-from spark_mf.runtime.jobs import described
-from spark_mf.runtime.garbage import settle
 from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress
 from spark_mf.objectives.explicit import SquaredLoss
+from spark_mf.ratings.grid import Grid, GridRow
+from spark_mf.runtime.garbage import settle
+from spark_mf.runtime.jobs import described
 from spark_mf.solvers.base import Factors
 
 
@@ -39,9 +40,9 @@ class StagesSGD:
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
-    ) -> Iterator[tuple[IterationResult, FitProgress]]:
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
         """Train `state` epoch by epoch; it has the rows after each."""
-        width = self._task.update.lanes.width
+        width = self._task.update.layout.width
         shared = self._context.broadcast(self._task)
         try:
             for _ in numbers:
@@ -81,13 +82,7 @@ class StagesSGD:
     ) -> list[_Visited]:
         """Train the cells of one stratum."""
         task, epoch, step = self._task, progress.iteration, progress.step
-        # One broadcast for each task, which loads no other.
-        sent = [
-            self._context.broadcast(
-                (state.users[task.users.members(user_block)], state.items[task.items.members(item_block)])
-            )
-            for user_block, item_block in enumerate(stratum)
-        ]
+        sent: list[Broadcast[tuple[Factors, Factors]]] = []
 
         def visit(rows: Iterable[GridRow]) -> Iterator[_Visited]:
             settle()
@@ -98,17 +93,19 @@ class StagesSGD:
             yield _Visited(row.number, users, items, error, block.kernel_seconds)
 
         cells = [user_block * task.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
-        try:
+        with ExitStack() as cleanup:
+            # One broadcast for each task, which loads no other.
+            for user_block, item_block in enumerate(stratum):
+                rows = state.users[task.users.members(user_block)], state.items[task.items.members(item_block)]
+                sent.append(self._context.broadcast(rows))
+                cleanup.callback(sent[-1].destroy)
             with described(self._context, label):
                 return self._context.runJob(self._grid.rows, visit, cells)
-        finally:
-            for each in sent:
-                each.destroy()
 
     def _validate(self, state: FitState, epoch: int, shared: Broadcast[SGDTask]) -> tuple[float, float]:
         """Return Σ e² over the validation ratings, which are with the first cell of each user block, and seconds."""
         task = self._task
-        width, q = task.update.lanes.width, task.strata.item_blocks
+        width, q = task.update.layout.width, task.strata.item_blocks
         items = np.concatenate([state.items[task.items.members(block)] for block in range(q)])
         sent = self._context.broadcast((state.users, items[:, :width].copy()))
 

@@ -11,18 +11,18 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
+from spark_mf.models.factors import factors_arrays, factors_frame
+from spark_mf.models.summary import IterationRecord
+from spark_mf.runtime.jobs import described
 from spark_mf.storage.files import JVM_ERRORS, hadoop_path, java_reason, literal_reader
 from spark_mf.storage.folders import read_text, write_bytes, write_text
-from spark_mf.models.factors import factors_arrays, factors_frame
-from spark_mf.runtime.jobs import described
-from spark_mf.models.summary import IterationRecord
 
 CHECKPOINT = "checkpoint.json"
 
@@ -110,7 +110,7 @@ class Checkpoint:
         with _reading(folder):
             found = json.loads(read_text(self._spark, f"{folder}/{CHECKPOINT}"))
             identity, progress = dict(found["identity"]), dict(found["progress"])
-            history = tuple(IterationRecord(**record) for record in found["history"])
+            history = tuple(IterationRecord.from_dict(record) for record in found["history"])
             _require_checksum(CHECKPOINT, _text_checksum(found), found["checksum"])
         self._require_same(identity)
         if len(history) > self._most:
@@ -147,7 +147,7 @@ class Checkpoint:
             frame.write.mode("overwrite").parquet(f"{folder}/{name}")
         description: dict[str, Any] = {
             "identity": self._identity,
-            "history": [asdict(record) for record in fit.history],
+            "history": [record.to_dict() for record in fit.history],
             "progress": fit.progress,
             "arrays": {name: _array_checksum(array) for name, array in fit.arrays.items()},
         }

@@ -1,30 +1,40 @@
-"""What the estimators have in common: how they are built, saved and called, and how a fit's iterations are kept."""
+"""The base class of the estimators: how a fit goes from ratings to a model, whatever the method."""
 
 import time
-from collections.abc import Iterator
+from abc import abstractmethod
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+from pyspark import SparkContext
 from pyspark.ml import Estimator
 from pyspark.ml.util import MLReadable, MLWritable
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.fitting.checkpoint import Checkpoint, open_checkpoint_folder
 from spark_mf.data.columns import require_classic
+from spark_mf.exchange.base import Exchange, FitState, IterationResult
+from spark_mf.exchange.stopping import StoppingRules
+from spark_mf.fitting.checkpoint import Checkpoint, open_checkpoint_folder
+from spark_mf.fitting.loop import FitLoop, RunningFit
+from spark_mf.fitting.warm_start import InitialModel, load_initial_model
+from spark_mf.kernels.jit import report_cache
+from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.row_layout import RowLayout
+from spark_mf.model import FactorModel
+from spark_mf.models.factors import factors_frame
+from spark_mf.models.persistence import ParamsReader, ParamsWriter
+from spark_mf.models.summary import TrainingSummary
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.params.factorization import _FactorizationParams
+from spark_mf.params.storage_levels import storage_level
+from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, Sizes
+from spark_mf.ratings.preparation import open_ratings
 from spark_mf.ratings.string_ids import with_original_ids
+from spark_mf.resources.workers import require_workers
 from spark_mf.runtime.jobs import described
 from spark_mf.runtime.running import require_running
-from spark_mf.resources.workers import require_workers
-from spark_mf.kernels.jit import report_cache
-from spark_mf.model import FactorModel
-from spark_mf.params.factorization import _FactorizationParams
-from spark_mf.ratings.folder import PartitionedRatings
-from spark_mf.models.persistence import ParamsReader, ParamsWriter
-from spark_mf.ratings.preparation import Planner, PreparedRatings, prepare
-from spark_mf.fitting.progress import Progress, report
 from spark_mf.runtime.same_rows import changed_rows_told
-from spark_mf.params.storage_levels import storage_level
-from spark_mf.models.summary import IterationRecord, TrainingSummary
+from spark_mf.solvers.base import Factors
 
 if TYPE_CHECKING:
     from pyspark.ml._typing import ParamMap
@@ -49,28 +59,35 @@ _ANY_VALUE = frozenset(
         "validationIndicatorCol",
     }
 )
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 100_000, 4_000_000
 
 M = TypeVar("M", bound=FactorModel)
 
 
 class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any]):
-    """An estimator that factorizes ratings."""
+    """An estimator that factorizes ratings.
+
+    A subclass says what its method is by the methods that are abstract here; `_fit` is the same for all of them.
+    """
 
     _input_kwargs: dict[str, Any]
+
+    #: What a fit returns.
+    _model: type[M]
+    #: Params that change results by rounding only: a saved fit may resume with other values.
+    _ignored_params: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, dataset: Any, params: "ParamMap | list[ParamMap] | tuple[ParamMap, ...] | None" = None) -> Any:
         """Fit a model to ratings, or several with other values of Params.
 
         Parameters
         ----------
-        dataset : DataFrame or PartitionedRatings
+        dataset : DataFrame or LaidOutRatings
         params : dict of Param to value, or a list of these, optional
 
         Raises
         ------
         TypeError
-            When the dataset is neither, as a pandas frame is not.
+            When the dataset is neither.
         ValueError, NotImplementedError
             When a Param, a column or a row cannot be used, or the dataset gives other rows when it is computed again.
         MemoryError
@@ -82,7 +99,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         OSError
             When checkpointDir cannot take a save any more, as on a full disk.
         """
-        if not isinstance(dataset, PartitionedRatings):
+        if not isinstance(dataset, LaidOutRatings):
             require_classic(dataset)
         with changed_rows_told():
             return super().fit(dataset, params)  # type: ignore[arg-type]
@@ -96,68 +113,180 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         """Return the reader behind `load`."""
         return ParamsReader(cls)
 
-    def _prepare(self, dataset: DataFrame | PartitionedRatings, planner: Planner, held: ExitStack) -> PreparedRatings:
-        require_running(dataset.sparkSession, "The dataset's", "Make the dataset again in a session that is running.")
-        require_workers(dataset.sparkSession)
+    @abstractmethod
+    def _validate(self) -> None:
+        """Refuse every Param value that a fit cannot use."""
+
+    @abstractmethod
+    def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
+        """Choose engine and blocks, and refuse what the session has no memory for."""
+
+    @abstractmethod
+    def _row_layout(self) -> RowLayout:
+        """Return how the rows of both sides are laid out."""
+
+    @abstractmethod
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
+        """Return random factors, float32[n_rows, rank], which depend on seed, purpose and row alone."""
+
+    @abstractmethod
+    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+        """Return when the fit ends."""
+
+    @abstractmethod
+    def _exchange(
+        self,
+        context: SparkContext,
+        ratings: PreparedRatings,
+        objective: ExplicitObjective,
+        rules: StoppingRules,
+        mean: float,
+        cleanup: ExitStack,
+    ) -> Exchange:
+        """Return what runs the iterations; `cleanup` releases what it keeps."""
+
+    @abstractmethod
+    def _diverged(self, result: IterationResult) -> str:
+        """Return the sentence on an iteration whose factors are not finite, with what to change."""
+
+    @abstractmethod
+    def _solver_name(self) -> str:
+        """Return what the summary calls the method."""
+
+    def _fit(self, dataset: DataFrame | LaidOutRatings) -> M:
+        began = time.perf_counter()
+        self._validate()
+        session = self._usable_session(dataset)
+        context = session.sparkContext
+        with ExitStack() as cleanup:
+            source = open_ratings(dataset, self._request(), cleanup)
+            ratings = source.lay_out(self._plan(context, source.sizes), cleanup)
+            objective = self._objective(ratings)
+            rules = self._rules(objective)
+            checkpoint = self._checkpoint(session, ratings)
+            saved = checkpoint.load() if checkpoint is not None else None
+            fit = RunningFit.from_saved(saved) if saved else self._start(session, ratings)
+            exchange = self._exchange(context, ratings, objective, rules, fit.mean, cleanup)
+            loop = FitLoop(
+                name=type(self).__name__,
+                exchange=exchange,
+                rules=rules,
+                interval=self.getCheckpointInterval(),
+                checkpoint=checkpoint,
+                diverged=self._diverged,
+            )
+            setup_seconds = time.perf_counter() - began
+            loop.run(fit, began)
+            users, items = self._factor_frames(session, ratings, fit.state)
+        summary = self._summary(ratings, fit, time.perf_counter() - began, setup_seconds)
+        model = self._model(
+            users, items, self.getRank(), summary, fit.mean, (ratings.counts.lowest, ratings.counts.highest)
+        )
+        return self._copyValues(model)
+
+    def _usable_session(self, dataset: DataFrame | LaidOutRatings) -> SparkSession:
+        """Return the dataset's session, once it is known that fits can run there."""
+        session = dataset.sparkSession
+        require_running(session, "The dataset's", "Make the dataset again in a session that is running.")
+        require_workers(session)
         report_cache()
         path = self.getCheckpointDir()
         if path is not None:
-            open_checkpoint_folder(dataset.sparkSession, path)
-        if isinstance(dataset, PartitionedRatings):
-            return dataset.prepare(self, planner, held)
-        return prepare(dataset, self, planner, held)
+            open_checkpoint_folder(session, path)
+        return session
 
-    def _intervals(self, done: int) -> Iterator[range]:
-        """Numbers of the iterations to come, as many at a time as checkpointInterval says."""
-        last, interval = self.getMaxIter(), self.getCheckpointInterval()
-        step = interval if interval > 0 else max(last, 1)
-        # Where a fit goes on after a checkpoint, its intervals end where those of an undisturbed one do.
-        first = done + 1
-        while first <= last:
-            end = min(last, -(-first // step) * step)
-            yield range(first, end + 1)
-            first = end + 1
-
-    def _report(self, record: IterationRecord, began: float) -> None:
-        report(
-            Progress(
-                label=type(self).__name__,
-                step=record.iteration,
-                total=self.getMaxIter(),
-                seconds=record.seconds,
-                elapsed=time.perf_counter() - began,
-                train_rmse=record.train_rmse,
-                validation_rmse=record.validation_rmse,
-            )
+    def _request(self) -> RatingsRequest:
+        return RatingsRequest(
+            userCol=self.getUserCol(),
+            itemCol=self.getItemCol(),
+            ratingCol=self.getRatingCol(),
+            validationIndicatorCol=self.getValidationIndicatorCol(),
+            rank=self.getRank(),
+            numUserBlocks=self.getNumUserBlocks(),
+            numItemBlocks=self.getNumItemBlocks(),
+            seed=self.getSeed(),
+            level=storage_level(self.getIntermediateStorageLevel()),
         )
 
-    def _checkpoint(
-        self, session: SparkSession, ratings: PreparedRatings, unlike: tuple[str, ...]
-    ) -> Checkpoint | None:
-        """Open checkpointDir, where there is one, for a fit with these ratings and Params.
+    def _objective(self, ratings: PreparedRatings) -> ExplicitObjective:
+        return ExplicitObjective(
+            regParam=self.getRegParam(),
+            regularization=self.getRegularization(),
+            n_ratings=ratings.ratings,
+            n_validation=ratings.counts.validation_ratings,
+        )
 
-        Parameters
-        ----------
-        unlike : tuple[str, ...]
-            Params that may be others when the fit goes on, besides those that no result depends on.
-        """
+    def _initial_mean(self, ratings: PreparedRatings) -> float:
+        """Return μ of a fit that starts from random rows."""
+        return 0.0
+
+    def _mean_of(self, initial: InitialModel) -> float:
+        """Return μ of a fit that starts from a saved model, or refuse the model by a ValueError."""
+        return 0.0
+
+    def _start(self, session: SparkSession, ratings: PreparedRatings) -> RunningFit:
+        """Return random rows, and where `initialModel` knows a user or an item, its factors and biases."""
+        layout, mean = self._row_layout(), self._initial_mean(ratings)
+        users = self._initial_factors(Purpose.USER_FACTORS, len(ratings.users))
+        items = self._initial_factors(Purpose.ITEM_FACTORS, len(ratings.items))
+        user_biases, item_biases = np.zeros(len(users), np.float32), np.zeros(len(items), np.float32)
+        path = self.getInitialModel()
+        if path is not None:
+            initial = load_initial_model(session, path, self.getRank(), ratings)
+            mean = self._mean_of(initial)
+            for known, factors, biases in (
+                (initial.users, users, user_biases),
+                (initial.items, items, item_biases),
+            ):
+                factors[known.rows] = known.factors
+                biases[known.rows] = known.biases
+        return RunningFit(FitState(layout.user_rows(users, user_biases), layout.item_rows(items, item_biases)), mean)
+
+    def _checkpoint(self, session: SparkSession, ratings: PreparedRatings) -> Checkpoint | None:
+        """Open checkpointDir, where there is one, for a fit with these ratings and Params."""
         path = self.getCheckpointDir()
         if path is None:
             return None
         own = {param.name: self.getOrDefault(param) for param in self.params if self.isDefined(param)}
-        # Where they are not set, the session's size decides, which may be another when the fit goes on.
+        # Where they are not set, the session's size decides, which may be another one when the fit resumes.
         own |= {"numUserBlocks": ratings.users.partition.n_blocks, "numItemBlocks": ratings.items.partition.n_blocks}
-        counting = {name: value for name, value in own.items() if name not in (*_ANY_VALUE, *unlike)}
+        counting = {name: value for name, value in own.items() if name not in (*_ANY_VALUE, *self._ignored_params)}
         identity = {"estimator": type(self).__name__, "ratings": ratings.identity(), **counting}
         return Checkpoint(session, path, identity, self.getMaxIter())
 
+    def _factor_frames(
+        self, session: SparkSession, ratings: PreparedRatings, state: FitState
+    ) -> tuple[DataFrame, DataFrame]:
+        """Return the model's factors, and biases where it has them, with the ids of the dataset."""
+        layout = self._row_layout()
+        users = state.users if state.best_users is None else state.best_users
+        items = state.items if state.best_items is None else state.best_items
+        user_biases = layout.user_biases(users) if layout.bias else None
+        item_biases = layout.item_biases(items) if layout.bias else None
+        user_ids, item_ids = ratings.users.index.ids, ratings.items.index.ids
+        user_frame = factors_frame(session, user_ids, layout.factors(users), user_biases)
+        item_frame = factors_frame(session, item_ids, layout.factors(items), item_biases)
+        return self._in_original_ids(user_frame, item_frame, ratings)
+
+    def _in_original_ids(
+        self, users: DataFrame, items: DataFrame, ratings: PreparedRatings
+    ) -> tuple[DataFrame, DataFrame]:
+        """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
+        level = storage_level(self.getFinalStorageLevel())
+        with ExitStack() as undone, described(users.sparkSession.sparkContext, "restore the ids of factors"):
+            users = with_original_ids(users, ratings.user_ids, level)
+            undone.callback(users.unpersist)
+            items = with_original_ids(items, ratings.item_ids, level)
+            undone.pop_all()
+        return users, items
+
     def _summary(
-        self, ratings: PreparedRatings, history: list[IterationRecord], began: float, **own: Any
+        self, ratings: PreparedRatings, fit: RunningFit, seconds: float, setup_seconds: float
     ) -> TrainingSummary:
-        """Return the summary of a fit that began at `began`; `own` is what only the estimator knows."""
         return TrainingSummary(
-            history=tuple(history),
-            totalSeconds=time.perf_counter() - began,
+            history=tuple(fit.history),
+            setupSeconds=setup_seconds,
+            totalSeconds=seconds,
             users=len(ratings.users),
             items=len(ratings.items),
             ratings=ratings.ratings,
@@ -166,32 +295,13 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             duplicates=ratings.counts.duplicates,
             regParam=self.getRegParam(),
             regularization=self.getRegularization(),
+            solver=self._solver_name(),
             engine=ratings.engine,
-            **own,
+            bestIteration=fit.progress.best_iteration if fit.state.best_users is not None else None,
+            stoppedEarly=fit.progress.stopped_early,
+            biasRegParam=self._bias_reg_param(),
         )
 
-    def _in_original_ids(
-        self, users: DataFrame, items: DataFrame, ratings: PreparedRatings
-    ) -> tuple[DataFrame, DataFrame]:
-        """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
-        level = storage_level(self.getFinalStorageLevel())
-        with ExitStack() as undone, described(users.sparkSession.sparkContext, "give factors their ids"):
-            users = with_original_ids(users, ratings.user_ids, level)
-            undone.callback(users.unpersist)
-            items = with_original_ids(items, ratings.item_ids, level)
-            undone.pop_all()
-        return users, items
-
-
-def default_blocks(n_ratings: int, slots: int) -> int:
-    """Blocks of a side where their number is left open: one a task slot, as long as they are neither small nor large.
-
-    Below a hundred thousand ratings a block costs more as a task than it gains; above four million its memory counts.
-    """
-    return max(1, min(slots, n_ratings // _SMALLEST_BLOCK), n_ratings // _LARGEST_BLOCK)
-
-
-def validation_rmse(squared_error: float, ratings: PreparedRatings) -> float | None:
-    """Root mean squared error over the validation rows of known users and items; None without any."""
-    known = ratings.counts.validation_ratings
-    return float((squared_error / known) ** 0.5) if known else None
+    def _bias_reg_param(self) -> float | None:
+        """Return λ of the biases; None for a model without biases."""
+        return None

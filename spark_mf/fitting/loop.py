@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from spark_mf.exchange.base import Exchange, FitState, IterationResult
+from spark_mf.exchange.stopping import DIVERGED, FitProgress, StoppingRules
 from spark_mf.fitting.checkpoint import Checkpoint, SavedFit
 from spark_mf.fitting.progress import Progress, report
-from spark_mf.exchange.stopping import DIVERGED, FitProgress, StoppingRules
 from spark_mf.models.summary import IterationRecord
 
 
@@ -84,14 +85,15 @@ class FitLoop:
         for numbers in intervals(len(fit.history), self.rules.max_iterations, self.interval):
             if fit.progress.end is not None:
                 return
-            for result, progress in self.exchange.run(fit.state, fit.progress, numbers):
-                fit.progress = progress
-                if progress.end == DIVERGED:
-                    raise ArithmeticError(self.diverged(result))
-                fit.history.append(
-                    IterationRecord(result.number, result.seconds, result.metrics, result.kernel_seconds)
-                )
-                self._report(fit.history[-1], began)
+            # Closed at once, whatever happens, so that the exchange releases what it has sent.
+            with closing(self.exchange.run(fit.state, fit.progress, numbers)) as iterations:
+                for result, fit.progress in iterations:
+                    if fit.progress.end == DIVERGED:
+                        raise ArithmeticError(self.diverged(result))
+                    fit.history.append(
+                        IterationRecord(result.number, result.seconds, result.metrics, result.kernel_seconds)
+                    )
+                    self._report(fit.history[-1], began)
             if self.checkpoint is not None:
                 self.checkpoint.save(fit.to_saved())
 

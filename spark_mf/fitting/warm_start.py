@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from spark_mf.blocks.ids import UNKNOWN
-from spark_mf.ratings.string_ids import IdMap
-from spark_mf.models.factors import collect_factors
-from spark_mf.ratings.layout import Side
 from spark_mf.model import ALSModel, FactorModel, GDModel, SGDModel
+from spark_mf.models.factors import collect_factors
 from spark_mf.models.persistence import saved_class
-from spark_mf.ratings.preparation import PreparedRatings
+from spark_mf.ratings.base import PreparedRatings
+from spark_mf.ratings.layout import Side
+from spark_mf.ratings.string_ids import IdMap
 
 # An instance of another class is refused as no ALSModel.
 _KINDS: dict[str, type[FactorModel]] = {kind.__name__: kind for kind in (ALSModel, GDModel, SGDModel)}
@@ -44,14 +44,15 @@ class InitialModel:
 
     users: KnownRows
     items: KnownRows
+    path: str
     globalMean: float
     hasBias: bool
 
-    def require_usable(self, path: str, fitBias: bool) -> None:
+    def require_usable(self, fitBias: bool) -> None:
         """Raise a ValueError when the model has biases and the fit none."""
         if self.hasBias and not fitBias:
             raise ValueError(
-                f"initialModel={path!r} has biases and fitBias is False: use fitBias=True, or save what the model's "
+                f"initialModel={self.path!r} has biases and fitBias is False: use fitBias=True, or save what the model's "
                 "asPlain() returns and start from that with rank + 2"
             )
 
@@ -75,6 +76,7 @@ def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: Prepa
     return InitialModel(
         _known(path, model.userFactors, ratings.users, ratings.user_ids),
         _known(path, model.itemFactors, ratings.items, ratings.item_ids),
+        path,
         model.globalMean,
         model.hasBias,
     )

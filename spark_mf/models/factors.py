@@ -1,6 +1,5 @@
 """Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +10,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
+from spark_mf.runtime.frames import arrow_frame, id_type
+
 # An Arrow list addresses its values by 32 bits, so a frame is built from batches well below that.
 _BATCH_VALUES = 1 << 24
-
-# To Spark, numbers below 1 mean any number of rows; to pyspark's createDataFrame of an Arrow table they mean nothing.
-_MAX_RECORDS, _ANY_NUMBER = "spark.sql.execution.arrow.maxRecordsPerBatch", 2**31 - 1
-_setting_records = threading.Lock()
 
 
 class CollectedFactors(NamedTuple):
@@ -78,27 +75,6 @@ def factors_frame(
             columns.append(pa.array(biases[part], pa.float32()))
         batches.append(pa.record_batch(columns, names=schema.names))
     return arrow_frame(spark, pa.Table.from_batches(batches), schema)
-
-
-def arrow_frame(spark: SparkSession, table: pa.Table, schema: StructType | None = None) -> DataFrame:
-    """Return an Arrow table as a DataFrame, whatever number of rows the session sets for a batch."""
-    # Locked as a whole: a thread that found another's value may find it restored while it makes its own frame.
-    with _setting_records:
-        rows = spark.conf.get(_MAX_RECORDS) or ""
-        if int(rows) > 0:
-            return spark.createDataFrame(table, schema)
-        spark.conf.set(_MAX_RECORDS, _ANY_NUMBER)
-        try:
-            return spark.createDataFrame(table, schema)
-        finally:
-            spark.conf.set(_MAX_RECORDS, rows)
-
-
-def id_type(ids: NDArray[np.int64]) -> pa.DataType:
-    """int32 where all ids fit in it, as in pyspark, else int64."""
-    bounds = np.iinfo(np.int32)
-    is_narrow = len(ids) == 0 or (ids.min() >= bounds.min and ids.max() <= bounds.max)
-    return pa.int32() if is_narrow else pa.int64()
 
 
 def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:

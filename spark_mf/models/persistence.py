@@ -5,20 +5,17 @@ replaces it is written.
 """
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pyspark.errors import AnalysisException
 from pyspark.ml.param import Params
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader
 from pyspark.sql import DataFrame, SparkSession
 
+from spark_mf.models.summary import TrainingSummary
+from spark_mf.runtime.jobs import described
 from spark_mf.storage.files import hadoop_path, literal_reader
 from spark_mf.storage.paths import reads_from, replacing, set_aside
-from spark_mf.runtime.jobs import described
-from spark_mf.models.summary import TrainingSummary
-
-if TYPE_CHECKING:
-    from spark_mf.model import FactorModel
 
 T = TypeVar("T", bound="MLReadable[Any]")
 
@@ -101,10 +98,29 @@ class ParamsReader(MLReader[T]):
         return ValueError(f"{path} is no complete {name}, its {part} cannot be read: save the {name} again")
 
 
+class SavableModel(Protocol):
+    """What of a fitted model is saved besides its Params."""
+
+    @property
+    def userFactors(self) -> DataFrame: ...
+    @property
+    def itemFactors(self) -> DataFrame: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def globalMean(self) -> float: ...
+    @property
+    def ratingRange(self) -> tuple[float, float] | None: ...
+    @property
+    def hasSummary(self) -> bool: ...
+    @property
+    def summary(self) -> TrainingSummary: ...
+
+
 class FactorModelWriter(ParamsWriter):
     """Writes a model: Params, rank, global mean, rating range and summary as metadata, and both factor frames."""
 
-    instance: "FactorModel"
+    instance: Any
 
     def save(self, path: str) -> None:
         """Write the model to a new folder.
@@ -126,7 +142,7 @@ class FactorModelWriter(ParamsWriter):
 
     def saveImpl(self, path: str) -> None:
         """Write the parts of the model, the metadata last."""
-        model = self.instance
+        model: SavableModel = self.instance
         summary = json.loads(model.summary.to_json()) if model.hasSummary else None
         extra = {
             "rank": model.rank,
@@ -137,13 +153,13 @@ class FactorModelWriter(ParamsWriter):
         with described(self.sparkSession.sparkContext, "save the model"):
             model.userFactors.write.parquet(_join(path, USER_FACTORS))
             model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
-            DefaultParamsWriter.saveMetadata(model, path, self.sparkSession, extraMetadata=extra)
+            DefaultParamsWriter.saveMetadata(self.instance, path, self.sparkSession, extraMetadata=extra)
 
 
-class FactorModelReader(ParamsReader["FactorModel"]):
+class FactorModelReader(ParamsReader[Any]):
     """Reads a model of one class; its factors stay in the folder and are read when they are used."""
 
-    def _create(self, path: str, metadata: dict[str, Any]) -> "FactorModel":
+    def _create(self, path: str, metadata: dict[str, Any]) -> Any:
         summary = metadata.get("summary")
         # Models that were saved before there were biases know neither a mean nor a range.
         return self.cls(

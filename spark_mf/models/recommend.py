@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
 
-from spark_mf.models.factors import factors_arrays, matrix
-from spark_mf.runtime.jobs import described
-from spark_mf.resources.limits import require_room
 from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
+from spark_mf.models.factors import factors_arrays, matrix
+from spark_mf.resources.limits import require_room
+from spark_mf.runtime.jobs import described
 
 # The matrix product writes a tile of scores and the selection reads it once: it should stay in the core's own cache.
 _TILE_BYTES = 1 << 19

@@ -5,13 +5,13 @@ from typing import Any, Self
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
-from spark_mf.params.alternating import _BlockedParams, validate_blocked_params
+from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
 from spark_mf.params.factorization import require_below_one, require_choice, require_positive
 
 SOLVERS = ("cholesky", "cg", "gd")
 
 
-class _ALSParams(_BlockedParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
+class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
     """All Params of pyspark's ALS, and those that only spark_mf has."""
 
     solver: Param[str] = Param(
@@ -86,7 +86,7 @@ def validate_als_params(instance: _ALSParams) -> None:
     NotImplementedError
         For what pyspark's ALS does and this estimator does not do yet.
     """
-    validate_blocked_params(instance)
+    validate_alternating_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())
     require_below_one("innerTol", instance.getInnerTol())
     require_choice("solver", instance.getSolver(), SOLVERS)

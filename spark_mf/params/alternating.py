@@ -9,7 +9,7 @@ from spark_mf.params.factorization import _FactorizationParams, require_at_least
 ENGINES = ("auto", "broadcast", "ring")
 
 
-class _BlockedParams(_FactorizationParams):
+class _AlternatingParams(_FactorizationParams):
     """Params of every estimator whose iterations improve all users and all items."""
 
     tol: Param[float] = Param(
@@ -33,7 +33,7 @@ class _BlockedParams(_FactorizationParams):
         return self._set(tol=value)
 
 
-def validate_blocked_params(instance: _BlockedParams) -> None:
+def validate_alternating_params(instance: _AlternatingParams) -> None:
     """Refuse every value of these and of the shared Params that a fit cannot use, before any Spark job.
 
     Raises

@@ -20,8 +20,8 @@ from pyspark.ml.param.shared import (
 from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
-from spark_mf.params.values import _OptionalParams
 from spark_mf.params.storage_levels import STORAGE_LEVELS
+from spark_mf.params.values import _OptionalParams
 
 T = TypeVar("T")
 

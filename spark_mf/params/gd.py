@@ -4,11 +4,11 @@ from typing import Any, Self
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from spark_mf.params.alternating import _BlockedParams, validate_blocked_params
+from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
 from spark_mf.params.factorization import _HasInitStd, require_above_zero, require_at_least_zero
 
 
-class _GDParams(_BlockedParams, _HasInitStd):
+class _GDParams(_AlternatingParams, _HasInitStd):
     """All Params of the GD estimator."""
 
     stepSize: Param[float] = Param(
@@ -39,6 +39,6 @@ def validate_gd_params(instance: _GDParams) -> None:
     ValueError
         For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
     """
-    validate_blocked_params(instance)
+    validate_alternating_params(instance)
     require_above_zero("stepSize", instance.getStepSize())
     require_at_least_zero("initStd", instance.getInitStd(), "standard deviation")

@@ -5,8 +5,6 @@ from typing import Any, Self
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasStepSize, HasTol
 
-from spark_mf.engine.course import SCHEDULES
-from spark_mf.kernels.sgd import OPTIMIZERS
 from spark_mf.params.factorization import (
     _FactorizationParams,
     _HasInitStd,
@@ -19,6 +17,8 @@ from spark_mf.params.factorization import (
 )
 
 ENGINES = ("auto", "ring", "stages")
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
+SCHEDULES = ("constant", "exponential", "inverse", "boldDriver")
 SIMULTANEOUS, SEQUENTIAL = "simultaneous", "sequential"
 
 

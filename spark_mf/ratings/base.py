@@ -1,6 +1,7 @@
 """What a fit asks of ratings, how it wants them laid out, and what it gets."""
 
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,10 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pyspark import StorageLevel
+from pyspark.sql import SparkSession
 
-from spark_mf.ratings.string_ids import IdMap
 from spark_mf.ratings.chunks import CHUNK_RATINGS
 from spark_mf.ratings.layout import BlockCounts, Layout, Side
+from spark_mf.ratings.string_ids import IdMap
 from spark_mf.resources.memory import FitSize
 
 
@@ -109,6 +111,8 @@ class PreparedRatings:
         Numbers of rows; a validation row may be cold.
     user_ids, item_ids : IdMap or None
         The original ids where the side's ids are strings.
+    is_shared : bool
+        Whether the layouts stay for other fits.
     """
 
     engine: str
@@ -122,6 +126,7 @@ class PreparedRatings:
     validation_ratings: int
     user_ids: IdMap | None
     item_ids: IdMap | None
+    is_shared: bool = False
 
     @property
     def counts(self) -> BlockCounts:
@@ -156,3 +161,26 @@ class RatingsSource(Protocol):
             When the ratings are laid out already, and not as the plan needs them.
         """
         ...
+
+
+class LaidOutRatings(ABC):
+    """Ratings that are laid out in blocks; `fit` takes them in the place of a DataFrame, as often as wanted.
+
+    `spark_mf.lay_out_ratings` keeps them in the executors' storage, `spark_mf.partition_ratings` in a folder.
+
+    Attributes
+    ----------
+    sparkSession : SparkSession
+    """
+
+    sparkSession: SparkSession
+
+    @abstractmethod
+    def open(self, request: RatingsRequest) -> RatingsSource:
+        """Return the ratings for one fit.
+
+        Raises
+        ------
+        ValueError
+            When the fit asks for other blocks, another rank, or validation rows that there are not.
+        """

@@ -19,9 +19,9 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.ids import IdIndex
+from spark_mf.kernels.layout import encode
 from spark_mf.runtime.jobs import described
 from spark_mf.runtime.refusal import is_refusal
-from spark_mf.kernels.layout import encode
 
 #: Ratings of one chunk, so that a task's memory does not grow with its partition.
 CHUNK_RATINGS = 1 << 22

@@ -1,7 +1,7 @@
 """Ratings that were laid out before, as `spark_mf.ratings.partitioning.partition_ratings` wrote them."""
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,20 +12,18 @@ from pyspark.sql import functions as F
 
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import Partition
+from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
+from spark_mf.ratings.layout import Layout, Side
+from spark_mf.ratings.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.ratings.stored_reading import read_grid, read_layout
+from spark_mf.ratings.stored_writing import Folder, side_checksum
+from spark_mf.ratings.string_ids import IdMap
 from spark_mf.storage.files import JVM_ERRORS, java_reason, literal_reader
 from spark_mf.storage.folders import file_lengths, read_text
-from spark_mf.ratings.string_ids import IdMap
-from spark_mf.ratings.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
 from spark_mf.storage.paths import local_path
-from spark_mf.ratings.layout import Layout, Side
-from spark_mf.ratings.stored_writing import Folder, side_checksum
-from spark_mf.ratings.stored_reading import read_grid, read_layout
-from spark_mf.params.factorization import _FactorizationParams
-from spark_mf.ratings.preparation import Plan, Planner, PreparedRatings, Sizes
-from spark_mf.params.storage_levels import storage_level
 
 
-class PartitionedRatings:
+class PartitionedRatings(LaidOutRatings):
     """A folder that `partition_ratings` wrote; `fit` takes it in the place of a DataFrame.
 
     Parameters
@@ -53,32 +51,38 @@ class PartitionedRatings:
         self.manifest = read_manifest(text, f"{self.path}/{MANIFEST}")
         self._require_files()
 
-    def prepare(self, params: _FactorizationParams, planner: Planner, held: ExitStack) -> PreparedRatings:
-        """Read the blocks that an estimator's planner wants; `held` frees what Spark keeps of them.
+    @property
+    def sizes(self) -> Sizes:
+        """What the plan of a fit follows from."""
+        manifest = self.manifest
+        return Sizes(
+            users=manifest.users.count,
+            items=manifest.items.count,
+            ratings=manifest.ratings,
+            validation_ratings=manifest.validation_ratings + manifest.cold_validation_ratings,
+            user_blocks=manifest.users.blocks,
+            item_blocks=manifest.items.blocks,
+        )
+
+    def open(self, request: RatingsRequest) -> RatingsSource:
+        """Return the ratings for one fit; see `LaidOutRatings.open`."""
+        self._require_fitting(request)
+        return _FolderSource(self, request)
+
+    def read(self, request: RatingsRequest, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
+        """Read the blocks that a fit plans; `cleanup` releases what Spark keeps of them.
 
         Raises
         ------
         ValueError
-            When the folder has other blocks or another rank than the estimator asks for, lacks what it needs, or
-            holds other content than its manifest says.
+            When the folder lacks what the fit needs, or holds other content than its manifest says.
         """
-        self._require_fitting(params)
-        manifest = self.manifest
-        context, level = self.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
-        sizes = Sizes(
-            manifest.users.count,
-            manifest.items.count,
-            manifest.ratings,
-            manifest.validation_ratings + manifest.cold_validation_ratings,
-            manifest.users.blocks,
-            manifest.items.blocks,
-        )
-        plan = planner(context, sizes)
-        self._require_layouts(params, plan)
+        self._require_layouts(request, plan)
+        manifest, context = self.manifest, self.sparkSession.sparkContext
         try:
             users, user_counts, user_ids = self._read_side(USERS, manifest.users)
             items, item_counts, item_ids = self._read_side(ITEMS, manifest.items)
-            read = partial(self._read_layout, context, level=level, held=held)
+            read = partial(self._read_layout, context, level=request.level, cleanup=cleanup)
             # A plan with fewer user blocks than the folder has joins consecutive ones.
             by_user = read(self._user_layout, users, items, n_members=plan.n_members or plan.user_blocks)
             by_item = read(BY_ITEM, items, users, n_members=plan.n_members) if plan.needs_items else None
@@ -86,19 +90,18 @@ class PartitionedRatings:
             raise ValueError(
                 f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
             ) from error
-        validation = manifest.validation_ratings + manifest.cold_validation_ratings
         return PreparedRatings(
-            plan.engine,
-            replace(users, partition=users.partition.joined(plan.user_blocks)),
-            items,
-            user_counts,
-            item_counts,
-            by_user,
-            by_item,
-            manifest.ratings,
-            validation,
-            user_ids,
-            item_ids,
+            engine=plan.engine,
+            users=replace(users, partition=users.partition.joined(plan.user_blocks)),
+            items=items,
+            user_counts=user_counts,
+            item_counts=item_counts,
+            by_user=by_user,
+            by_item=by_item,
+            ratings=manifest.ratings,
+            validation_ratings=self.sizes.validation_ratings,
+            user_ids=user_ids,
+            item_ids=item_ids,
         )
 
     def _require_files(self) -> None:
@@ -115,23 +118,23 @@ class PartitionedRatings:
                 fault = f"the file {name} has {found[name]} bytes, and {expected[name]} by its {MANIFEST}"
             raise ValueError(f"{self.path} is not as it was written, {fault}: partition the ratings again.")
 
-    def _require_fitting(self, params: _FactorizationParams) -> None:
+    def _require_fitting(self, request: RatingsRequest) -> None:
         manifest = self.manifest
         for name, side in (("numUserBlocks", manifest.users), ("numItemBlocks", manifest.items)):
-            asked = params.getOrDefault(name) if params.isSet(name) else None
+            asked = getattr(request, name)
             if asked not in (None, side.blocks, side.asked_blocks):
                 raise ValueError(
                     f"{name}={asked}, but {self.path} has {side.blocks} of these blocks: leave {name} unset, or "
                     "partition the ratings again"
                 )
-        if manifest.rank is not None and manifest.rank != params.getRank():
+        if manifest.rank is not None and manifest.rank != request.rank:
             raise ValueError(
-                f"rank={params.getRank()}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
+                f"rank={request.rank}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
                 "partition the ratings again"
             )
-        if params.isSet(params.validationIndicatorCol) and not manifest.validation_ratings:
+        if request.validationIndicatorCol is not None and not manifest.validation_ratings:
             raise ValueError(
-                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but {self.path} was partitioned "
+                f"validationIndicatorCol={request.validationIndicatorCol!r}, but {self.path} was partitioned "
                 "without validation rows: leave it unset, or partition the ratings with a column of marks"
             )
 
@@ -140,7 +143,7 @@ class PartitionedRatings:
         """The layout that ratings are read by user from; the grid has no validation ratings."""
         return BY_USER if BY_USER in self.manifest.layouts else GRID
 
-    def _require_layouts(self, params: _FactorizationParams, plan: Plan) -> None:
+    def _require_layouts(self, request: RatingsRequest, plan: LayoutPlan) -> None:
         needed = (BY_USER, BY_ITEM) if plan.needs_items else (self._user_layout,)
         for layout in needed:
             if layout not in self.manifest.layouts:
@@ -148,9 +151,9 @@ class PartitionedRatings:
                     f"{self.path} has the layout {', '.join(self.manifest.layouts)} and not {layout}, which the fit "
                     "needs: partition the ratings again with the layout blocks"
                 )
-        if params.isSet(params.validationIndicatorCol) and BY_USER not in needed:
+        if request.validationIndicatorCol is not None and BY_USER not in needed:
             raise ValueError(
-                f"validationIndicatorCol={params.getValidationIndicatorCol()!r}, but the grid of {self.path} has no "
+                f"validationIndicatorCol={request.validationIndicatorCol!r}, but the grid of {self.path} has no "
                 "validation rows: leave it unset, or partition the ratings again with the layout blocks"
             )
 
@@ -178,7 +181,7 @@ class PartitionedRatings:
         *,
         level: StorageLevel,
         n_members: int | None,
-        held: ExitStack,
+        cleanup: ExitStack,
     ) -> Layout:
         path = f"{self.path}/{name}"
         folder = stored_folder(self.sparkSession, path)
@@ -186,7 +189,7 @@ class PartitionedRatings:
             layout, found = read_grid(context, folder, side, columns, level, n_members)
         else:
             layout, found = read_layout(context, folder, side, len(columns), level, n_members)
-        held.callback(layout.unpersist)
+        cleanup.callback(layout.unpersist)
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:
                 raise ValueError(
@@ -199,3 +202,20 @@ class PartitionedRatings:
 def stored_folder(spark: SparkSession, path: str) -> Folder:
     """A folder of laid-out ratings, whose files tasks open by themselves where it is local."""
     return Folder(path, local_path(spark, path))
+
+
+@dataclass(frozen=True)
+class _FolderSource:
+    """A folder's ratings for one fit."""
+
+    ratings: PartitionedRatings
+    request: RatingsRequest
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the plan follows from."""
+        return self.ratings.sizes
+
+    def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
+        """Read the blocks; see `PartitionedRatings.read`."""
+        return self.ratings.read(self.request, plan, cleanup)

@@ -11,10 +11,10 @@ from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.csr import RatingBlock, join_blocks, unpack
 from spark_mf.blocks.partition import Partition
-from spark_mf.runtime.jobs import described
+from spark_mf.kernels.sgd import Cell, make_cells
 from spark_mf.ratings.layout import Layout, PackedBlock, one_record_each
 from spark_mf.runtime.garbage import settle
-from spark_mf.kernels.sgd import Cell, make_cells
+from spark_mf.runtime.jobs import described
 
 
 class PackedCell(NamedTuple):

@@ -16,11 +16,11 @@ from spark_mf.blocks.compact import compact_indices, compact_values, restore_ind
 from spark_mf.blocks.csr import RatingBlock, pack, unpack
 from spark_mf.blocks.ids import UNKNOWN, IdIndex
 from spark_mf.blocks.partition import Partition
-from spark_mf.ratings.chunks import Chunk
-from spark_mf.runtime.jobs import described
-from spark_mf.runtime.garbage import settle
 from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
+from spark_mf.ratings.chunks import Chunk
+from spark_mf.runtime.garbage import settle
+from spark_mf.runtime.jobs import described
 from spark_mf.runtime.same_rows import changed_rows
 
 # An odd number, so that a rating moved from training to validation changes the sum of both fingerprints.

@@ -14,9 +14,11 @@ import spark_mf
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
 from spark_mf.data.columns import require_classic, select_ratings
-from spark_mf.storage.files import literal_reader
-from spark_mf.storage.folders import RatingsFolder
-from spark_mf.ratings.string_ids import IdMap, replace_keys
+from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
+from spark_mf.params.factorization import require_positive
+from spark_mf.params.storage_levels import storage_level
+from spark_mf.ratings.folder import PartitionedRatings, stored_folder
+from spark_mf.ratings.layout import Side, lay_out
 from spark_mf.ratings.manifest import (
     BY_ITEM,
     BY_USER,
@@ -28,10 +30,7 @@ from spark_mf.ratings.manifest import (
     Manifest,
     SideManifest,
 )
-from spark_mf.storage.paths import reads_from
-from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
-from spark_mf.ratings.layout import Side, lay_out
-from spark_mf.resources.limits import require_room
+from spark_mf.ratings.preparation import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.stored_writing import (
     checksums,
     grid_content,
@@ -40,12 +39,13 @@ from spark_mf.ratings.stored_writing import (
     write_grid,
     write_layout,
 )
+from spark_mf.ratings.string_ids import IdMap, replace_keys
+from spark_mf.resources.limits import require_room
 from spark_mf.resources.workers import require_workers
-from spark_mf.params.factorization import require_positive
-from spark_mf.ratings.folder import PartitionedRatings, stored_folder
-from spark_mf.ratings.preparation import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.runtime.same_rows import changed_rows_told
-from spark_mf.params.storage_levels import storage_level
+from spark_mf.storage.files import literal_reader
+from spark_mf.storage.folders import RatingsFolder
+from spark_mf.storage.paths import reads_from
 
 logger = logging.getLogger("spark_mf")
 

@@ -1,25 +1,19 @@
-"""From a dataset to ratings laid out in blocks: what every estimator does before its first step."""
+"""From a DataFrame to ratings laid out in blocks: checked, counted, and laid out as a fit plans."""
 
 import logging
-import zlib
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from pyspark import RDD, SparkContext, StorageLevel
 from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
+from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
+from spark_mf.ratings.chunks import Census, chunk_ratings, take_census
+from spark_mf.ratings.layout import Layout, Side, lay_out
 from spark_mf.ratings.string_ids import IdMap, computed_once, has_string_ids, key_strings
-from spark_mf.ratings.chunks import CHUNK_RATINGS, Census, chunk_ratings, take_census
 from spark_mf.runtime.jobs import described
-from spark_mf.ratings.layout import BlockCounts, Layout, Side, lay_out
-from spark_mf.resources.memory import FitSize
-from spark_mf.params.factorization import _FactorizationParams
 from spark_mf.runtime.same_rows import changed_rows
-from spark_mf.params.storage_levels import storage_level
 
 logger = logging.getLogger("spark_mf")
 
@@ -42,105 +36,8 @@ class CountedRatings:
     item_ids: IdMap | None
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Numbers of distinct users and items and of ratings, and of blocks where a folder has them already."""
-
-    users: int
-    items: int
-    ratings: int
-    validation_ratings: int
-    user_blocks: int | None = None
-    item_blocks: int | None = None
-
-    def in_blocks(self, user_blocks: int, item_blocks: int, members: int) -> FitSize:
-        """Return what a fit's memory follows from when so many tasks work on so many blocks at the same time."""
-        is_folder = self.user_blocks is not None
-        chunk = min(CHUNK_RATINGS, -(-(self.ratings + self.validation_ratings) // members))
-        return FitSize(
-            users=self.users,
-            items=self.items,
-            ratings=self.ratings,
-            validation_ratings=self.validation_ratings,
-            user_blocks=user_blocks,
-            item_blocks=item_blocks,
-            members=members,
-            chunk=0 if is_folder else chunk,
-        )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How an estimator wants its ratings laid out.
-
-    Attributes
-    ----------
-    engine : str
-    user_blocks, item_blocks : int
-    n_members : int or None
-        Partitions of a layout, which are the members of a gang; None gives each block one of its own.
-    needs_items : bool
-        Whether ratings are laid out by item too.
-    """
-
-    engine: str
-    user_blocks: int
-    item_blocks: int
-    n_members: int | None
-    needs_items: bool
-
-
-#: Decides on the layout when the sizes are known.
-Planner = Callable[[SparkContext, Sizes], Plan]
-
-
-@dataclass(frozen=True)
-class PreparedRatings:
-    """Ratings laid out in blocks, ready for an engine.
-
-    Attributes
-    ----------
-    engine : str
-    users, items : Side
-    user_counts, item_counts : int64[n_users], int64[n_items]
-        Training ratings of each.
-    by_user, by_item : Layout
-        The second is None where the plan does not need it.
-    ratings, validation_ratings : numbers of rows; a validation row may be cold
-    user_ids, item_ids : IdMap or None
-        The map back where the side's ids are strings.
-    """
-
-    engine: str
-    users: Side
-    items: Side
-    user_counts: NDArray[np.int64]
-    item_counts: NDArray[np.int64]
-    by_user: Layout
-    by_item: Layout | None
-    ratings: int
-    validation_ratings: int
-    user_ids: IdMap | None
-    item_ids: IdMap | None
-
-    @property
-    def counts(self) -> BlockCounts:
-        """What was counted in the ratings."""
-        return self.by_user.counts
-
-    def identity(self) -> dict[str, int]:
-        """Numbers that tell these ratings from others, whatever their order, blocks and partitions."""
-        return {
-            "users": len(self.users),
-            "items": len(self.items),
-            "ratings": self.ratings,
-            "ids": zlib.crc32(self.items.index.ids.tobytes(), zlib.crc32(self.users.index.ids.tobytes())),
-            "fingerprint": self.counts.fingerprint,
-        }
-
-
-def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> CountedRatings:
-    """Check and count the rows of `spark_mf.data.columns.select_ratings`; `held` frees what is kept of them.
+def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -> CountedRatings:
+    """Check and count the rows of `spark_mf.data.columns.select_ratings`; `cleanup` frees what is kept of them.
 
     Raises
     ------
@@ -157,67 +54,87 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, held: ExitStack) -> C
         for side in with_strings:
             with described(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
                 ratings, maps[side] = key_strings(ratings, side, level)
-            held.callback(maps[side].release)
+            cleanup.callback(maps[side].release)
         chunks = chunk_ratings(ratings, level)
-        held.callback(chunks.unpersist)
+        cleanup.callback(chunks.unpersist)
         census = take_census(chunks)
     _require_usable(census)
     return CountedRatings(chunks, census, maps.get("user"), maps.get("item"))
 
 
-def prepare(dataset: DataFrame, params: _FactorizationParams, planner: Planner, held: ExitStack) -> PreparedRatings:
-    """Check a dataset's ratings and lay them out by the columns and seed of an estimator, as its planner says.
+def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, cleanup: ExitStack) -> RatingsSource:
+    """Return a fit's ratings with their sizes: of a DataFrame once they are checked and counted.
 
-    `held` frees what Spark keeps of them.
+    `cleanup` releases what Spark keeps of them.
 
     Raises
     ------
     ValueError
         When columns or rows cannot be used.
-    MemoryError
-        When the session has not the memory that the fit needs.
     """
-    ratings = select_ratings(
-        dataset,
-        params.getUserCol(),
-        params.getItemCol(),
-        params.getRatingCol(),
-        params.getValidationIndicatorCol(),
-    )
-    context, level = dataset.sparkSession.sparkContext, storage_level(params.getIntermediateStorageLevel())
-    counted = count_ratings(ratings, level, held)
-    census, seed = counted.census, params.getSeed()
-    sizes = Sizes(census.users[0].size, census.items[0].size, census.ratings, census.validation_ratings)
-    plan = planner(context, sizes)
-    users = Side.balanced("users", census.users, plan.user_blocks, seed)
-    items = Side.balanced("items", census.items, plan.item_blocks, seed)
-    by_user = lay_out(context, counted.chunks, users, items, level, plan.n_members)
-    held.callback(by_user.unpersist)
-    by_item = None
-    if plan.needs_items:
-        by_item = lay_out(context, counted.chunks, items, users, level, plan.n_members)
-        held.callback(by_item.unpersist)
-    require_same_ratings(census, by_user, by_item)
-    counted.chunks.unpersist()
-    if by_user.counts.duplicates:
-        logger.info(
-            "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
-            by_user.counts.duplicates,
-            census.ratings,
+    if isinstance(dataset, LaidOutRatings):
+        return dataset.open(request)
+    return open_dataset(dataset, request, cleanup)
+
+
+def open_dataset(dataset: DataFrame, request: RatingsRequest, cleanup: ExitStack) -> "CountedSource":
+    """Check and count a DataFrame's ratings; see `open_ratings`."""
+    columns = request.userCol, request.itemCol, request.ratingCol, request.validationIndicatorCol
+    counted = count_ratings(select_ratings(dataset, *columns), request.level, cleanup)
+    return CountedSource(dataset.sparkSession.sparkContext, counted, request)
+
+
+@dataclass(frozen=True)
+class CountedSource:
+    """A DataFrame's ratings, checked and counted, for one fit."""
+
+    context: SparkContext
+    counted: CountedRatings
+    request: RatingsRequest
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the plan follows from."""
+        census = self.counted.census
+        return Sizes(
+            users=census.users[0].size,
+            items=census.items[0].size,
+            ratings=census.ratings,
+            validation_ratings=census.validation_ratings,
         )
-    return PreparedRatings(
-        plan.engine,
-        users,
-        items,
-        census.users[1],
-        census.items[1],
-        by_user,
-        by_item,
-        census.ratings,
-        census.validation_ratings,
-        counted.user_ids,
-        counted.item_ids,
-    )
+
+    def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
+        """Lay the ratings out in blocks, and release the arrays that they were counted in."""
+        census, seed, level = self.counted.census, self.request.seed, self.request.level
+        users = Side.balanced("users", census.users, plan.user_blocks, seed)
+        items = Side.balanced("items", census.items, plan.item_blocks, seed)
+        by_user = lay_out(self.context, self.counted.chunks, users, items, level, plan.n_members)
+        cleanup.callback(by_user.unpersist)
+        by_item = None
+        if plan.needs_items:
+            by_item = lay_out(self.context, self.counted.chunks, items, users, level, plan.n_members)
+            cleanup.callback(by_item.unpersist)
+        require_same_ratings(census, by_user, by_item)
+        self.counted.chunks.unpersist()
+        if by_user.counts.duplicates:
+            logger.info(
+                "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
+                by_user.counts.duplicates,
+                census.ratings,
+            )
+        return PreparedRatings(
+            engine=plan.engine,
+            users=users,
+            items=items,
+            user_counts=census.users[1],
+            item_counts=census.items[1],
+            by_user=by_user,
+            by_item=by_item,
+            ratings=census.ratings,
+            validation_ratings=census.validation_ratings,
+            user_ids=self.counted.user_ids,
+            item_ids=self.counted.item_ids,
+        )
 
 
 def require_same_ratings(census: Census, by_user: Layout, by_item: Layout | None) -> None:
@@ -237,19 +154,6 @@ def require_same_ratings(census: Census, by_user: Layout, by_item: Layout | None
         by_item.require_row_counts(census.items[1])
         if by_item.counts.training != by_user.counts.training:
             raise changed_rows("training ratings", by_user.counts.ratings, by_item.counts.ratings)
-
-
-def blocks_asked(params: _FactorizationParams, name: str, rows: int) -> int | None:
-    """How many blocks of a side were asked for, but no more than it has rows; None where that is left open."""
-    side = "users" if name == "numUserBlocks" else "items"
-    if rows == 1:
-        logger.warning("all ratings have one of the %s: the factors tell nothing apart", side)
-    if not params.isSet(name):
-        return None
-    asked = params.getOrDefault(name)
-    if asked > rows:
-        logger.warning("%s=%d is more than the %d %s: %d blocks are used", name, asked, rows, side, rows)
-    return min(asked, rows)
 
 
 def _require_usable(census: Census) -> None:

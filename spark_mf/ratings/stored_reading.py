@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from spark_mf.blocks.csr import RatingBlock, unpack
-from spark_mf.runtime.jobs import described
 from spark_mf.ratings.layout import BlockCounts, Layout, PackedBlock, Side, gather_members, pack_block
 from spark_mf.ratings.stored_writing import ROW_SCHEMA, Folder, cells_checksum, cells_of
 from spark_mf.runtime.garbage import settle
+from spark_mf.runtime.jobs import described
 
 # Far more partitions than there are files.
 _ONE_FILE_EACH = 1 << 20

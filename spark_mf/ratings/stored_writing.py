@@ -24,8 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_mf.blocks.csr import RatingBlock, unpack
-from spark_mf.models.factors import arrow_frame, id_type
-from spark_mf.runtime.jobs import described
+from spark_mf.kernels.layout import csr_from_triples
 from spark_mf.ratings.layout import (
     LaidOutBlock,
     Layout,
@@ -33,8 +32,9 @@ from spark_mf.ratings.layout import (
     Side,
     unpack_block,
 )
+from spark_mf.runtime.frames import arrow_frame, id_type
 from spark_mf.runtime.garbage import settle
-from spark_mf.kernels.layout import csr_from_triples
+from spark_mf.runtime.jobs import described
 
 #: What a row of a stored layout holds; lists of a row belong together element by element.
 ROW_COLUMNS = (

@@ -52,6 +52,11 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
         return tuple(_checked(part, get_args(wanted)[0], f"{key}[{i}]") for i, part in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {name: _checked(part, get_args(wanted)[1], f"{key}.{name}") for name, part in value.items()}
+    if hasattr(wanted, "from_dict") and isinstance(value, dict):
+        try:
+            return wanted.from_dict(value)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}: {error}") from None
     if is_dataclass(wanted):
         return from_json_object(wanted, value, key)  # type: ignore[arg-type]
     if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):

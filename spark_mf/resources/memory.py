@@ -109,7 +109,7 @@ def half_steps_plan(
     is_ring : bool
         Else the engine is that of broadcasts.
     needs_previous, alternates : bool
-        As `spark_mf.engine.half_step.RowMethod` has them.
+        As `spark_mf.solvers.base.RowSolver` has them.
     has_tol : bool
         Whether Gram matrices of the change are summed, float64[2·rank, 2·rank] a side.
     """
@@ -155,14 +155,14 @@ def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alter
     return (factors + solved) * row + 2 * gram + (2 * _PACKED + _UNPACKED) * block
 
 
-def descent_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> MemoryPlan:
+def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> MemoryPlan:
     """Return what SGD takes.
 
     Parameters
     ----------
     size : FitSize
     stride, width : int
-        Floats of a row with the optimizer's state and without, as `spark_mf.kernels.sgd.Lanes` has them.
+        Floats of a row with the optimizer's state and without, as `spark_mf.kernels.row_layout.RowLayout` has them.
     is_ring : bool
         Else each stratum is a stage of its own.
     """
@@ -173,7 +173,7 @@ def descent_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Me
     block = _share(size.items, size.item_blocks)
     if is_ring:
         result = size.rows * (row + kept)
-        worker = _descent_member(size, row, kept)
+        worker = _sgd_member(size, row, kept)
         record = max(_share(cached, size.user_blocks), _share(result, size.user_blocks))
     else:
         result = (size.users + size.user_blocks * block) * row
@@ -187,7 +187,7 @@ def descent_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Me
     return _plan(size, row + kept, result, max(worker, size.laying_out(size.user_blocks)), record, cached)
 
 
-def _descent_member(size: FitSize, row: int, kept: int) -> int:
+def _sgd_member(size: FitSize, row: int, kept: int) -> int:
     """A member of SGD's ring: all rows as they were sent, its own, the best epoch's, and item blocks under way."""
     own = _share(size.users, size.user_blocks) + _share(size.items, size.user_blocks)
     under_way = 3 * _share(size.items, size.item_blocks)

@@ -19,8 +19,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_mf.resources.engine_selection import task_slots
-from spark_mf.runtime.jobs import described
 from spark_mf.resources.limits import runs_in_driver
+from spark_mf.runtime.jobs import described
 from spark_mf.runtime.refusal import is_refusal
 
 logger = logging.getLogger("spark_mf")

@@ -8,9 +8,9 @@ import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf.data.splitting import SPLIT, TEST, TRAIN
 from spark_mf.benchmarks.compare import load_ratings
 from spark_mf.benchmarks.measuring import HELD_OUT, RatingCounts, SplitRatings, split_and_count
+from spark_mf.data.splitting import SPLIT, TEST, TRAIN
 from spark_mf.studies.settings import SPARK, ExperimentSettings
 from spark_mf.textbook import Ratings
 from spark_mf.textbook.published import SEED, published_ratings

@@ -6,8 +6,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from spark_mf.benchmarks.drawing import crop_beginnings, draw_curve, new_figure, save_figure
-from spark_mf.benchmarks.report import aligned
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.tables import aligned
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import (
     EPOCH,

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spark_mf.benchmarks.drawing import crop_beginnings, draw_curve, new_figure, save_figure
-from spark_mf.benchmarks.report import aligned
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.tables import aligned
+from spark_mf.models.summary import IterationRecord
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import (
     EPOCH,
@@ -21,7 +22,6 @@ from spark_mf.studies.readings import (
     without_curve,
 )
 from spark_mf.studies.study import Study
-from spark_mf.models.summary import IterationRecord
 
 PICTURE = "generalization_gap.png"
 

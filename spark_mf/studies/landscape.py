@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from spark_mf.benchmarks.drawing import new_figure, save_figure
 from spark_mf.benchmarks.environment import utc_now
 from spark_mf.benchmarks.measuring import first_sentence
-from spark_mf.benchmarks.report import OBJECTIVES, aligned
+from spark_mf.benchmarks.report import OBJECTIVES
+from spark_mf.cli.tables import aligned
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import label_axes
 from spark_mf.studies.study import Study

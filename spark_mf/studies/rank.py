@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_mf.benchmarks.drawing import new_figure, save_figure
-from spark_mf.benchmarks.report import aligned
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.tables import aligned
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import (
     finished,

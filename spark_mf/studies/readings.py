@@ -7,8 +7,9 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from spark_mf.benchmarks.drawing import Curve
-from spark_mf.benchmarks.report import BIAS_PENALTIES, OBJECTIVES, aligned, shown
+from spark_mf.benchmarks.report import BIAS_PENALTIES, OBJECTIVES
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.tables import aligned, shown
 from spark_mf.models.summary import IterationRecord
 
 EPOCH = "epoch, one pass over the training ratings"

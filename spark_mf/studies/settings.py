@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spark_mf.benchmarks.compare_settings import CompareSettings
-from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, Kind, one_of, real, setting, several, text, whole
 from spark_mf.cli.read_settings import READ, ReadSettings
+from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, Kind, one_of, real, setting, several, text, whole
 from spark_mf.studies.tuning import PUBLISHED, RATINGS, Tuning
 
 TEXTBOOK, SPARK = "textbook", "spark"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.report import failures, pictures, whereabouts
+from spark_mf.cli.output import OutputFolder
 from spark_mf.studies.fits import Fits
 
 REPORT = "report.md"

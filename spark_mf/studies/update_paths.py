@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from spark_mf.benchmarks.drawing import COLORS, MARKERS, new_figure, save_figure
 from spark_mf.benchmarks.environment import utc_now
-from spark_mf.benchmarks.report import aligned
+from spark_mf.cli.tables import aligned
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import label_axes
 from spark_mf.studies.study import Study

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from spark_mf.benchmarks.rows import ResultRow, StepParams
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 RowMaker = Callable[..., ResultRow]
 
@@ -35,7 +35,7 @@ def a_row(**changes: Any) -> ResultRow:
         "setup_seconds": 1.0,
         "test_rmse": 0.875,
         "test_mae": 0.671,
-        "history": tuple(IterationRecord(k, 0.5, 1000.0 / k, 0.6 + 0.1 / k, 0.85 + 0.1 / k) for k in range(1, 5)),
+        "history": tuple(record(k, 0.5, 1000.0 / k, 0.6 + 0.1 / k, 0.85 + 0.1 / k) for k in range(1, 5)),
         "peak_memory_mb": 1234.5,
         "master": "local[2]",
         "cores": 2,
@@ -52,9 +52,7 @@ def a_row_of_sgd(**changes: Any) -> ResultRow:
         stepSize=0.01, biasStepSize=0.005, biasRegParam=0.02, optimizer="sgd", schedule="exponential", decay=0.9,
         updateOrder="simultaneous", initStd=0.1,
     )  # fmt: skip
-    history = tuple(
-        IterationRecord(k, 0.125, 900.0 / k, 0.7 + 1 / k, 0.8 + 1 / k, 0.01 * 0.9 ** (k - 1)) for k in range(1, 9)
-    )
+    history = tuple(record(k, 0.125, 900.0 / k, 0.7 + 1 / k, 0.8 + 1 / k, 0.01 * 0.9 ** (k - 1)) for k in range(1, 9))
     values: dict[str, Any] = {
         "model": "spark_mf.SGD", "label": "spark_mf.SGD, biases", "solver": "sgd", "blocks": None, "iterations": 8,
         "regParam": 0.05, "fit_seconds": 2.0, "setup_seconds": 0.5, "test_rmse": 0.84, "history": history,
@@ -78,7 +76,7 @@ def make_row() -> RowMaker:
 @pytest.fixture
 def comparison() -> list[ResultRow]:
     """Two runs of spark_mf.ALS, two of pyspark.ALS (the second the faster one), and one that failed."""
-    sparse = tuple(IterationRecord(k, 2.0, None, None, 0.9 if k in (1, 4) else None) for k in range(1, 5))
+    sparse = tuple(record(k, 2.0, None, None, 0.9 if k in (1, 4) else None) for k in range(1, 5))
     return [
         a_row(),
         a_row(label="spark_mf.ALS, cg", solver="cg", fit_seconds=2.0, test_rmse=0.88),

@@ -11,7 +11,8 @@ from spark_mf.benchmarks.environment import Provenance
 from spark_mf.benchmarks.measuring import Bench, SplitRatings, first_sentence
 from spark_mf.benchmarks.methods import Hyperparameters, Method
 from spark_mf.benchmarks.rows import StepParams
-from spark_mf.models.summary import IterationRecord, TrainingSummary
+from spark_mf.models.summary import TrainingSummary
+from tests.records import record
 
 
 class Guess(Model):
@@ -44,7 +45,7 @@ class Guesser(Estimator):
     def _fit(self, dataset):
         summary = TrainingSummary(
             history=tuple(
-                IterationRecord(k, 0.25, None, 0.5, 1 / 2**k if self.validation else None)
+                record(k, 0.25, None, 0.5, 1 / 2**k if self.validation else None)
                 for k in range(1, self.iterations + 1)
             ),
             setupSeconds=0.125, totalSeconds=1.0, users=1, items=1, ratings=1, validationRatings=0,

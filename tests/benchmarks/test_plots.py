@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from spark_mf.benchmarks import plots
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 
 def lines_of(figure, panel=0):
@@ -51,7 +51,7 @@ def test_a_panel_without_curves_says_so(tmp_path, comparison, saved):
 
 
 def test_markers_of_long_curves_stay_apart_and_mark_the_end(tmp_path, make_row, saved):
-    history = tuple(IterationRecord(k, 0.5, None, None, 1 / k) for k in range(1, 51))
+    history = tuple(record(k, 0.5, None, None, 1 / k) for k in range(1, 51))
     plots.draw_convergence_by_iteration([make_row(history=history)], tmp_path / "plot.png")
     (line,) = lines_of(saved[0]).values()
     assert line.get_markevery() == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 49]
@@ -59,7 +59,7 @@ def test_markers_of_long_curves_stay_apart_and_mark_the_end(tmp_path, make_row, 
 
 @pytest.mark.parametrize(("seconds", "scale"), [(12.0, "linear"), (200.0, "log")])
 def test_times_far_apart_are_drawn_over_a_logarithmic_axis(tmp_path, comparison, saved, seconds, scale):
-    slow = (*comparison[3].history[:-1], IterationRecord(4, seconds, None, None, 0.9))
+    slow = (*comparison[3].history[:-1], record(4, seconds, None, None, 0.9))
     rows = [comparison[0], dataclasses.replace(comparison[3], history=slow, fit_seconds=seconds + 10)]
     plots.draw_convergence_by_time(rows, tmp_path / "plot.png")
     assert saved[0].axes[1].get_xscale() == scale
@@ -99,9 +99,7 @@ def test_curves_differ_without_their_colours(tmp_path, make_row, saved):
 
 
 def test_a_beginning_far_off_does_not_flatten_the_others(tmp_path, make_row, saved):
-    history = tuple(
-        IterationRecord(k, 0.5, None, None, rmse) for k, rmse in enumerate([2.7, 0.95, 0.88, 0.87], start=1)
-    )
+    history = tuple(record(k, 0.5, None, None, rmse) for k, rmse in enumerate([2.7, 0.95, 0.88, 0.87], start=1))
     plots.draw_convergence_by_iteration([make_row(history=history)], tmp_path / "plot.png")
     axes = saved[0].axes[0]
     low, high = axes.get_ylim()
@@ -112,7 +110,7 @@ def test_a_beginning_far_off_does_not_flatten_the_others(tmp_path, make_row, sav
 
 @pytest.mark.parametrize(("epochs", "scale"), [(50, "linear"), (51, "log")])
 def test_many_epochs_are_drawn_over_a_logarithmic_axis(tmp_path, comparison, make_row, saved, epochs, scale):
-    history = tuple(IterationRecord(k, 0.5, None, None, 1 / k) for k in range(1, epochs + 1))
+    history = tuple(record(k, 0.5, None, None, 1 / k) for k in range(1, epochs + 1))
     plots.draw_convergence_by_iteration([comparison[0], make_row(label="SGD", history=history)], tmp_path / "plot.png")
     assert saved[0].axes[1].get_xscale() == scale
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from spark_mf.benchmarks.rows import fastest, read_rows
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 DESIGN_KEYS = {
     "model", "dataset", "users", "items", "ratings", "rank", "iterations", "regParam", "regularization",
@@ -50,7 +50,7 @@ def test_seconds_per_iteration_leave_out_the_set_up(make_row):
 
 
 def test_seconds_per_iteration_are_the_median_where_each_was_timed(make_row):
-    history = tuple(IterationRecord(k, seconds, None, None, None) for k, seconds in enumerate((9.0, 0.25, 0.5), 1))
+    history = tuple(record(k, seconds, None, None, None) for k, seconds in enumerate((9.0, 0.25, 0.5), 1))
     row = make_row(history=history)
     assert row.seconds_per_iteration == 0.5
     assert json.loads(row.to_json())["seconds_per_iteration"] == 0.5
@@ -122,7 +122,7 @@ def test_a_missing_or_empty_file_is_named(tmp_path):
 
 def test_rows_plots_and_reports_do_not_load_spark():
     code = (
-        "import sys; from spark_mf.experiments import rows, plots, report, config, output; "
+        "import sys; from spark_mf.benchmarks import plots, report, rows; from spark_mf.cli import output, settings; "
         "sys.exit('pyspark' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.cli.output import REPLACED, ROWS, UNFINISHED_ROWS, OutputFolder
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.cli.output import REPLACED, ROWS, UNFINISHED_ROWS, OutputFolder
 
 
 def test_a_new_folder_is_made_with_its_parents_and_left_empty(tmp_path):

@@ -1,4 +1,4 @@
-"""How a descent goes on: steps by each schedule, the best epoch, and when it ends."""
+"""How a fit goes on: steps by each schedule, the best iteration, and when and why it ends."""
 
 import math
 from dataclasses import replace
@@ -7,37 +7,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_mf.engine.course import DIVERGED, FINISHED, NO_BETTER, Course, EpochSums, Rules
+from spark_mf.exchange.stopping import CONVERGED, DIVERGED, FINISHED, NOT_IMPROVED, FitProgress, StoppingRules
+from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
 
-RULES = Rules(
-    epochs=100,
-    schedule="constant",
-    decay=0.5,
-    patience=0,
-    tol=0.0,
-    regularization="weighted",
-    n_ratings=4,
-    n_validation=1,
-)
+RULES = StoppingRules(max_iterations=100, decay=0.5)
+OBJECTIVE = ExplicitObjective(regParam=0.1, regularization="weighted", n_ratings=4, n_validation=1)
+
+
+def after(
+    progress: FitProgress,
+    loss: SquaredLoss,
+    rules: StoppingRules = RULES,
+    objective: ExplicitObjective = OBJECTIVE,
+    change: float | None = None,
+) -> FitProgress:
+    """The progress after an iteration with this loss."""
+    return progress.after(objective.metrics(loss), loss.is_finite, change, rules)
 
 
 def steps(objectives: list[float], **rules) -> list[float]:
     """The step of each epoch, whose objectives these are, and of the one after them."""
-    course, found = Course(), []
+    progress, found = FitProgress(), []
     for value in objectives:
-        found.append(course.step)
-        course = course.after(EpochSums(value, 0.0, 1.0), replace(RULES, **rules))
-    return [*found, course.step]
+        found.append(progress.step)
+        progress = after(progress, SquaredLoss(value, 1.0, 0.0), replace(RULES, **rules))
+    return [*found, progress.step]
 
 
 def ended(validation: list[float], **rules) -> tuple[int, str | None, int | None]:
-    """The epoch that a course ends with when these are its validation RMSEs, why, and its best epoch."""
-    course = Course()
+    """The iteration that a fit ends with when these are its validation RMSEs, why, and its best iteration."""
+    progress = FitProgress()
     for rmse in validation:
-        course = course.after(EpochSums(1.0, 0.0, rmse**2), replace(RULES, **rules))
-        if course.end:
+        progress = after(progress, SquaredLoss(1.0, rmse**2, 0.0), replace(RULES, **rules))
+        if progress.end:
             break
-    return course.epoch, course.end, course.best_epoch
+    return progress.iteration, progress.end, progress.best_iteration
 
 
 def test_schedules_by_hand():
@@ -49,24 +53,40 @@ def test_schedules_by_hand():
 
 def test_penalties_count_for_the_bold_driver():
     rules = replace(RULES, schedule="boldDriver")
-    course = Course().after(EpochSums(9.0, 0.0, 1.0), rules).after(EpochSums(8.0, 2.0, 1.0), rules)
-    assert (course.objective, course.step) == (10.0, 0.5)
+    progress = after(after(FitProgress(), SquaredLoss(9.0, 1.0, 0.0), rules), SquaredLoss(8.0, 1.0, 2.0), rules)
+    assert (progress.objective, progress.step) == (10.0, 0.5)
 
 
-def test_ends_after_patience_without_improvement_and_knows_the_best_epoch():
-    assert ended([3, 2, 2.5, 2.1, 2.2, 1], patience=3) == (5, NO_BETTER, 2)
+def test_ends_after_patience_without_improvement_and_knows_the_best_iteration():
+    assert ended([3, 2, 2.5, 2.1, 2.2, 1], patience=3) == (5, NOT_IMPROVED, 2)
     assert ended([3, 2, 2.5, 2.1, 1.9, 1.8], patience=3) == (6, None, 6)
-    assert ended([3, 2.95, 2.91, 2.89], patience=3, tol=0.1) == (4, None, 4)
-    assert ended([3, 2.95, 2.91, 2.90], patience=3, tol=0.1) == (4, NO_BETTER, 1)
+    assert ended([3, 2.95, 2.91, 2.89], patience=3, improvement_tol=0.1) == (4, None, 4)
+    assert ended([3, 2.95, 2.91, 2.90], patience=3, improvement_tol=0.1) == (4, NOT_IMPROVED, 1)
     assert ended([1, 2, 3, 4, 5, 6], patience=0) == (6, None, 1)
-    assert ended([3, 2, 1], epochs=2) == (2, FINISHED, 2)
+    assert ended([3, 2, 1], max_iterations=2) == (2, FINISHED, 2)
 
 
 def test_watches_training_ratings_where_there_are_none_for_validation():
-    rules = replace(RULES, n_validation=0, patience=1)
-    course = Course().after(EpochSums(4.0, 0.0, 0.0), rules)
-    assert (course.best, course.end) == (1.0, None)
-    assert course.after(EpochSums(4.0, 0.0, 0.0), rules).end == NO_BETTER
+    objective, rules = replace(OBJECTIVE, n_validation=0), replace(RULES, patience=1)
+    progress = after(FitProgress(), SquaredLoss(4.0, 0.0, 0.0), rules, objective)
+    assert (progress.best, progress.end) == (1.0, None)
+    assert after(progress, SquaredLoss(4.0, 0.0, 0.0), rules, objective).end == NOT_IMPROVED
+
+
+def test_ends_once_the_product_changes_by_less_than_the_tolerance():
+    rules, loss = replace(RULES, change_tol=0.5, max_iterations=2), SquaredLoss(1.0, 1.0, 0.0)
+    assert after(FitProgress(), loss, rules, change=0.5).end is None
+    assert after(FitProgress(), loss, rules, change=0.4).end == CONVERGED
+    assert after(FitProgress(iteration=1), loss, rules, change=0.4).end == CONVERGED
+    assert after(FitProgress(iteration=1), loss, rules, change=0.6).end == FINISHED
+    assert after(FitProgress(), loss, RULES, change=0.0).end is None
+
+
+def test_a_fit_that_ran_all_its_iterations_may_get_more_and_no_other_may():
+    finished = FitProgress(iteration=3, step=0.5, best=1.0, best_iteration=2, end=FINISHED)
+    assert finished.resumed() == replace(finished, end=None)
+    for end in (CONVERGED, NOT_IMPROVED):
+        assert replace(finished, end=end).resumed().end == end
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -74,14 +94,15 @@ def test_watches_training_ratings_where_there_are_none_for_validation():
 def test_a_sum_that_is_not_finite_ends_it_at_once(bad, place):
     sums = [1.0, 1.0, 1.0]
     sums[place] = bad
-    first = Course().after(EpochSums(1.0, 0.0, 1.0), RULES)
-    course = first.after(EpochSums(*sums), RULES)
-    assert (course.end, course.epoch, course.best_epoch) == (DIVERGED, 2, 1)
+    first = after(FitProgress(), SquaredLoss(1.0, 1.0, 0.0))
+    progress = after(first, SquaredLoss(*sums))
+    assert (progress.end, progress.iteration, progress.best_iteration) == (DIVERGED, 2, 1)
+    assert not progress.is_best
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=30), st.integers(1, 5))
-def test_the_best_epoch_is_the_first_lowest(validation, patience):
-    epoch, _, best = ended(validation, patience=patience)
-    lowest = validation.index(min(validation[:epoch])) + 1
+def test_the_best_iteration_is_the_first_lowest(validation, patience):
+    iteration, _, best = ended(validation, patience=patience)
+    lowest = validation.index(min(validation[:iteration])) + 1
     assert best == lowest
-    assert epoch - lowest <= patience
+    assert iteration - lowest <= patience

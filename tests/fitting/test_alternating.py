@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from spark_mf import ALS, textbook
-from spark_mf.models.factors import factors_arrays
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
+from spark_mf.models.factors import factors_arrays
 from tests.low_rank import low_rank
 from tests.same_model import assert_same_model
 
@@ -64,7 +64,7 @@ def test_a_fit_with_tol_is_the_textbooks_and_ends_with_it(ratings, table, engine
     for side, factors in ((model.userFactors, expected.U), (model.itemFactors, expected.V)):
         np.testing.assert_allclose(factors_arrays(side)[1], factors, rtol=1e-3, atol=1e-4)
     theirs = [record.product_change for record in expected.summary.history]
-    np.testing.assert_allclose(np.array(model.summary.productChangeHistory, float), theirs, rtol=1e-3)
+    np.testing.assert_allclose(np.array(model.summary.metricHistory("product_change"), float), theirs, rtol=1e-3)
 
 
 def test_enough_inner_steps_are_exact_and_few_are_behind(ratings):
@@ -80,7 +80,7 @@ def test_enough_inner_steps_are_exact_and_few_are_behind(ratings):
     for side in ("userFactors", "itemFactors"):
         (_, factors), (_, expected) = (factors_arrays(getattr(model, side)) for model in (many, exact))
         np.testing.assert_allclose(factors, expected, rtol=1e-3, atol=1e-3)
-    objectives = np.array([exact.summary.objectiveHistory, few.summary.objectiveHistory], float)
+    objectives = np.array([exact.summary.metricHistory("objective"), few.summary.metricHistory("objective")], float)
     assert (objectives[1] > objectives[0]).all()
     assert (np.diff(objectives[1]) < 0).all()
 
@@ -89,7 +89,7 @@ def test_tol_alone_changes_no_factor(ratings):
     """A tol that is never reached makes the workers load the previous factors, and nothing else."""
     without, never = (on_spark("broadcast", 2, maxIter=2, tol=tol).fit(ratings) for tol in (0.0, 1e-12))
     assert_same_model(without, never)
-    assert without.summary.productChangeHistory == [None, None]
+    assert without.summary.metricHistory("product_change") == [None, None]
     assert not never.summary.stoppedEarly
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from spark_mf import ALS, GD, SGD, checkpoint
 from spark_mf.fitting.checkpoint import CHECKPOINT, Checkpoint, SavedFit
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 from tests.same_model import assert_same_model
 
 
@@ -304,8 +304,8 @@ def test_a_damaged_checkpoint_is_refused(
     spark: SparkSession, tmp_path: Path, damage: Callable[[Path], None], reason: str
 ):
     kept = Checkpoint(spark, str(tmp_path), {"seed": 1}, most=3)
-    record = IterationRecord(iteration=1, seconds=0.5, objective=2.0, train_rmse=1.0, validation_rmse=None)
-    kept.save(SavedFit((record,), {"users": np.ones((3, 2), np.float32)}, {}))
+    only = record(iteration=1, seconds=0.5, objective=2.0, train_rmse=1.0, validation_rmse=None)
+    kept.save(SavedFit((only,), {"users": np.ones((3, 2), np.float32)}, {}))
     assert kept.load() is not None
     before = _contents(tmp_path / "iteration-1")
     damage(tmp_path / "iteration-1")
@@ -325,7 +325,7 @@ def test_what_was_saved_is_what_is_loaded(spark: SparkSession, tmp_path: Path):
     kept = Checkpoint(spark, f"{tmp_path}/", {"seed": 1, "names": ("a", "b")}, most=3)
     assert kept.load() is None
     records = tuple(
-        IterationRecord(n, seconds=0.1 * n, objective=None, train_rmse=1 / 3, validation_rmse=None, step_size=0.1)
+        record(n, seconds=0.1 * n, objective=None, train_rmse=1 / 3, validation_rmse=None, step_size=0.1)
         for n in (1, 2)
     )
     arrays = {"users": np.array([[1 / 3, -0.0], [1e-40, 3e38]], np.float32), "items": np.zeros((0, 0), np.float32)}

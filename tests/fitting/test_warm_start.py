@@ -58,8 +58,8 @@ def test_without_iterations_the_model_is_the_one_that_it_starts_from(ratings, sa
 def test_goes_on_where_the_model_stopped(ratings, saved):
     """The error of the first epoch goes on from the last one's, where a fresh fit starts high."""
     path, model = saved["sgd"]
-    more = sgd(initialModel=path, maxIter=1).fit(ratings).summary.trainRmseHistory[0]
-    assert more < model.summary.trainRmseHistory[-1] < model.summary.trainRmseHistory[0]
+    more = sgd(initialModel=path, maxIter=1).fit(ratings).summary.metricHistory("train_rmse")[0]
+    assert more < model.summary.metricHistory("train_rmse")[-1] < model.summary.metricHistory("train_rmse")[0]
 
 
 def test_als_and_sgd_start_from_each_other(ratings, saved):

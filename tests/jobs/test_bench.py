@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.benchmarks.speed.settings import BenchSettings
-from spark_mf.cli.settings import read_settings
 from spark_mf.benchmarks.native_blas import loaded_libraries
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.benchmarks.speed.settings import BenchSettings
+from spark_mf.cli.settings import read_settings
 
 JOB = "bench"
 ROOT = Path(__file__).resolve().parents[2]

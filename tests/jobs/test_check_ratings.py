@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.storage.folders import ratings_path, read_description
-from spark_mf.data.reading import read_ratings
 from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings
 from spark_mf.cli.settings import read_settings
+from spark_mf.data.reading import read_ratings
+from spark_mf.storage.folders import ratings_path, read_description
 
 JOB = "check_ratings"
 ROOT = Path(__file__).resolve().parents[2]

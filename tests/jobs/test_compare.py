@@ -8,9 +8,9 @@ import pytest
 
 from spark_mf.benchmarks.compare import COMPARISON_FILES
 from spark_mf.benchmarks.compare_settings import CompareSettings
-from spark_mf.cli.settings import read_settings
 from spark_mf.benchmarks.measuring import Bench
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.cli.settings import read_settings
 
 JOB = "compare"
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.cli.settings import read_settings
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.cli.settings import read_settings
 from spark_mf.studies.registry import STUDIES
 from spark_mf.studies.settings import ExperimentSettings
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.data.datasets import DATASETS
-from spark_mf.data.reading import read_ratings
 from spark_mf.cli.commands import fetch
 from spark_mf.cli.settings import read_settings
+from spark_mf.data.datasets import DATASETS
+from spark_mf.data.reading import read_ratings
 
 JOB = "fetch_dataset"
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
 
-from spark_mf.storage.folders import ratings_path, read_description
-from spark_mf.cli.settings import read_settings
 from spark_mf.cli.commands.generate_settings import DEFAULT, GenerateSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.storage.folders import ratings_path, read_description
 
 JOB = "generate_ratings"
 ROOT = Path(__file__).resolve().parents[2]

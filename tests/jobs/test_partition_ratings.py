@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spark_mf import ALS
-from spark_mf.cli.settings import read_settings
 from spark_mf.cli.commands.partition import PartitionSettings
+from spark_mf.cli.settings import read_settings
 from spark_mf.ratings.folder import PartitionedRatings
 
 JOB = "partition_ratings"
@@ -56,7 +56,7 @@ def test_text_becomes_a_folder_that_a_fit_reads(job, spark, ratings, tmp_path, c
     assert "| users | 19 | 2 |" in printed
     assert "grid: 6 cells" in printed
     model = ALS(rank=3, maxIter=2, seed=0).fit(written)
-    assert model.summary.validationRmseHistory[-1] is not None
+    assert model.summary.metricHistory("validation_rmse")[-1] is not None
     assert "reader 3" not in {row.id for row in model.userFactors.collect()}
 
 

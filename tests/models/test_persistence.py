@@ -10,12 +10,13 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
 from pyspark.sql.types import IntegerType
 
-from spark_mf.models.factors import collect_factors, factors_arrays, factors_frame
 from spark_mf.model import ALSModel, GDModel, SGDModel
-from spark_mf.models.summary import IterationRecord, TrainingSummary
+from spark_mf.models.factors import collect_factors, factors_arrays, factors_frame
+from spark_mf.models.summary import TrainingSummary
+from tests.records import record
 
 SUMMARY = TrainingSummary(
-    history=(IterationRecord(1, 0.5, 10.25, 0.9, None),),
+    history=(record(1, 0.5, 10.25, 0.9, None),),
     setupSeconds=1.5,
     totalSeconds=2.25,
     users=2,

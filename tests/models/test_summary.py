@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from spark_mf.models.summary import IterationRecord, TrainingSummary
+from spark_mf.models.summary import TrainingSummary
+from tests.records import record
 
 SUMMARY = TrainingSummary(
-    history=(IterationRecord(1, 0.5, 10.25, 0.9, None), IterationRecord(2, 0.25, None, 0.8, 0.95, 0.0625, 7.5)),
+    history=(record(1, 0.5, 10.25, 0.9, None), record(2, 0.25, None, 0.8, 0.95, 0.0625, 7.5)),
     setupSeconds=1.5,
     totalSeconds=2.25,
     users=3,
@@ -25,11 +26,11 @@ SUMMARY = TrainingSummary(
 
 def test_histories_are_columns_of_the_records():
     assert SUMMARY.totalIterations == 2
-    assert SUMMARY.objectiveHistory == [10.25, None]
-    assert SUMMARY.trainRmseHistory == [0.9, 0.8]
-    assert SUMMARY.validationRmseHistory == [None, 0.95]
-    assert SUMMARY.stepSizeHistory == [None, 0.0625]
-    assert SUMMARY.productChangeHistory == [None, 7.5]
+    assert SUMMARY.metricHistory("objective") == [10.25, None]
+    assert SUMMARY.metricHistory("train_rmse") == [0.9, 0.8]
+    assert SUMMARY.metricHistory("validation_rmse") == [None, 0.95]
+    assert SUMMARY.metricHistory("step_size") == [None, 0.0625]
+    assert SUMMARY.metricHistory("product_change") == [None, 7.5]
 
 
 def test_text_holds_everything():
@@ -46,7 +47,7 @@ def test_text_of_a_fit_before_there_was_sgd():
         del fields["history"][0][key]
     summary = TrainingSummary.from_json(json.dumps(fields))
     assert (summary.engine, summary.bestIteration, summary.stoppedEarly) == ("broadcast", None, False)
-    assert (summary.biasRegParam, summary.stepSizeHistory) == (None, [None])
+    assert (summary.biasRegParam, summary.metricHistory("step_size")) == (None, [None])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"history": [{"step": 1}]}', '{"history": [], "users": 1}'])

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from spark_mf.sgd import SGD
 from spark_mf.params.sgd import _SGDParams, validate_sgd_params
+from spark_mf.sgd import SGD
 
 
 def params(**values):

@@ -13,8 +13,8 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.tuning import ParamGridBuilder
 
 from spark_mf import ALS, GD, SGD, ALSModel, GDModel, SGDModel
-from spark_mf.params.als import validate_als_params
 from spark_mf.models.persistence import ParamsReader
+from spark_mf.params.als import validate_als_params
 
 ESTIMATORS = (ALS, GD, SGD)
 CLASSES = (*ESTIMATORS, ALSModel, GDModel, SGDModel)

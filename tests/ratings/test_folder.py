@@ -12,13 +12,13 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_mf import ALS
-from spark_mf.storage.folders import RatingsFolder
 from spark_mf.data.generating import generate_ratings
-from spark_mf.ratings.manifest import read_manifest
-from spark_mf.ratings import stored_writing as stored
 from spark_mf.models.factors import factors_arrays
+from spark_mf.ratings import stored_writing as stored
 from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.manifest import read_manifest
 from spark_mf.ratings.partitioning import partition_ratings
+from spark_mf.storage.folders import RatingsFolder
 
 BLOCKS = {"numUserBlocks": 3, "numItemBlocks": 2}
 
@@ -62,8 +62,8 @@ def same_fit(spark, marked, path: str, engine: str = "broadcast") -> None:
         assert getattr(one, name) == getattr(other, name), name
     assert one.coldValidationRatings > 0
     assert one.duplicates > 0
-    for name in ("objectiveHistory", "validationRmseHistory"):
-        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-9)
+    for name in ("objective", "validation_rmse"):
+        assert one.metricHistory(name) == pytest.approx(other.metricHistory(name), rel=1e-9)
     for side in ("userFactors", "itemFactors"):
         assert getattr(from_data, side).schema == getattr(from_folder, side).schema
         (ids, factors), (other_ids, others) = (factors_arrays(getattr(m, side)) for m in (from_data, from_folder))

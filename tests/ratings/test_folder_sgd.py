@@ -43,7 +43,7 @@ def test_a_fit_from_the_folder_is_the_fit_from_the_data(marked, from_data, tmp_p
     folder = partition_ratings(marked, str(tmp_path / "out"), userBlocks=2, itemBlocks=3, splitCol="split", seed=5)
     from_folder = sgd().fit(folder)
     assert_same(from_data, from_folder)
-    assert from_data.summary.validationRmseHistory == from_folder.summary.validationRmseHistory
+    assert from_data.summary.metricHistory("validation_rmse") == from_folder.summary.metricHistory("validation_rmse")
     assert from_data.globalMean == from_folder.globalMean
 
 

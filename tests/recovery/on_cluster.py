@@ -126,7 +126,7 @@ def fit_as_settings_allow(name: str, ratings: DataFrame) -> dict[str, Any]:
     logging.getLogger("spark_mf").addHandler(handler)
     model = ESTIMATORS[name].fit(ratings)
     logging.getLogger("spark_mf").removeHandler(handler)
-    return {"engine": model.summary.engine, "warned": warned, "rmse": model.summary.trainRmseHistory[-1]}
+    return {"engine": model.summary.engine, "warned": warned, "rmse": model.summary.metricHistory("train_rmse")[-1]}
 
 
 def keep(name: str, ratings: DataFrame, folder: Path) -> dict[str, Any]:

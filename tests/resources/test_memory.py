@@ -12,8 +12,8 @@ from spark_mf.resources.memory import (
     SPARK_ITSELF,
     FitSize,
     MemoryPlan,
-    descent_plan,
     half_steps_plan,
+    sgd_plan,
 )
 
 # Two members, each with half of everything; numbers of rows and ratings that are easily halved.
@@ -87,7 +87,7 @@ def test_tol_adds_gram_matrices():
 
 def test_sgd_on_the_ring_by_hand():
     size = replace(SIZE, ratings=1_000_000, validation_ratings=100_000, item_blocks=10)
-    plan = descent_plan(size, stride=144, width=72, is_ring=True)
+    plan = sgd_plan(size, stride=144, width=72, is_ring=True)
     row, best = 144 * 4, 72 * 4
     sent, own, under_way = 1_200_000 * row, 2 * 600_000 * row, 3 * 20_000 * row
     kept = 2 * 200_000 * best + 2 * 600_000 * best
@@ -101,12 +101,12 @@ def test_sgd_on_the_ring_by_hand():
 def test_sgd_in_stages_by_hand():
     """A task has its blocks' rows three times over; validation has all users' and all items'."""
     size = replace(SIZE, ratings=1_000_000, item_blocks=10)
-    plan = descent_plan(size, stride=72, width=72, is_ring=False)
+    plan = sgd_plan(size, stride=72, width=72, is_ring=False)
     row, ids = 72 * 4, 1_200_000 * 48
     laying_out = 500_000 * 80 + ids
     assert plan.worker == PYTHON_ITSELF + max(3 * 520_000 * row + 50_000 * 32 + ids, laying_out)
     assert plan.result == 1_040_000 * row
-    watched = descent_plan(replace(size, validation_ratings=1000), stride=72, width=72, is_ring=False)
+    watched = sgd_plan(replace(size, validation_ratings=1000), stride=72, width=72, is_ring=False)
     assert watched.worker == PYTHON_ITSELF + 1_700_000 * row + 50_500 * 32 + ids
 
 
@@ -119,7 +119,7 @@ def plans(size: FitSize, rank: int) -> list[MemoryPlan]:
     methods = [EXACT, EXACT | {"needs_previous": True, "alternates": False, "has_tol": True}]
     return [
         *(half_steps_plan(size, rank, is_ring=is_ring, **method) for is_ring in (True, False) for method in methods),
-        *(descent_plan(size, 2 * rank, rank, is_ring=is_ring) for is_ring in (True, False)),
+        *(sgd_plan(size, 2 * rank, rank, is_ring=is_ring) for is_ring in (True, False)),
     ]
 
 

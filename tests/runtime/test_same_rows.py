@@ -14,9 +14,9 @@ from pyspark.sql.datasource import DataSource, DataSourceReader
 
 from spark_mf import ALS, SGD, preparation
 from spark_mf.fitting.alternating import _BlockedFactorizer
-from spark_mf.ratings.string_ids import computed_once
 from spark_mf.ratings.layout import BlockCounts, PackedBlock, Unchanged
 from spark_mf.ratings.partitioning import partition_ratings
+from spark_mf.ratings.string_ids import computed_once
 from spark_mf.runtime.same_rows import changed_rows, changed_rows_told, missing_rows
 from spark_mf.sgd import _Fit
 from tests.same_model import assert_same_model

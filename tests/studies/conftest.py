@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from spark_mf.benchmarks.environment import numpy_provenance
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.rows import ResultRow, StepParams
+from spark_mf.cli.output import OutputFolder
 from spark_mf.studies.data import load_data
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.registry import find_study
 from spark_mf.studies.settings import ExperimentSettings
 from spark_mf.studies.study import run_study
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 TINY: dict[str, Any] = {
     "rank": 2,
@@ -55,7 +55,7 @@ def make_fitted(make_row) -> Callable[..., ResultRow]:
     """Makes the row of a fit with the given test RMSE, epoch by epoch, and a training RMSE half as large."""
 
     def make(label: str, errors: Sequence[float], **changes: Any) -> ResultRow:
-        history = tuple(IterationRecord(k, 0.5, None, error / 2, error) for k, error in enumerate(errors, start=1))
+        history = tuple(record(k, 0.5, None, error / 2, error) for k, error in enumerate(errors, start=1))
         return make_row(
             **{"label": label, "history": history, "iterations": len(errors), "split": "by hand", **changes}
         )

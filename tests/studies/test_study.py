@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.image import imread
 
-from spark_mf.cli.output import UNFINISHED_ROWS, OutputFolder
 from spark_mf.benchmarks.rows import ResultRow, read_rows
+from spark_mf.cli.output import UNFINISHED_ROWS, OutputFolder
 from spark_mf.studies.registry import STUDIES, find_study
 from spark_mf.studies.settings import ExperimentSettings
 from spark_mf.studies.study import Study, run_study, study_report

@@ -10,19 +10,19 @@ from typing import Any
 from pyspark.ml import Estimator
 from pyspark.sql import SparkSession
 
-from spark_mf.resources.engine_selection import task_slots
-from spark_mf.benchmarks.speed.data import DATA, counts_of, read_set, write_set
 from spark_mf.benchmarks.environment import PACKAGE, Provenance, git_commit, provenance, software_versions
-from spark_mf.cli.job import job_session
 from spark_mf.benchmarks.measuring import Bench, RatingCounts, first_sentence
 from spark_mf.benchmarks.methods import Hyperparameters, Method
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.own_process import record_row
 from spark_mf.benchmarks.scalability.breakdown import break_down
 from spark_mf.benchmarks.scalability.event_log import EventLog, Span, find_event_log, read_event_log
 from spark_mf.benchmarks.scalability.points import Point, points_of
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow, unmeasured_point
 from spark_mf.benchmarks.scalability.settings import ScalabilitySettings
+from spark_mf.benchmarks.speed.data import DATA, counts_of, read_set, write_set
+from spark_mf.cli.job import job_session
+from spark_mf.cli.output import OutputFolder
+from spark_mf.resources.engine_selection import task_slots
 
 logger = logging.getLogger(__name__)
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from spark_mf.benchmarks.report import aligned, failures, pictures, shown, whereabouts
+from spark_mf.benchmarks.report import failures, pictures, whereabouts
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow
 from spark_mf.benchmarks.scalability.scaling import Scaled, growth_exponent, scaled
 from spark_mf.benchmarks.scalability.settings import EXPERIMENTS, STRONG, WEAK
+from spark_mf.cli.tables import aligned, shown
 
 _CORES_HEADERS = ("method", "cores", "ratings", "s/iteration", "speed-up", "efficiency", "set-up, s", "fit, s")
 _GROWTH_HEADERS = ("method", "{}", "s/iteration", "× first", "growth", "set-up, s", "fit, s")

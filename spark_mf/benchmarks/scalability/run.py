@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from spark_mf.data.generating import RatingsSpec
-from spark_mf.benchmarks.speed.data import counts_of
 from spark_mf.benchmarks.environment import PACKAGE, Provenance, git_commit, software_versions
-from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.benchmarks.own_process import INTERRUPTED, recorded_rows, run_point
 from spark_mf.benchmarks.scalability.plots import PLOTS, draw_scalability
 from spark_mf.benchmarks.scalability.point import data_folder, data_point, record_point
@@ -18,7 +15,10 @@ from spark_mf.benchmarks.scalability.points import Point, points_of
 from spark_mf.benchmarks.scalability.report import scalability_report
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow, unmeasured_point
 from spark_mf.benchmarks.scalability.settings import ScalabilitySettings
+from spark_mf.benchmarks.speed.data import counts_of
+from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.cli.preflight import require_java
+from spark_mf.data.generating import RatingsSpec
 
 logger = logging.getLogger(__name__)
 

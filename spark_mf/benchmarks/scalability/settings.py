@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from spark_mf.benchmarks.scalability.methods import METHODS
 from spark_mf.benchmarks.speed.data import description
 from spark_mf.cli.settings import AT_LEAST_ZERO, one_of, setting, several, text, whole
-from spark_mf.benchmarks.scalability.methods import METHODS
 
 STRONG, WEAK, RATINGS, RANK, BLOCKS = "strong", "weak", "ratings", "rank", "blocks"
 EXPERIMENTS = (STRONG, WEAK, RATINGS, RANK, BLOCKS)

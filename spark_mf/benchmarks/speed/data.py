@@ -13,11 +13,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
-from spark_mf.storage.files import literal_reader
-from spark_mf.data.generating import generate_ratings
-from spark_mf.data.splitting import mark_random
 from spark_mf.benchmarks.measuring import RatingCounts, SplitRatings, split_and_count
 from spark_mf.cli.phases import stage
+from spark_mf.data.generating import generate_ratings
+from spark_mf.data.splitting import mark_random
+from spark_mf.storage.files import literal_reader
 
 # The point that writes the ratings, and the folder that has them.
 DATA = "data"

@@ -10,11 +10,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_mf.cli.settings import setting, several, whole
 from spark_mf.benchmarks.environment import PACKAGE, git_commit, software_versions, utc_now
 from spark_mf.cli.phases import stage
+from spark_mf.cli.settings import setting, several, whole
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.sgd import Cell, Lanes, Update, make_cells, squared_error, train
+from spark_mf.kernels.sgd import Cell, Update, make_cells, sgd_row_layout, squared_error, train
 
 T = TypeVar("T")
 
@@ -168,26 +168,26 @@ def make_block(settings: BenchKernelsSettings, rank: int, shape: str, thread: in
         everyone, one_block = np.arange(n_users, dtype=np.int32), np.zeros(n_items, np.int32)
         places = np.arange(n_items, dtype=np.int32)
         (cell,) = make_cells(indptr, everyone, columns, values, one_block, places, 1, settings.seed)
-    lanes = Lanes(rank, True, "sgd")
+    layout = sgd_row_layout(rank, True, "sgd")
     factors = (random.normal(0, 0.1, (n, rank)).astype(np.float32) for n in (n_users, n_items))
     users, items = (
-        rows_of(each, None) for rows_of, each in zip((lanes.user_rows, lanes.item_rows), factors, strict=True)
+        rows_of(each, None) for rows_of, each in zip((layout.user_rows, layout.item_rows), factors, strict=True)
     )
     shares = np.ones(n_users, np.float32), np.ones(n_items, np.float32)
     return Block(cell, random.permutation(cell.starts.size - 1).astype(np.int32), users, items, shares)
 
 
 def _measure(pool: ThreadPoolExecutor, rank: int, shape: str, blocks: list[Block], bandwidth: float) -> list[KernelRow]:
-    lanes = Lanes(rank, True, "sgd")
-    update = Update(lanes, _STEP, _STEP, _PENALTY, _PENALTY, False, 1)
+    layout = sgd_row_layout(rank, True, "sgd")
+    update = Update(layout, "sgd", _STEP, _STEP, _PENALTY, _PENALTY, False, 1)
 
     def descend(block: Block) -> float:
         return train(block.cell, block.order, block.users, block.items, *block.shares, _MEAN, update)
 
     def evaluate(block: Block) -> float:
-        return squared_error(block.cell, block.users, block.items, _MEAN, lanes)
+        return squared_error(block.cell, block.users, block.items, _MEAN, layout)
 
-    row_bytes = lanes.width * 4
+    row_bytes = layout.width * 4
     return [
         KernelRow(
             kernel=name,

@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from spark_mf.benchmarks.speed.kernels import EVALUATE, IN_CACHE, REAL_CELL, SHAPES, TRAIN, UNBLOCKED, KernelRow
 from spark_mf.benchmarks.drawing import COLORS, MARKERS
-from spark_mf.benchmarks.report import aligned, shown
+from spark_mf.benchmarks.speed.kernels import EVALUATE, IN_CACHE, REAL_CELL, SHAPES, TRAIN, UNBLOCKED, KernelRow
+from spark_mf.cli.tables import aligned, shown
 
 KERNELS_PLOT = "updates_by_rank.png"
 REPORT = "report.md"

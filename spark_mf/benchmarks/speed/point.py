@@ -9,9 +9,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.benchmarks.speed.run import record
+from spark_mf.benchmarks.environment import provenance
+from spark_mf.benchmarks.measuring import Bench, first_sentence, release, unmeasured_row
+from spark_mf.benchmarks.methods import Method
+from spark_mf.benchmarks.native_blas import hide_native_libraries, loaded_libraries, require_blas
+from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, counts_of, read_set, with_validation, write_set
 from spark_mf.benchmarks.speed.one_process import measure_one_process
+from spark_mf.benchmarks.speed.run import record
 from spark_mf.benchmarks.speed.settings import (
     EVALUATED_SGD,
     NO_NATIVE_BLAS,
@@ -20,13 +25,8 @@ from spark_mf.benchmarks.speed.settings import (
     BenchSettings,
     point_methods,
 )
-from spark_mf.benchmarks.environment import provenance
 from spark_mf.cli.job import job_session
-from spark_mf.benchmarks.measuring import Bench, first_sentence, release, unmeasured_row
-from spark_mf.benchmarks.methods import Method
-from spark_mf.benchmarks.native_blas import hide_native_libraries, loaded_libraries, require_blas
 from spark_mf.cli.output import OutputFolder
-from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.phases import stage
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,6 @@ from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
-from spark_mf.storage.folders import RatingsFolder
-from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, write_checked
-from spark_mf.cli.settings import setting, several, text, whole
 from spark_mf.benchmarks.environment import (
     PACKAGE,
     PeakMemory,
@@ -28,13 +25,16 @@ from spark_mf.benchmarks.environment import (
     software_versions,
     utc_now,
 )
+from spark_mf.benchmarks.measuring import first_sentence
+from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, write_checked
 from spark_mf.cli.commands.generate import GENERATED_FILES, asked_ratings, generate
 from spark_mf.cli.commands.generate_settings import GenerateSettings
-from spark_mf.cli.job import job_session
-from spark_mf.benchmarks.measuring import first_sentence
 from spark_mf.cli.commands.partition import PartitionSettings, partition, read_input
+from spark_mf.cli.job import job_session
 from spark_mf.cli.phases import stage
+from spark_mf.cli.settings import setting, several, text, whole
 from spark_mf.ratings.typed_json import from_json_object
+from spark_mf.storage.folders import RatingsFolder
 
 logger = logging.getLogger(__name__)
 

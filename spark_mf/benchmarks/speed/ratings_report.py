@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from spark_mf.benchmarks.speed.ratings import CHECK, GENERATE, PARTITION, STEPS, StepRow
 from spark_mf.benchmarks.drawing import COLORS, MARKERS
-from spark_mf.benchmarks.report import aligned, shown
+from spark_mf.benchmarks.speed.ratings import CHECK, GENERATE, PARTITION, STEPS, StepRow
+from spark_mf.cli.tables import aligned, shown
 
 GROWTH_PLOT = "growth.png"
 REPORT = "report.md"

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spark_mf.benchmarks.speed.settings import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
 from spark_mf.benchmarks.environment import NATIVE
-from spark_mf.benchmarks.report import BASELINE, aligned, report, shown
+from spark_mf.benchmarks.report import BASELINE, report
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.benchmarks.speed.settings import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
+from spark_mf.cli.tables import aligned, shown
 
 FIGURES_PLOT = "seconds.png"
 

@@ -11,19 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spark_mf.data.generating import RatingsSpec
-from spark_mf.benchmarks.speed.data import DATA, counts_of
-from spark_mf.benchmarks.speed.report import FIGURES_PLOT, bench_report
-from spark_mf.benchmarks.speed.settings import OPENBLAS, POINTS, BenchSettings, point_methods
 from spark_mf.benchmarks.environment import PACKAGE, Provenance, git_commit, software_versions
 from spark_mf.benchmarks.measuring import RatingCounts, unmeasured_row
 from spark_mf.benchmarks.methods import Method
 from spark_mf.benchmarks.native_blas import library_folders, openblas_environment
-from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.benchmarks.own_process import INTERRUPTED, record_row, recorded_rows, run_point
 from spark_mf.benchmarks.plots import draw_benchmark
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.benchmarks.speed.data import DATA, counts_of
+from spark_mf.benchmarks.speed.report import FIGURES_PLOT, bench_report
+from spark_mf.benchmarks.speed.settings import OPENBLAS, POINTS, BenchSettings, point_methods
+from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.cli.preflight import require_java
+from spark_mf.data.generating import RatingsSpec
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from pyspark.ml import Estimator
 
-from spark_mf.benchmarks.speed.data import VALIDATES, description
-from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
 from spark_mf.benchmarks.methods import (
     PYSPARK_DEFAULT_BLOCKS,
     Hyperparameters,
@@ -17,6 +15,8 @@ from spark_mf.benchmarks.methods import (
     spark_mf_sgd,
 )
 from spark_mf.benchmarks.rows import StepParams
+from spark_mf.benchmarks.speed.data import VALIDATES, description
+from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
 
 OPENBLAS, NO_NATIVE_BLAS = "pyspark-openblas", "pyspark-java"
 SGD, ONE_PROCESS = "sgd", "sgd-one-process"

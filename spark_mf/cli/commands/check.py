@@ -9,16 +9,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import IntegralType, TimestampType
 
 import spark_mf
+from spark_mf.cli.phases import stage
+from spark_mf.cli.read_settings import READ, TimedReadSettings
+from spark_mf.cli.settings import Kind, one_of, real, setting, text, whole
+from spark_mf.cli.tables import aligned
 from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratings
 from spark_mf.data.checks.duplicates import DUPLICATES
+from spark_mf.data.checks.survey import Counts
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RATINGS, RatingsFolder, write_text
 from spark_mf.storage.paths import require_apart
-from spark_mf.data.checks.survey import Counts
-from spark_mf.cli.settings import Kind, one_of, real, setting, text, whole
-from spark_mf.cli.read_settings import READ, TimedReadSettings
-from spark_mf.benchmarks.report import aligned
-from spark_mf.cli.phases import stage
 
 REJECTED = "rejected"
 SUMMARY = "summary.md"

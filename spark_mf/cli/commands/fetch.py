@@ -12,13 +12,13 @@ from typing import Any
 
 import pooch
 
+from spark_mf.cli.output import OutputFolder
+from spark_mf.cli.phases import stage
+from spark_mf.cli.settings import Kind, one_of, setting, text
+from spark_mf.cli.tables import aligned, shown
 from spark_mf.data.datasets import DATASETS, Dataset
 from spark_mf.data.downloading import Download, extract_ratings, fetch_archive
 from spark_mf.storage.folders import DESCRIPTION
-from spark_mf.cli.settings import Kind, one_of, setting, text
-from spark_mf.cli.output import OutputFolder
-from spark_mf.benchmarks.report import aligned, shown
-from spark_mf.cli.phases import stage
 
 logger = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
-from spark_mf.storage.files import literal_reader
-from spark_mf.storage.folders import RATINGS, RatingsFolder, write_bytes
-from spark_mf.data.generating import generate_with_truth
-from spark_mf.data.generation.spec import RatingsSpec
-from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
 from spark_mf.cli.commands.generate_report import Histogram, ratings_picture
 from spark_mf.cli.commands.generate_settings import RATINGS_PER_PARTITION, GenerateSettings
 from spark_mf.cli.phases import stage
+from spark_mf.data.generating import generate_with_truth
+from spark_mf.data.generation.spec import RatingsSpec
+from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
+from spark_mf.storage.files import literal_reader
+from spark_mf.storage.folders import RATINGS, RatingsFolder, write_bytes
 
 PICTURE = "ratings.png"
 GENERATED_FILES = (RATINGS, PICTURE)

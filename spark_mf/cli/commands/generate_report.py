@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spark_mf.benchmarks.report import aligned
+from spark_mf.cli.tables import aligned
 
 _COLOR = "#0072B2"
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from spark_mf.data.generation.spec import RatingsSpec, Skew
-from spark_mf.data.generation.presets import PRESETS, shape_in_words
 from spark_mf.cli.settings import AT_LEAST_ZERO, Kind, one_of, real, setting, text, whole
+from spark_mf.data.generation.presets import PRESETS, shape_in_words
+from spark_mf.data.generation.spec import RatingsSpec, Skew
 
 # What holds without a preset.
 DEFAULT = RatingsSpec(users=1_000, items=1_700, ratings=100_000)

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.storage.folders import RatingsFolder
-from spark_mf.ratings.manifest import SideManifest
-from spark_mf.storage.paths import require_apart
+from spark_mf.cli.phases import stage
+from spark_mf.cli.read_settings import READ, ReadSettings
+from spark_mf.cli.settings import one_of, setting, several, text, whole
 from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import SPLIT
-from spark_mf.cli.settings import one_of, setting, several, text, whole
-from spark_mf.cli.read_settings import READ, ReadSettings
-from spark_mf.cli.phases import stage
 from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.manifest import SideManifest
 from spark_mf.ratings.partitioning import BLOCKS, LAYOUT_CHOICES, partition_ratings
+from spark_mf.storage.folders import RatingsFolder
+from spark_mf.storage.paths import require_apart
 
 _BLOCKS = "blocks"
 _SPARK = "Spark"

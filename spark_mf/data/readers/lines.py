@@ -4,11 +4,11 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
-from spark_mf.storage.encodings import Encoding
-from spark_mf.storage.files import reader_of
 from spark_mf.data.readers.quotes import unclosed
 from spark_mf.data.readers.separators import BLANKS
 from spark_mf.data.readers.text import ITEM_LINE, MOST_FIELDS, NETFLIX, TextLayout
+from spark_mf.storage.encodings import Encoding
+from spark_mf.storage.files import reader_of
 
 _BROKEN = "broken"
 

@@ -11,21 +11,21 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType, StringType
 
-from spark_mf.data.readers.column_names import choose_columns
 from spark_mf.data.columns import quoted, require_classic
-from spark_mf.storage.encodings import find_encoding
-from spark_mf.storage.files import JVM_ERRORS, FileHead, file_heads, java_reason
-from spark_mf.storage.folders import ratings_path
+from spark_mf.data.readers.column_names import choose_columns
 from spark_mf.data.readers.layout_notes import format_note, layout_notes, why_named
 from spark_mf.data.readers.lines import parse_lines, read_lines
 from spark_mf.data.readers.matrix import item_names, read_matrix, user_column
 from spark_mf.data.readers.parquet import read_parquet
 from spark_mf.data.readers.quotes import join_in_files
 from spark_mf.data.readers.separators import SEPARATORS, describe, format_of, parse_separator
-from spark_mf.data.splitting import SPLIT
 from spark_mf.data.readers.text import LAYOUTS, MATRIX, NETFLIX, TextLayout, first_line, json_layout, text_layout
 from spark_mf.data.readers.time_choice import TimeColumn
 from spark_mf.data.readers.time_formats import require_pattern, require_time_format
+from spark_mf.data.splitting import SPLIT
+from spark_mf.storage.encodings import find_encoding
+from spark_mf.storage.files import JVM_ERRORS, FileHead, file_heads, java_reason
+from spark_mf.storage.folders import ratings_path
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 
 from spark_mf.data.readers.column_names import is_known
-from spark_mf.storage.encodings import Encoding
-from spark_mf.storage.files import FileHead
 from spark_mf.data.readers.quotes import End, follow_quotes, joined_lines
 from spark_mf.data.readers.separators import BLANKS, detect_separator, is_number, split_fields
+from spark_mf.storage.encodings import Encoding
+from spark_mf.storage.files import FileHead
 
 # The order of MovieLens' u.data and ratings.dat, which have no header.
 POSITIONS = ("user", "item", "rating", "timestamp")

@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.sgd.update import OPTIMIZERS
 from spark_mf.kernels.sgd.simd_rows import (
     add_gradient,
     apply_adagrad,
@@ -23,6 +22,7 @@ from spark_mf.kernels.sgd.simd_rows import (
     step_item_first,
     step_together,
 )
+from spark_mf.kernels.sgd.update import OPTIMIZERS
 
 #: Rows are asked for this many ratings before they are used: items lie scattered in memory.
 AHEAD = 10

@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import spark_mf
-from spark_mf.models.factors import factors_frame
-from spark_mf.evaluation.metrics import rating_errors
 from spark_mf.benchmarks.measuring import HELD_OUT
+from spark_mf.evaluation.metrics import rating_errors
 from spark_mf.model import FactorModel, SGDModel
+from spark_mf.models.factors import factors_frame
 from spark_mf.textbook import ALS, SGD, Ratings
 from spark_mf.textbook.estimator import Estimator as TextbookEstimator
 from spark_mf.textbook.ratings import Matrix

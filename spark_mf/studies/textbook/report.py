@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from spark_mf.benchmarks.report import aligned, failures, shown, whereabouts
+from spark_mf.benchmarks.report import failures, whereabouts
+from spark_mf.cli.tables import aligned, shown
 from spark_mf.studies.textbook.rows import COST, NEAR, ON_SPARK, PUBLISHED, TextbookRow
 
 REPORT = "report.md"

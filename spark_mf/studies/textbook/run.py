@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from spark_mf.data.generating import generate_ratings
 from spark_mf.benchmarks.environment import Provenance, numpy_provenance, provenance, utc_now
 from spark_mf.benchmarks.measuring import first_sentence
 from spark_mf.benchmarks.rows import iteration_record
 from spark_mf.cli.phases import stage
+from spark_mf.data.generating import generate_ratings
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
 from spark_mf.studies.textbook.settings import TextbookSettings

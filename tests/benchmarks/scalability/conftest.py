@@ -7,7 +7,7 @@ import pytest
 
 from spark_mf.benchmarks.scalability.breakdown import Breakdown
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 PARTS = Breakdown(kernels=1.5, tasks=0.5, serialization=0.5, shuffle=0.25, scheduling=0.25, idle=0.5, driver=0.5)
 
@@ -17,7 +17,7 @@ def make_point(make_row: Callable[..., Any]) -> Callable[..., ScalabilityRow]:
     """Makes the row of a point from its experiment, cores and seconds an iteration."""
 
     def make(experiment: str, cores: int, seconds: float | None, **changes: Any) -> ScalabilityRow:
-        history = () if seconds is None else tuple(IterationRecord(k, seconds, None, None, None) for k in (1, 2))
+        history = () if seconds is None else tuple(record(k, seconds, None, None, None) for k in (1, 2))
         values: dict[str, Any] = {
             "experiments": (experiment,),
             "method": "spark_mf.ALS, cg, ring",

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from spark_mf.cli.settings import read_settings
 from spark_mf.benchmarks.measuring import RatingCounts
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.own_process import INTERRUPTED, recorded_rows
 from spark_mf.benchmarks.scalability import run
 from spark_mf.benchmarks.scalability.methods import METHODS
@@ -21,6 +19,8 @@ from spark_mf.benchmarks.scalability.points import points_of
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow, unmeasured_point
 from spark_mf.benchmarks.scalability.run import measure_points, points_to_measure, write_data
 from spark_mf.benchmarks.scalability.settings import RATINGS, STRONG, WEAK, ScalabilitySettings
+from spark_mf.cli.output import OutputFolder
+from spark_mf.cli.settings import read_settings
 
 JOB = Path(__file__).parents[3] / "jobs" / "scalability.py"
 TINY = ScalabilitySettings(

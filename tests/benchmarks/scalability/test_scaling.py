@@ -2,7 +2,6 @@
 
 import pytest
 
-from spark_mf.cli.output import OutputFolder
 from spark_mf.benchmarks.own_process import recorded_rows
 from spark_mf.benchmarks.scalability.plots import PLOTS, draw_scalability
 from spark_mf.benchmarks.scalability.point import busy_share, record_point
@@ -10,6 +9,7 @@ from spark_mf.benchmarks.scalability.report import scalability_report, scalabili
 from spark_mf.benchmarks.scalability.rows import ScalabilityRow
 from spark_mf.benchmarks.scalability.scaling import growth_exponent, scaled
 from spark_mf.benchmarks.scalability.settings import BLOCKS, RANK, RATINGS, STRONG, WEAK
+from spark_mf.cli.output import OutputFolder
 
 METHOD = "spark_mf.ALS, cg, ring"
 

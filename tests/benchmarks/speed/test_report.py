@@ -6,7 +6,7 @@ import pytest
 
 from spark_mf.benchmarks.speed.report import WITH_NATIVE, WITHOUT_NATIVE, bench_report, bench_table, figures
 from spark_mf.benchmarks.speed.settings import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
-from spark_mf.models.summary import IterationRecord
+from tests.records import record
 
 JAVA, NATIVE = "no native library, in Java (VectorBLAS, F2jLAPACK)", "native (JNIBLAS, JNILAPACK): a/libopenblas.so"
 
@@ -26,7 +26,7 @@ def rows(make_row):
         return make_row(ratings=20_000_000, test_ratings=2_000_000, **changes)
 
     def descent(label, seconds, fit, rmse):
-        history = tuple(IterationRecord(k, seconds, None, None, rmse) for k in (1, 2, 3))
+        history = tuple(record(k, seconds, None, None, rmse) for k in (1, 2, 3))
         return ours(model=label, label=label, solver="sgd", fit_seconds=fit, test_rmse=rmse, history=history)
 
     return [

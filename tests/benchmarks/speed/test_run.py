@@ -5,9 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
+from spark_mf.benchmarks.measuring import Bench
+from spark_mf.benchmarks.native_blas import loaded_libraries
+from spark_mf.benchmarks.own_process import recorded_rows
+from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, VALIDATES, counts_of, read_set, with_validation, write_set
 from spark_mf.benchmarks.speed.point import measure_point
+from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
 from spark_mf.benchmarks.speed.settings import (
     EVALUATED_KERNELS,
     EVALUATED_SGD,
@@ -17,11 +21,7 @@ from spark_mf.benchmarks.speed.settings import (
     BenchSettings,
     point_methods,
 )
-from spark_mf.benchmarks.measuring import Bench
-from spark_mf.benchmarks.native_blas import loaded_libraries
 from spark_mf.cli.output import OutputFolder
-from spark_mf.benchmarks.own_process import recorded_rows
-from spark_mf.benchmarks.rows import ResultRow
 
 TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2, sgd_epochs=3, sgd_item_blocks=4)
 

@@ -7,13 +7,13 @@ import pytest
 from matplotlib.image import imread
 from pyspark.sql import functions as F
 
-from spark_mf.storage.folders import RATINGS, RatingsFolder
-from spark_mf.data.generating import true_ratings
-from spark_mf.data.generation.spec import RatingsSpec
-from spark_mf.cli.settings import read_settings
 from spark_mf.cli.commands.generate import GENERATED_FILES, asked_ratings, generate
 from spark_mf.cli.commands.generate_report import Histogram, generated_table, ratings_picture
 from spark_mf.cli.commands.generate_settings import DEFAULT, GenerateSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.data.generating import true_ratings
+from spark_mf.data.generation.spec import RatingsSpec
+from spark_mf.storage.folders import RATINGS, RatingsFolder
 
 
 def test_unset_settings_are_the_general_defaults():

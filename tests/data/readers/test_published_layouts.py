@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_mf.data.reading import read_ratings
 from spark_mf.data.readers.sources import ReadOptions, open_ratings
+from spark_mf.data.reading import read_ratings
 
 ROWS = [("7", "21", 5.0), ("7", "22", 3.0), ("8", "21", 1.0), ("19", "30", 4.0)]
 

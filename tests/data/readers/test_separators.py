@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_mf.data.readers.column_names import choose_columns
-from spark_mf.storage.encodings import find_encoding
-from spark_mf.storage.files import FileHead
 from spark_mf.data.readers.separators import detect_separator, parse_separator
 from spark_mf.data.readers.text import text_layout
+from spark_mf.storage.encodings import find_encoding
+from spark_mf.storage.files import FileHead
 
 NAMES = ["userId", "item_id", "Rating", "timestamp", "title", "genres"]
 ROLES = {"user": "userId", "item": "item_id", "rating": "Rating", "timestamp": "timestamp"}

@@ -170,7 +170,9 @@ def test_sequential_steps_take_the_new_item():
 )
 def test_two_steps_of_each_optimizer_by_hand(optimizer, after_one, after_two):
     layout = sgd_row_layout(1, False, optimizer)
-    users, items = (rows(np.array([[x]], np.float32), None) for rows, x in ((layout.user_rows, 1), (layout.item_rows, 2)))
+    users, items = (
+        rows(np.array([[x]], np.float32), None) for rows, x in ((layout.user_rows, 1), (layout.item_rows, 2))
+    )
     update = Update(layout, optimizer, 0.1, 0.1, 0.0, 0.0, False, 1)
     cell = Cell(np.zeros(1, np.int32), np.zeros(1, np.int32), np.array([3], np.float32), np.array([0, 1]))
     share = np.ones(1, np.float32)
@@ -191,7 +193,9 @@ def test_adam_corrects_by_the_row_s_own_number_of_updates():
     rows = np.array([0] * 100 + [1], np.int32)
     cell = Cell(rows, rows.copy(), np.full(101, 5, np.float32), np.array([0, 101]))
     share = np.ones(2, np.float32)
-    fast.train(cell, np.zeros(1, np.int32), users, items, share, share, 0.0, Update(layout, "adam", 0.1, 0.1, 0, 0, False, 1))
+    fast.train(
+        cell, np.zeros(1, np.int32), users, items, share, share, 0.0, Update(layout, "adam", 0.1, 0.1, 0, 0, False, 1)
+    )
     assert users[1, 0] == pytest.approx(1.1, rel=1e-5)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from spark_mf.benchmarks.environment import numpy_provenance
 from spark_mf.benchmarks.rows import read_rows
-from spark_mf.studies.textbook.run import run_textbook
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.report import textbook_fault, textbook_report
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
+from spark_mf.studies.textbook.run import run_textbook
 from spark_mf.studies.textbook.settings import TextbookSettings
 from spark_mf.textbook import ALS, GD, SGD
 from spark_mf.textbook.published import METHODS, SEED, published_ratings
