@@ -164,7 +164,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         return initial.globalMean
 
     def _diverged(self, result: IterationResult) -> str:
-        step = result.metrics["step_size"]
+        step = self.getStepSize() if result.metrics["step_size"] is None else result.metrics["step_size"]
         return (
             f"epoch {result.number} diverged with a step of {step:g}: its factors are not finite any more; use "
             f"a smaller stepSize, such as {step / 4:g}, or scale very large ratings down"

@@ -222,11 +222,10 @@ def test_the_step_follows_its_schedule(ratings):
     assert shrinking.metricHistory("objective")[0] == constant.metricHistory("objective")[0]
     assert shrinking.metricHistory("objective")[1] != constant.metricHistory("objective")[1]
     bold = small(maxIter=6, schedule="boldDriver", stepSize=0.01, **alone).fit(ratings).summary
+    objectives, steps = bold.metricHistory("objective"), bold.metricHistory("step_size")
     for t in range(2, 6):
-        went_down = bold.metricHistory("objective")[t - 1] < bold.metricHistory("objective")[t - 2]
-        assert bold.metricHistory("step_size")[t] == pytest.approx(
-            bold.metricHistory("step_size")[t - 1] * (1.05 if went_down else 0.5)
-        )
+        went_down = objectives[t - 1] < objectives[t - 2]
+        assert steps[t] == pytest.approx(steps[t - 1] * (1.05 if went_down else 0.5))
 
 
 def test_intervals_change_nothing(ratings):

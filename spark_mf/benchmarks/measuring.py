@@ -188,7 +188,7 @@ class Bench:
             model = self._estimator(method).setValidationIndicatorCol(HELD_OUT).fit(self._data.marked())
             release(model)
         history = tuple(
-            replace(timed, validation_rmse=validated.validation_rmse)
+            replace(timed, metrics={**timed.metrics, "validation_rmse": validated.validation_rmse})
             for timed, validated in zip(row.history, model.summary.history, strict=True)
         )
         note = "RMSE by iteration: from a second fit with the same seed, which is not in the times."
@@ -230,7 +230,8 @@ class Bench:
             if record.iteration in refits:
                 train, test = refits[record.iteration]
                 is_timed = record.iteration == row.iterations
-                record = replace(record, train_rmse=train, validation_rmse=row.test_rmse if is_timed else test)
+                errors = {"train_rmse": train, "validation_rmse": row.test_rmse if is_timed else test}
+                record = replace(record, metrics={**record.metrics, **errors})
             history.append(record)
         note = f"RMSE by iteration: from further fits with maxIter = {stops}, which are not in the times."
         return replace(row, history=tuple(history), notes=(*row.notes, note))

@@ -63,7 +63,8 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
     ratings : DataFrame
     column : of integers (seconds since 1970, or whatever grows with time), of other numbers (seconds since 1970), of
         timestamps, dates, or strings that spell any of these
-    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern, or None to find it in the whole column
+    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern, or None to find it in the
+        whole column
 
     Raises
     ------

@@ -93,15 +93,15 @@ class OneProcessSGD:
 def _task_of(sgd: SGDEstimator, training: Triples, n_validation: int) -> SGDTask:
     objective = ExplicitObjective(sgd.getRegParam(), sgd.getRegularization(), training[2].size, n_validation)
     counts = np.bincount(training[0]), np.bincount(training[1])
-    blocks = sgd.getNumUserBlocks(), sgd.getNumItemBlocks()
-    assert blocks[0] is not None
-    assert blocks[1] is not None
-    users, items = (Partition.balanced(*each, sgd.getSeed()) for each in zip(counts, blocks, strict=True))
+    p, q, seed = sgd.getNumUserBlocks(), sgd.getNumItemBlocks(), sgd.getSeed()
+    if p is None or q is None:
+        raise ValueError(f"numUserBlocks and numItemBlocks must be set, got {p} and {q}. Set both.")
+    users, items = Partition.balanced(counts[0], p, seed), Partition.balanced(counts[1], q, seed)
     return SGDTask(
         update=sgd._update(),
         objective=objective,
         rules=sgd._rules(objective),
-        strata=Strata(*blocks, sgd.getSeed()),
+        strata=Strata(p, q, seed),
         mean=float(training[2].mean(dtype=np.float64)) if sgd.getFitBias() else 0.0,
         users=users,
         items=items,

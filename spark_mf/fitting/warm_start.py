@@ -52,8 +52,8 @@ class InitialModel:
         """Raise a ValueError when the model has biases and the fit none."""
         if self.hasBias and not fitBias:
             raise ValueError(
-                f"initialModel={self.path!r} has biases and fitBias is False: use fitBias=True, or save what the model's "
-                "asPlain() returns and start from that with rank + 2"
+                f"initialModel={self.path!r} has biases and fitBias is False: use fitBias=True, or save what the "
+                "model's asPlain() returns and start from that with rank + 2"
             )
 
 

@@ -206,7 +206,7 @@ def curve(rows, weights, start, count, gram, formed, shared, ridge, scale, direc
 
 
 @kernel()
-def descend(
+def descend(  # type: ignore[no-untyped-def]
     indptr,
     indices,
     targets,
@@ -222,7 +222,7 @@ def descend(
     conjugate,
     begin,
     end,
-):  # type: ignore[no-untyped-def]
+):
     """Improve rows by `steps` steps with exact line search on the normal equations, from what `solved` holds.
 
     Directions are conjugate, or without `conjugate` the residuals b − A u, which are minus half the gradient. A row

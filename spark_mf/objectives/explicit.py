@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class ExplicitObjective:
     n_ratings: int
     n_validation: int = 0
 
-    def problem(self, ratings: RatingBlock, fixed: Factors, sums: SideSums | None = None) -> RowProblem:
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
         """Return ridge regression for a block's rows (Zhou et al. 2008, eq. 4)."""
         lengths = np.diff(ratings.indptr)
         return RowProblem(
@@ -83,7 +84,7 @@ class ExplicitObjective:
             penalty=row_penalties(lengths, self.regParam, self.regularization, self.n_ratings),
         )
 
-    def side_sums(self, factors: Factors) -> None:
+    def side_sums(self, factors: Factors) -> SideSums | None:
         """Return None: unobserved pairs do not count, so no half-step needs sums over a whole side."""
         return None
 
@@ -112,8 +113,11 @@ class ExplicitObjective:
             The factors of the other side that errors are measured with.
         n_threads : int
         """
-        errors = (_squared_error(ratings, measured, solved, n_threads) for ratings in (training, validation))
-        return SquaredLoss(*errors, penalty_sum(problem.penalty, solved))
+        return SquaredLoss(
+            squared_error=_squared_error(training, measured, solved, n_threads),
+            validation_squared_error=_squared_error(validation, measured, solved, n_threads),
+            penalty=penalty_sum(problem.penalty, solved),
+        )
 
     def metrics(self, loss: SquaredLoss) -> dict[str, float | None]:
         """Return the objective, the training RMSE and the validation RMSE, None without validation ratings."""

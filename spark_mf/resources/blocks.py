@@ -8,7 +8,7 @@ _SMALLEST_BLOCK, _LARGEST_BLOCK = 100_000, 4_000_000
 
 
 def default_blocks(n_ratings: int, slots: int) -> int:
-    """Return the blocks of a side whose number is left open: one a task slot, as long as they are neither small nor large.
+    """Return the blocks of a side whose number is left open: one a task slot, as long as they have a fair size.
 
     Below a hundred thousand ratings a block costs more as a task than it gains; above four million its memory counts.
     """

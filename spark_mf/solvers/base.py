@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Factors = NDArray[np.float32]
+#: What the kernels of `spark_mf.kernels.least_squares` take before `solved`.
+Terms = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class RowProblem:
         """Rows of the block."""
         return self.indptr.size - 1
 
-    def arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> Terms:
         """Return what the kernels take before `solved`."""
         return (
             self.indptr,

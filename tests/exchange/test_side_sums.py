@@ -1,6 +1,7 @@
-"""An objective that needs sums over a whole side, on both exchanges: a new one touches neither solvers nor exchanges."""
+"""An objective that needs sums over a whole side, on both exchanges and with two solvers, none of which know it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from spark_mf.als import ALS
 from spark_mf.blocks.csr import RatingBlock
+from spark_mf.kernels.initial import unit_rows
+from spark_mf.kernels.random import Purpose
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.solvers.base import Factors, RowProblem
 
@@ -36,7 +39,7 @@ class GramSums:
 class UnobservedObjective(ExplicitObjective):
     """Σ e² over the ratings, WEIGHT times the squared scores of all pairs, and a plain penalty."""
 
-    def problem(self, ratings: RatingBlock, fixed: Factors, sums: GramSums) -> RowProblem:
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
         return RowProblem(
             indptr=ratings.indptr,
             indices=ratings.indices,
@@ -66,12 +69,10 @@ def dense_als(table, start: Factors, iterations: int) -> tuple[np.ndarray, np.nd
 
     def half_step(fixed: np.ndarray, r: np.ndarray, w: np.ndarray) -> np.ndarray:
         shared = WEIGHT * fixed.T @ fixed + REG * np.eye(fixed.shape[1])
-        return np.array(
-            [
-                np.linalg.solve((fixed * each[:, None]).T @ fixed + shared, fixed.T @ row)
-                for row, each in zip(r, w, strict=True)
-            ]
-        )
+        rows = [
+            np.linalg.solve((fixed * b[:, None]).T @ fixed + shared, fixed.T @ a) for a, b in zip(r, w, strict=True)
+        ]
+        return np.array(rows)
 
     users = start.astype(np.float64)
     for _ in range(iterations):
@@ -89,13 +90,8 @@ def test_side_sums_reach_every_half_step(spark, engine, solver):
     rows = list(zip(*(column.tolist() for column in table.values()), strict=True))
     ratings = spark.createDataFrame(rows, "user int, item int, rating float")
     # So many inner steps that a half-step by conjugate gradients is exact, too.
-    als = UnobservedALS(
-        rank=3, maxIter=3, engine=engine, solver=solver, innerSteps=12, numUserBlocks=3, numItemBlocks=2
-    )
-    model = als.fit(ratings)
-    from spark_mf.kernels.initial import unit_rows
-    from spark_mf.kernels.random import Purpose
-
+    params = {"engine": engine, "solver": solver, "innerSteps": 12, "numUserBlocks": 3, "numItemBlocks": 2}
+    model = UnobservedALS(rank=3, maxIter=3, **params).fit(ratings)
     users, items = dense_als(table, unit_rows(0, Purpose.USER_FACTORS, 20, 3), 3)
     for frame, expected in ((model.userFactors, users), (model.itemFactors, items)):
         found = np.array([row["features"] for row in frame.orderBy("id").collect()])

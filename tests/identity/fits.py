@@ -18,7 +18,7 @@ import numpy as np
 
 REGULARIZATIONS = ("weighted", "plain", "mean")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
-BLOCKS = {"numUserBlocks": 2, "numItemBlocks": 3}
+BLOCKS: dict[str, Any] = {"numUserBlocks": 2, "numItemBlocks": 3}
 REG_PARAMS = {"weighted": 0.05, "plain": 1.0, "mean": 0.0005}
 
 
@@ -26,13 +26,17 @@ def als_settings() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield name, estimator and Params of every fit of ALS, GD and SGD on integer ids."""
     for engine in ("ring", "broadcast"):
         for regularization in REGULARIZATIONS:
-            common = {"rank": 7, "regularization": regularization, "regParam": REG_PARAMS[regularization]}
+            common: dict[str, Any] = {
+                "rank": 7,
+                "regularization": regularization,
+                "regParam": REG_PARAMS[regularization],
+            }
             common |= {"engine": engine, "seed": 3, "validationIndicatorCol": "held_out"} | BLOCKS
             for solver in ("cholesky", "cg", "gd"):
                 name = f"ALS {solver} {engine} {regularization}"
                 yield name, "ALS", common | {"solver": solver, "maxIter": 4}
             yield f"GD {engine} {regularization}", "GD", common | {"maxIter": 6, "stepSize": 5.0}
-        tol = {"rank": 5, "engine": engine, "seed": 1, "maxIter": 40, "tol": 2.0} | BLOCKS
+        tol: dict[str, Any] = {"rank": 5, "engine": engine, "seed": 1, "maxIter": 40, "tol": 2.0} | BLOCKS
         yield f"ALS tol {engine}", "ALS", tol
         yield f"ALS cg innerTol {engine}", "ALS", tol | {"solver": "cg", "innerTol": 0.05, "innerSteps": 5}
         yield f"GD tol {engine}", "GD", tol | {"tol": 3.0, "stepSize": 4.0, "initStd": 0.3}
@@ -41,9 +45,22 @@ def als_settings() -> Iterator[tuple[str, str, dict[str, Any]]]:
             common = {"rank": 6, "engine": engine, "optimizer": optimizer, "seed": 2, "maxIter": 4, "stepSize": 0.01}
             common |= {"validationIndicatorCol": "held_out"} | BLOCKS
             yield f"SGD {optimizer} {engine}", "SGD", common
-        plain = {"rank": 6, "engine": engine, "fitBias": False, "schedule": "boldDriver", "maxIter": 5, "tol": 1e-4}
+        plain: dict[str, Any] = {
+            "rank": 6,
+            "engine": engine,
+            "fitBias": False,
+            "schedule": "boldDriver",
+            "maxIter": 5,
+            "tol": 1e-4,
+        }
         yield f"SGD plain boldDriver {engine}", "SGD", plain | {"regularization": "plain", "batchSize": 4} | BLOCKS
-        mean = {"rank": 6, "engine": engine, "maxIter": 4, "updateOrder": "sequential", "schedule": "inverse"}
+        mean: dict[str, Any] = {
+            "rank": 6,
+            "engine": engine,
+            "maxIter": 4,
+            "updateOrder": "sequential",
+            "schedule": "inverse",
+        }
         yield f"SGD mean sequential {engine}", "SGD", mean | {"regularization": "mean", "regParam": 1e-5} | BLOCKS
 
 
@@ -85,14 +102,14 @@ def record(path: str) -> None:
         keep(f"{estimator} string ids", getattr(spark_mf, estimator)(**params, seed=4, **BLOCKS).fit(named))
     with tempfile.TemporaryDirectory() as folder:
         for estimator, engine in (("ALS", "ring"), ("ALS", "broadcast"), ("SGD", "ring"), ("SGD", "stages")):
-            params = {"rank": 4, "seed": 5, "engine": engine, "checkpointInterval": 2} | BLOCKS
+            params: dict[str, Any] = {"rank": 4, "seed": 5, "engine": engine, "checkpointInterval": 2} | BLOCKS
             params |= {"checkpointDir": f"{folder}/{estimator}-{engine}"}
             getattr(spark_mf, estimator)(**params, maxIter=2).fit(rows)
             model = getattr(spark_mf, estimator)(**params, maxIter=5).fit(rows)
             keep(f"{estimator} resumed {engine}", model)
             model.save(f"{folder}/{estimator}-{engine}-model")
-            params = {"rank": 4, "maxIter": 2, "engine": engine, "seed": 6} | BLOCKS
-            warm = getattr(spark_mf, estimator)(**params, initialModel=f"{folder}/{estimator}-{engine}-model")
+            start: dict[str, Any] = {"rank": 4, "maxIter": 2, "engine": engine, "seed": 6} | BLOCKS
+            warm = getattr(spark_mf, estimator)(**start, initialModel=f"{folder}/{estimator}-{engine}-model")
             keep(f"{estimator} warm start {engine}", warm.fit(rows))
     spark.stop()
     np.savez(path, **found)  # type: ignore[arg-type]

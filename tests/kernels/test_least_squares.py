@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spark_mf.kernels import least_squares as fast
 from spark_mf.kernels.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.reference import least_squares as plain
+from spark_mf.solvers.base import Terms
 
 # Alice, Bob and Carol on five films with three features each; a rating of 0 means not seen.
 FILMS = np.array(
@@ -57,7 +58,7 @@ class Problem:
         self.targets = self.values if self.weights is None else self.values * self.weights
 
     @property
-    def terms(self) -> tuple:
+    def terms(self) -> Terms:
         """What the solvers' kernels take before `solved`."""
         regularization = (self.shared, self.penalty, self.scale, self.prior)
         return self.indptr, self.indices, self.targets, self.weights, self.fixed, *regularization

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_mf.data import files, paths
+from spark_mf.storage import files, paths
 from spark_mf.storage.files import file_heads, found_at, hadoop_path
 from spark_mf.storage.paths import (
     Place,

@@ -67,8 +67,8 @@ class ReadOptions:
     columns : names of the columns of text without a header, in their order, by default user, item, rating and perhaps
         timestamp; of a matrix, those of the columns before its ratings, by default none
     missing : the number that stands in a matrix where there is no rating, besides nothing at all
-    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or None to
-        find the format in the whole column, which must leave no doubt
+    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or
+        None to find the format in the whole column, which must leave no doubt
     """
 
     format: str | None = None

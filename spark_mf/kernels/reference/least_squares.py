@@ -32,7 +32,7 @@ def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, sc
         solved[row] = np.linalg.solve(factor.T, np.linalg.solve(factor, right))
 
 
-def descend(
+def descend(  # type: ignore[no-untyped-def]
     indptr,
     indices,
     targets,
@@ -48,7 +48,7 @@ def descend(
     conjugate,
     begin,
     end,
-):  # type: ignore[no-untyped-def]
+):
     """Conjugate gradients on A u = b (Golub and Van Loan, 4th ed., algorithm 11.3.3), or without `conjugate` steepest
     descent: steps along the residual g = b − A u of the length gᵀg / gᵀA g that minimises the objective on this line
     (Cauchy 1847; Golub and Van Loan, §11.3.1)."""

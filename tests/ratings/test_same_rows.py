@@ -12,13 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.datasource import DataSource, DataSourceReader
 
-from spark_mf import ALS, SGD, preparation
-from spark_mf.fitting.alternating import _BlockedFactorizer
+from spark_mf import ALS, SGD
+from spark_mf.fitting.alternating import _AlternatingFactorizer
+from spark_mf.ratings import preparation
 from spark_mf.ratings.layout import BlockCounts, PackedBlock, Unchanged
 from spark_mf.ratings.partitioning import partition_ratings
 from spark_mf.ratings.string_ids import computed_once
 from spark_mf.runtime.same_rows import changed_rows, changed_rows_told, missing_rows
-from spark_mf.sgd import _Fit
 from tests.same_model import assert_same_model
 
 SENTENCE = r"^The dataset must give the same rows every time it is computed, got {} in one pass and {} in another\. "
@@ -118,41 +118,40 @@ def lose_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lose_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Spark lose the laid-out blocks before the first iteration, as with their executors."""
-    iterate, cut = _BlockedFactorizer._iterate, _Fit.cut
 
-    def lose_and_iterate(self: Any, session: Any, ratings: Any, began: float) -> Any:
-        lose(session.sparkContext, ratings.by_user.members, ratings.by_item.members)
-        return iterate(self, session, ratings, began)
+    def lose_and_begin(begin: Any) -> Any:
+        def exchange(self: Any, context: Any, ratings: Any, *others: Any) -> Any:
+            layouts = [layout for layout in (ratings.by_user, ratings.by_item) if layout is not None]
+            lose(context, *(layout.members for layout in layouts))
+            return begin(self, context, ratings, *others)
 
-    def lose_and_cut(self: Any, held: Any) -> Any:
-        lose(self._session.sparkContext, self._ratings.by_user.members)
-        return cut(self, held)
+        return exchange
 
-    monkeypatch.setattr(_BlockedFactorizer, "_iterate", lose_and_iterate)
-    monkeypatch.setattr(_Fit, "cut", lose_and_cut)
+    for estimator in (_AlternatingFactorizer, SGD):
+        monkeypatch.setattr(estimator, "_exchange", lose_and_begin(estimator._exchange))
 
 
 def lose_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Spark lose the cells before the first epoch."""
-    cut = _Fit.cut
+    begin = SGD._exchange
 
-    def cut_and_lose(self: Any, held: Any) -> Any:
-        grid = cut(self, held)
-        lose(self._session.sparkContext, grid.rows)
-        return grid
+    def begin_and_lose(self: Any, context: Any, *others: Any) -> Any:
+        exchange = begin(self, context, *others)
+        lose(context, exchange._grid.rows)  # type: ignore[attr-defined]
+        return exchange
 
-    monkeypatch.setattr(_Fit, "cut", cut_and_lose)
+    monkeypatch.setattr(SGD, "_exchange", begin_and_lose)
 
 
 def lose_id_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Spark lose the id maps before the first iteration."""
-    iterate = _BlockedFactorizer._iterate
+    begin = _AlternatingFactorizer._exchange
 
-    def lose_and_iterate(self: Any, session: Any, ratings: Any, began: float) -> Any:
-        lose(session.sparkContext, ratings.user_ids.frame, ratings.item_ids.frame)
-        return iterate(self, session, ratings, began)
+    def lose_and_begin(self: Any, context: Any, ratings: Any, *others: Any) -> Any:
+        lose(context, ratings.user_ids.frame, ratings.item_ids.frame)
+        return begin(self, context, ratings, *others)
 
-    monkeypatch.setattr(_BlockedFactorizer, "_iterate", lose_and_iterate)
+    monkeypatch.setattr(_AlternatingFactorizer, "_exchange", lose_and_begin)
 
 
 @pytest.mark.parametrize(("estimator", "changing"), [(ALS, anonymous), (SGD, sampled)])
