@@ -15,9 +15,9 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-import spark_mf
+from spark_mf.version import __version__
 
-PACKAGE = Path(spark_mf.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 # How `versions["pyspark_blas"]` begins where both libraries are native ones.
 NATIVE = "native"
@@ -58,7 +58,7 @@ def numpy_provenance() -> Provenance:
 def software_versions() -> dict[str, str]:
     """What is known of the versions without a session."""
     return {
-        "spark_mf": spark_mf.__version__,
+        "spark_mf": __version__,
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "numba": version("numba"),

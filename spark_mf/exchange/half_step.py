@@ -11,7 +11,7 @@ from pyspark import TaskContext
 
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
-from spark_mf.kernels.product_change import change_gram, product_change
+from spark_mf.kernels.linalg.product_change import change_gram, product_change
 from spark_mf.objectives.base import Objective
 from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.base import Factors, RowSolver
@@ -66,7 +66,7 @@ class SolvedBlock:
     sums : SideSums or None
         What the rows add to their side's sums.
     change : float64[2·width, 2·width] or None
-        `spark_mf.kernels.product_change.change_gram` of the rows.
+        `spark_mf.kernels.linalg.product_change.change_gram` of the rows.
     seconds : float
         Wall-clock seconds that all of it took.
     """

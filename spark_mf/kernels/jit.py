@@ -11,7 +11,7 @@ from typing import Any
 
 import numba
 
-import spark_mf
+from spark_mf.version import __version__
 
 _config: Any = numba.config
 
@@ -25,7 +25,7 @@ def _cache_folder() -> str | None:
     """
     if _numba_can_cache():
         return None
-    version = "/".join((spark_mf.__version__, numba.__version__, sys.implementation.cache_tag or sys.version))
+    version = "/".join((__version__, numba.__version__, sys.implementation.cache_tag or sys.version))
     try:
         owner = os.getuid() if hasattr(os, "getuid") else 0
         name = f"spark_mf-numba-{owner}-{hashlib.sha256(version.encode()).hexdigest()[:12]}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock
-from spark_mf.kernels.least_squares import squared_error
+from spark_mf.kernels.linalg.least_squares import squared_error
 from spark_mf.kernels.objective import objective, penalty_sum, row_penalties
 from spark_mf.objectives.base import SideSums
 from spark_mf.solvers.base import Factors, RowProblem, in_threads

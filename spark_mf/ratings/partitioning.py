@@ -10,7 +10,6 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-import spark_mf
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
 from spark_mf.data.columns import require_classic, select_ratings
@@ -46,6 +45,7 @@ from spark_mf.runtime.same_rows import changed_rows_told
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RatingsFolder
 from spark_mf.storage.paths import reads_from
+from spark_mf.version import __version__
 
 logger = logging.getLogger("spark_mf")
 
@@ -152,7 +152,7 @@ def partition_ratings(
         folder.start()
         written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
         manifest = Manifest(
-            spark_mf=spark_mf.__version__,
+            spark_mf=__version__,
             layouts=tuple(written.checksums),
             ratings=census.ratings,
             validation_ratings=written.validation_ratings,

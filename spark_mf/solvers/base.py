@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Factors = NDArray[np.float32]
-#: What the kernels of `spark_mf.kernels.least_squares` take before `solved`.
+#: What the kernels of `spark_mf.kernels.linalg.least_squares` take before `solved`.
 Terms = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
 
@@ -19,8 +19,8 @@ class RowProblem:
     """Regularized least squares for every row of a block, the other side's factors fixed.
 
     A row minimises Σ w (x·u)² − 2 Σ target·x·u + uᵀ shared u + penalty·uᵀ diag(scale) u − 2 prior·u, where x are the
-    rows of `fixed` that its ratings name; `spark_mf.kernels.least_squares` has the normal equations. Fields that are
-    None are absent from the objective and cost nothing.
+    rows of `fixed` that its ratings name; `spark_mf.kernels.linalg.least_squares` has the normal equations. Fields that
+    are None are absent from the objective and cost nothing.
 
     Attributes
     ----------

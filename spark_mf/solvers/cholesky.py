@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from spark_mf.kernels.least_squares import solve_cholesky
-from spark_mf.kernels.minimum_norm import solve_minimum_norm
+from spark_mf.kernels.linalg.least_squares import solve_cholesky
+from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
 from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
 
 

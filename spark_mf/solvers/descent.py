@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spark_mf.kernels.least_squares import descend, gradient_step
+from spark_mf.kernels.linalg.least_squares import descend, gradient_step
 from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
 
 

@@ -12,12 +12,12 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-import spark_mf
 from spark_mf.benchmarks.measuring import RatingCounts, SplitRatings, split_and_count
 from spark_mf.cli.phases import stage
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.splitting import mark_random
 from spark_mf.storage.files import literal_reader
+from spark_mf.version import __version__
 
 # The point that writes the ratings, and the folder that has them.
 DATA = "data"
@@ -38,7 +38,7 @@ def description(users: int, items: int, ratings: int, test_fraction: float, seed
         "seed": seed,
         "noise": 0.5,
         "skew": "long-tailed",
-        "spark_mf": spark_mf.__version__,
+        "spark_mf": __version__,
     }
 
 

@@ -8,7 +8,6 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegralType, TimestampType
 
-import spark_mf
 from spark_mf.cli.phases import stage
 from spark_mf.cli.read_settings import READ, TimedReadSettings
 from spark_mf.cli.settings import Kind, one_of, real, setting, text, whole
@@ -19,6 +18,7 @@ from spark_mf.data.checks.survey import Counts
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RATINGS, RatingsFolder, write_text
 from spark_mf.storage.paths import require_apart
+from spark_mf.version import __version__
 
 REJECTED = "rejected"
 SUMMARY = "summary.md"
@@ -201,7 +201,7 @@ def _spread(counts: Counts) -> str:
 def _description(settings: CheckSettings, clean: CleanRatings, accepted: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "job": "check_ratings",
-        "spark_mf": spark_mf.__version__,
+        "spark_mf": __version__,
         "source": clean.source.name,
         "notes": clean.source.notes,
         "rules": vars(settings.rules),

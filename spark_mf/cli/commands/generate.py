@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-import spark_mf
 from spark_mf.cli.commands.generate_report import Histogram, ratings_picture
 from spark_mf.cli.commands.generate_settings import RATINGS_PER_PARTITION, GenerateSettings
 from spark_mf.cli.phases import stage
@@ -19,6 +18,7 @@ from spark_mf.data.generation.spec import RatingsSpec
 from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RATINGS, RatingsFolder, write_bytes
+from spark_mf.version import __version__
 
 PICTURE = "ratings.png"
 GENERATED_FILES = (RATINGS, PICTURE)
@@ -83,7 +83,7 @@ def generate(
         write_bytes(spark, folder.inside(PICTURE), picture)
     description = {
         "job": "generate_ratings",
-        "spark_mf": spark_mf.__version__,
+        "spark_mf": __version__,
         "preset": settings.preset,
         "spec": asdict(spec),
         "test_fraction": settings.test_fraction,

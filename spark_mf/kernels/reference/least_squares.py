@@ -1,4 +1,4 @@
-"""`spark_mf.kernels.least_squares` in plain NumPy and float64: the same signatures, a row at a time."""
+"""`spark_mf.kernels.linalg.least_squares` in plain NumPy and float64: the same signatures, a row at a time."""
 
 import numpy as np
 

@@ -20,8 +20,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from spark_mf.kernels.linalg.simd import INT32, Emitter, index, intrinsic
 from spark_mf.kernels.sgd.update import SLOT_LANES
-from spark_mf.kernels.simd import INT32, Emitter, index, intrinsic
 
 #: Independent sums hide the latency of a fused multiply-add.
 _UNROLL = 4

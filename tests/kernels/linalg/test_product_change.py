@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_mf.kernels import product_change as fast
+from spark_mf.kernels.linalg import product_change as fast
 from spark_mf.kernels.reference import product_change as plain
 
 

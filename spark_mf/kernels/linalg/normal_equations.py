@@ -7,7 +7,7 @@ never mixes with the rank. Only the upper triangle of a Gram matrix or Cholesky 
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.simd import (
+from spark_mf.kernels.linalg.simd import (
     LANES,
     TILE_COLUMNS,
     TILE_ROWS,

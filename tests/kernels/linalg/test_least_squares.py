@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spark_mf.kernels import least_squares as fast
-from spark_mf.kernels.minimum_norm import solve_minimum_norm
+from spark_mf.kernels.linalg import least_squares as fast
+from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.reference import least_squares as plain
 from spark_mf.solvers.base import Terms
 

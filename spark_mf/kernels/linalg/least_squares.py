@@ -30,7 +30,7 @@ kernels trust their caller. The plain twins with the same signatures are in `ref
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.normal_equations import (
+from spark_mf.kernels.linalg.normal_equations import (
     CHUNK,
     add_gram,
     add_weighted_rows,
@@ -39,7 +39,7 @@ from spark_mf.kernels.normal_equations import (
     padded,
     substitute,
 )
-from spark_mf.kernels.simd import LANES, TILE_COLUMNS, row_dots
+from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS, row_dots
 
 #: float32 values that a second-level cache holds while conjugate gradients revisit a row's gathered factors.
 CACHED_VALUES = 2048 * 64
