@@ -22,7 +22,7 @@ def solve_minimum_norm(
 ) -> None:
     """Write the shortest minimiser of a row's objective to `solved[rows]`.
 
-    The arguments are those of `spark_mf.kernels.linalg.least_squares`. With a penalty of 0 and fewer independent ratings
+    The arguments are those of `kernels.linalg.least_squares`. With a penalty of 0 and fewer independent ratings
     than factors there are many minimisers; the shortest is pinv(X) r (Golub and Van Loan, "Matrix computations", 4th
     ed., §5.5). A row without ratings and without prior gets zeros. Every other term of the objective enters as more
     equations, so that X is never squared: √w·x·u = target/√w for a rating, √λ·u = prior/√λ for the penalty, and a
