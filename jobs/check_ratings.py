@@ -10,6 +10,8 @@ examples:
   python jobs/check_ratings.py ratings.csv --output out/clean
   python jobs/check_ratings.py ratings.csv.gz --output out/clean --on-bad reject --duplicates last
   python jobs/check_ratings.py parts/ --output out/core --min-user-ratings 5 --min-item-ratings 5
+  python jobs/check_ratings.py BX-Book-Ratings.csv --output out/books --encoding ISO-8859-1
+  python jobs/check_ratings.py ratings_Books.csv --output out/books --columns item,user,rating,timestamp
   python jobs/check_ratings.py books.tsv --output out/books --id-type string --min-rating 1 --max-rating 10
 """
 

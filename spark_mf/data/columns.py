@@ -175,7 +175,7 @@ def whole_ids(column: Column, data_type: DataType) -> Column:
 def whole_text(column: Column) -> Column:
     """Return a column of text as bigint, null where it spells no whole number of 64 bits; 12.0 is 12."""
     # The digits of the fraction go, not the fraction of a double, which holds no more than 53 bits.
-    return F.coalesce(column.try_cast("bigint"), F.regexp_replace(column, r"\.0+\s*$", "").try_cast("bigint"))
+    return F.coalesce(column.try_cast("bigint"), F.regexp_replace(column, r"(?<=[0-9])\.0+\s*$", "").try_cast("bigint"))
 
 
 def quoted(name: str) -> str:

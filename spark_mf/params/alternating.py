@@ -4,7 +4,11 @@ from typing import Any, Self
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from spark_mf.params.factorization import _FactorizationParams, require_at_least_zero, validate_factorization_params
+from spark_mf.params.factorization import (
+    _FactorizationParams,
+    require_at_least_zero,
+    validate_factorization_params,
+)
 
 ENGINES = ("auto", "broadcast", "ring")
 

@@ -332,6 +332,7 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
         if instance.isDefined(param):
             require_positive(param.name, value(param))
     require_positive("blockSize", value(instance.blockSize))
+    require_seed(value(instance.seed))
     if value(instance.maxIter) < 0:
         raise ValueError(f"maxIter={value(instance.maxIter)} is negative: use 0 or more iterations")
     require_at_least_zero("regParam", value(instance.regParam), "weight of a penalty")
@@ -362,6 +363,12 @@ def validate_model_params(instance: _SparkALSModelParams) -> None:
     userCol = instance.getUserCol()
     if userCol == instance.getItemCol():
         raise ValueError(f"userCol and itemCol are both {userCol!r}: name two different columns")
+
+
+def require_seed(value: int) -> None:
+    """Raise a ValueError unless a seed fits in a signed integer of 64 bits."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"seed must be an integer of 64 bits, got {value}. Use one from -2**63 to 2**63 - 1.")
 
 
 def require_positive(name: str, value: object) -> None:

@@ -6,6 +6,7 @@ from spark_mf.benchmarks.compare import load_ratings
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.report import comparison_report
 from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.commands.partition import PartitionSettings
 
 # User 3 and item 12 have one rating each.
 RATINGS = """userId,movieId,rating,timestamp,fold
@@ -76,6 +77,19 @@ def test_a_split_by_time_needs_times(spark, tmp_path):
     file.write_text("user,item,rating\n1,2,3\n1,3,4\n")
     with pytest.raises(ValueError, match=r"--split time needs a column of times, and none of .* is known to be one"):
         load_ratings(spark, CompareSettings(ratings=str(file), split="time"))
+
+
+def test_times_are_read_where_the_split_goes_by_them(spark, tmp_path):
+    """Elsewhere, dates that may be US or European are nobody's trouble."""
+    file = tmp_path / "ratings.csv"
+    file.write_text("user,item,rating,date\n1,2,3,2/1/2019\n1,3,4,1/2/2019\n2,2,4,1/1/2019\n")
+    with pytest.raises(ValueError, match="and all may be US or European dates"):
+        load_ratings(spark, CompareSettings(ratings=str(file), split="time", test_fraction=0.3))
+    for time_format, latest in (("us", (1, 2)), ("european", (1, 3))):
+        asked = CompareSettings(ratings=str(file), split="time", test_fraction=0.3, time_format=time_format)
+        assert rows_of(load_ratings(spark, asked).test) == {latest}
+    assert load_ratings(spark, CompareSettings(ratings=str(file), test_fraction=0.5, seed=3)).ratings == 3
+    assert PartitionSettings(ratings=str(file)).options().timestamp_col == ""
 
 
 def test_the_report_says_how_the_rows_were_split():

@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numba
 import pyspark
@@ -65,6 +68,22 @@ def test_a_cluster_that_gives_no_executor_is_given_up_after_the_time_that_is_set
         "to more seconds where jobs queue."
     )
     assert caplog.messages[0] == "local[2] has given no executor yet: the job waits for at most 1 s"
+
+
+def test_a_check_that_fails_because_it_was_given_up_is_told_as_that(monkeypatch: pytest.MonkeyPatch):
+    given_up = threading.Event()
+    context: Any = SimpleNamespace(master="yarn", getConf=dict, cancelAllJobs=given_up.set)
+    monkeypatch.setattr(workers_check, "has_executors", lambda context: False)
+    monkeypatch.setattr(workers_check, "executor_timeout", lambda conf: 0.1)
+
+    def check() -> None:
+        assert given_up.wait(60)
+        raise RuntimeError("The workers' Python must be able to run tasks")
+
+    with pytest.raises(TimeoutError, match=r"^yarn gave no executor in 0\.1 s: "), executors_awaited(context):
+        check()
+    with pytest.raises(RuntimeError, match="lacks numba"), executors_awaited(context):
+        raise RuntimeError("lacks numba")
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(None, 300), ("20", 20), ("0.5", 0.5)])
@@ -145,4 +164,4 @@ def test_a_job_whose_workers_have_everything_starts_and_is_warned_of_other_versi
     assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
     said = [line for line in done.stderr.splitlines() if "other versions" in line]
     assert len(said) == 1
-    assert f"numba 0.0.1 (driver: {numba.__version__}); " in said[0]
+    assert f"numba 0.0.1 (driver: {numba.__version__}). " in said[0]

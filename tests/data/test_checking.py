@@ -50,6 +50,57 @@ def test_one_row_of_a_repeated_pair_stays(spark, repeated, duplicates, expected)
     clean.unpersist()
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("30.09.2018", "01.10.2019")],
+        [("9/30/2018", "10/1/2018")],
+        [("978300760.0", "1046454590.0")],
+        # The first is an integer, and not all are.
+        [("9", "10"), ("-10", "-9.5"), ("", "-5")],
+        [("2019-03-01T10:00:00+09:00", "2019-03-01T02:00:00Z"), ("", "1901-01-01")],
+    ],
+)
+def test_the_last_is_that_of_the_latest_time(spark, tmp_path, pairs):
+    """In text the older may be the greater, whichever comes first in the file."""
+    lines = [f"{n},1,1,{older}\n{n},1,2,{newer}" for n, (older, newer) in enumerate(pairs)]
+    lines += [f"{n},2,2,{newer}\n{n},2,1,{older}" for n, (older, newer) in enumerate(pairs)]
+    clean = clean_ratings(spark, write(tmp_path / "a.csv", *lines), rules=CheckRules(duplicates="last"))
+    assert [row.rating for row in clean.accepted.collect()] == [2.0] * 2 * len(pairs)
+    assert clean.rejected_rows == 2 * len(pairs)
+    clean.unpersist()
+
+
+@pytest.mark.parametrize("kind", ["double", "timestamp", "timestamp_ntz", "date"])
+def test_the_last_of_tables(spark, kind):
+    times = ["-10.5", "-9.5", None] if kind == "double" else ["1969-12-30", "1969-12-31", None]
+    rows = [(1, item, float(n), times[n]) for item in (1, 2) for n in ((0, 1, 2) if item == 1 else (2, 1, 0))]
+    frame = spark.createDataFrame(rows, "user int, item int, rating float, time string")
+    frame = frame.selectExpr("user", "item", "rating", f"cast(time as {kind}) ts").coalesce(1).cache()
+    clean = clean_ratings(spark, frame, rules=CheckRules(duplicates="last"))
+    assert [row.rating for row in clean.accepted.collect()] == [1.0, 1.0]
+    assert clean.accepted.schema["timestamp"].dataType.simpleString() == ("timestamp" if kind == "double" else kind)
+    clean.unpersist()
+
+
+def test_times_that_cannot_be_read_are_faults_of_their_rows(spark, tmp_path):
+    """They do not keep the others from being understood, and the fault of another field comes first."""
+    path = write(tmp_path / "a.csv", "1,1,1,13.2.2019", "1,2,x,noon", "1,3,1,31.2.2019", "1,4,1,1.2.2019", "1,5,1, ")
+    with pytest.raises(
+        ValueError, match=r"2 of 5 .* 1 × rating is no number, 1 × timestamp is no time \(European dates"
+    ):
+        clean_ratings(spark, path)
+    clean = clean_ratings(spark, path, rules=CheckRules("reject"))
+    assert rejected(clean) == {3: "rating is no number", 4: "timestamp is no time (European dates, D.M.YYYY)"}
+    assert sorted((row.item, str(row.timestamp)[:10]) for row in clean.accepted.collect()) == [
+        (1, "2019-02-13"),
+        (4, "2019-02-01"),
+        (5, "None"),
+    ]
+    assert clean.source.notes[-1] == "timestamp: European dates, D.M.YYYY (guessed: 13.2.2019 can be nothing else)"
+    clean.unpersist()
+
+
 def test_duplicates_are_kept_or_refused(spark, repeated):
     clean = clean_ratings(spark, repeated, rules=CheckRules("reject", "keep"))
     assert (clean.accepted_rows, clean.rejected_rows, clean.duplicates) == (7, 1, 3)

@@ -101,10 +101,33 @@ def test_marks_that_are_not_asked_for_are_left_out_and_said(spark, tmp_path):
 
 
 def test_wide_ids_blanks_quotes_and_dates(spark, tmp_path):
-    content = ',user,item,rating,date\n0,3000000000, 7 ,"4",2020-01-31\n1,-1,8,5e-1,\n'
+    content = ',user,item,rating,date\n0,3000000000, 7 ,"4",2020-01-31T12:00Z\n1,-1,8.0,5e-1,\n'
     found = read_ratings(spark, write(tmp_path / "a.csv", content))
-    assert found.ratings.schema.simpleString() == "struct<user:bigint,item:int,rating:float,timestamp:string>"
-    assert sorted(tuple(r)[:3] for r in found.ratings.collect()) == [(-1, 8, 0.5), (3000000000, 7, 4.0)]
+    assert found.ratings.schema.simpleString() == "struct<user:bigint,item:int,rating:float,timestamp:timestamp>"
+    seconds = found.ratings.selectExpr("user", "item", "rating", "unix_seconds(timestamp)").collect()
+    assert sorted(map(tuple, seconds)) == [(-1, 8, 0.5, None), (3000000000, 7, 4.0, 1580472000)]
+    assert found.notes[-1] == "timestamp: ISO 8601 (guessed)"
+
+
+def test_times_are_understood_or_refused_or_not_read(spark, tmp_path):
+    """None of it costs another job where all times are integers."""
+    path = write(tmp_path / "a.csv", "user,item,rating,date\n1,2,3,01/02/2019\n1,3,4,03/02/2019\n")
+    with pytest.raises(
+        ValueError, match=r"in column date of .*a.csv must be dates of one kind, got '01/02/2019' and '0"
+    ):
+        read_ratings(spark, path)
+    found = read_ratings(spark, path, ReadOptions(time_format="european"))
+    assert [str(row.timestamp)[:10] for row in found.ratings.collect()] == ["2019-02-01", "2019-02-03"]
+    assert found.notes[-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    assert read_ratings(spark, path, ReadOptions(timestamp_col="")).ratings.columns == ["user", "item", "rating"]
+    integers = write(tmp_path / "b.csv", text(","))
+    spark.sparkContext.setJobGroup("one pass", "")
+    try:
+        assert read_ratings(spark, integers).notes[-1] == "timestamp: integers, compared as they are (guessed)"
+        # A shuffle is a job of its own to Spark, and the first look at the files runs in the driver.
+        assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("one pass")) == 2
+    finally:
+        spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
 
 
 def test_bad_rows(spark, tmp_path):
@@ -216,7 +239,7 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
 
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
-    with pytest.raises(ValueError, match="format is 'xml'; give one of dat, tsv, csv, json, parquet, or None to guess"):
+    with pytest.raises(ValueError, match="format is 'xml'; give one of csv, tsv, dat, json, parquet, or None to guess"):
         read_ratings(spark, path, ReadOptions(format="xml"))
     with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
         read_ratings(spark, path, ReadOptions(format="parquet"))

@@ -257,6 +257,29 @@ def test_iso_strings_with_zones_are_compared_as_times(spark):
     assert found == {texts[0]: "train", texts[1]: "test"}
 
 
+def test_text_is_compared_by_its_format_and_numbers_by_their_size(spark):
+    """As text, 9 comes after 10; `--duplicates last` and both splits read times by one rule."""
+    frame = spark.createDataFrame(
+        [(1, 1, "9/30/2019", 9.5), (1, 2, "10/1/2019", 10.25), (1, 3, "10/1/2018", -3.0)],
+        "user int, item int, date string, seconds double",
+    )
+    for column in ("date", "seconds"):
+        for marked in (
+            mark_by_time(frame, timestamp_col=column, test_fraction=0.3),
+            mark_leave_out(frame, k=1, seed=0, timestamp_col=column),
+        ):
+            assert marked_as("test", marked) == {(1, 2)}
+    ambiguous = frame.where("item > 1")
+    for mark in (mark_by_time, mark_leave_out):
+        how = {"test_fraction": 0.3} if mark is mark_by_time else {"k": 1, "seed": 0}
+        with pytest.raises(ValueError, match=r"got '10/1/2018' and '10/1/2019', and all may be US or European"):
+            mark(ambiguous, timestamp_col="date", **how)
+        assert marked_as("test", mark(ambiguous, timestamp_col="date", time_format="us", **how)) == {(1, 2)}
+    assert marked_as("test", mark_by_time(frame, timestamp_col="seconds", test_from=9.75)) == {(1, 2)}
+    with pytest.raises(ValueError, match="the time '2019-01-01' does not fit column seconds: give a number of seconds"):
+        mark_by_time(frame, timestamp_col="seconds", test_from="2019-01-01")
+
+
 @pytest.mark.parametrize("time", ["2015-03-01T00:00:02Z", START + timedelta(seconds=2)])
 def test_a_cut_is_a_time_of_its_own(spark, time):
     frame = spark.createDataFrame([(START + timedelta(seconds=n),) for n in range(4)], "timestamp timestamp")
@@ -267,18 +290,15 @@ def test_a_cut_is_a_time_of_its_own(spark, time):
     ("schema", "row", "sentence"),
     [
         ("time string", "soon", "1 of 3 rows have no usable time, such as 'soon': correct or remove them"),
-        (
-            "time string",
-            "964982703",
-            "such as '964982703': correct or remove them; seconds since 1970 must be integers",
-        ),
+        ("time string", "964982703", r"one format, got '2015-03-01' \(ISO 8601\) and '964982703' \(a number\). Corr"),
         ("time string", None, "1 of 3 rows have no usable time, such as null"),
-        ("time double", 1.5, "Column time is of type double: times must be integers, timestamps, dates or ISO 8601"),
+        ("time double", float("nan"), "1 of 3 rows have no usable time, such as 'NaN': correct or remove them; the "),
+        ("time boolean", True, "column time must hold timestamps, dates, numbers or strings, got the type boolean"),
         ("when long", 1, "the ratings have no column time of times; their columns are user, item, when: name it"),
     ],
 )
 def test_unusable_times(spark, schema, row, sentence):
-    good = {"string": "2015-03-01", "double": 1.0, "long": 1}[schema.split()[1]]
+    good = {"string": "2015-03-01", "double": 1.0, "long": 1, "boolean": True}[schema.split()[1]]
     frame = spark.createDataFrame([(1, n, row if n == 2 else good) for n in range(3)], f"user int, item int, {schema}")
     with pytest.raises(ValueError, match=sentence):
         mark_by_time(frame, timestamp_col="time", test_fraction=0.1)
@@ -305,7 +325,7 @@ def test_cuts_that_do_not_fit_times(spark):
     frame = spark.createDataFrame([(date(2015, 3, 1),)], "timestamp date")
     with pytest.raises(ValueError, match="the time 3 does not fit column timestamp: give an ISO 8601 string, a date"):
         mark_by_time(frame, test_from=3)
-    with pytest.raises(ValueError, match="the time 'soon' cannot be read: give ISO 8601"):
+    with pytest.raises(ValueError, match="the time 'soon' cannot be read: give an ISO 8601 string, a date or"):
         mark_by_time(frame, test_from="soon")
     with pytest.raises(ValueError, match="there are no ratings to split"):
         mark_by_time(frame.limit(0), test_fraction=0.5)

@@ -102,10 +102,10 @@ def record(path: str) -> None:
         keep(f"{estimator} string ids", getattr(spark_mf, estimator)(**params, seed=4, **BLOCKS).fit(named))
     with tempfile.TemporaryDirectory() as folder:
         for estimator, engine in (("ALS", "ring"), ("ALS", "broadcast"), ("SGD", "ring"), ("SGD", "stages")):
-            params: dict[str, Any] = {"rank": 4, "seed": 5, "engine": engine, "checkpointInterval": 2} | BLOCKS
-            params |= {"checkpointDir": f"{folder}/{estimator}-{engine}"}
-            getattr(spark_mf, estimator)(**params, maxIter=2).fit(rows)
-            model = getattr(spark_mf, estimator)(**params, maxIter=5).fit(rows)
+            saved: dict[str, Any] = {"rank": 4, "seed": 5, "engine": engine, "checkpointInterval": 2} | BLOCKS
+            saved |= {"checkpointDir": f"{folder}/{estimator}-{engine}"}
+            getattr(spark_mf, estimator)(**saved, maxIter=2).fit(rows)
+            model = getattr(spark_mf, estimator)(**saved, maxIter=5).fit(rows)
             keep(f"{estimator} resumed {engine}", model)
             model.save(f"{folder}/{estimator}-{engine}-model")
             start: dict[str, Any] = {"rank": 4, "maxIter": 2, "engine": engine, "seed": 6} | BLOCKS

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -144,6 +145,28 @@ def test_parquet_and_the_output_of_a_job_are_read_too(job, spark, finished, tmp_
     assert json.loads(row["text"]) == {"user": 2, "item": 10, "rating": 1.5, "timestamp": 104}
 
 
+def test_times_are_written_and_summed_up_as_times(job, spark, tmp_path, capsys):
+    """Dates before 1900, too, of which the option says what they are; and none where none are wanted."""
+    source = tmp_path / "ratings.csv"
+    source.write_text("user,item,rating,date\n1,1,1,01/02/1850\n1,2,2,03/04/2019 1:30\n")
+    sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"))
+    assert "got '01/02/1850' and '03/04/2019 1:30', and all may be US or European dates. Set time_format (" in sentence
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    try:
+        assert job.main([str(source), "--output", str(tmp_path / "out"), "--time-format", "european"]) == 0
+    finally:
+        spark.conf.unset("spark.sql.session.timeZone")
+    times = "1850-02-01 00:00:00Z to 2019-04-03 01:30:00Z"
+    assert f"| timestamps | {times} |" in re.sub(" +", " ", (tmp_path / "out" / "summary.md").read_text())
+    described = read_description(spark, str(tmp_path / "out"))
+    assert described["ranges"]["most_timestamp"] == "2019-04-03 01:30:00Z"
+    assert described["notes"][-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    written = read_ratings(spark, tmp_path / "out").ratings.selectExpr("min(unix_seconds(timestamp))")
+    assert written.collect() == [(-3_784_406_400,)]
+    assert job.main([str(source), "--output", str(tmp_path / "none"), "--timestamp-col", ""]) == 0
+    assert read_ratings(spark, tmp_path / "none").ratings.columns == ["user", "item", "rating"]
+
+
 def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_path, capsys):
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"))
     assert "1 of 5 rows of" in sentence
@@ -154,7 +177,7 @@ def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
+def test_a_run_that_dies_half_way_leaves_the_earlier_one_complete(
     job, spark, source, finished, tmp_path, capsys, monkeypatch
 ):
     """It dies while overwriting a complete run, after its ratings were written."""
@@ -165,9 +188,8 @@ def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(
         patch.setattr("spark_mf.cli.commands.check._described", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([*arguments, "--overwrite"])
-    assert (tmp_path / "out" / "ratings" / "_SUCCESS").exists()
-    with pytest.raises(ValueError, match=r"has no description\.json: the job .* did not finish; run it again"):
-        read_ratings(spark, tmp_path / "out")
+    assert (tmp_path / "out" / "_unfinished" / "ratings" / "_SUCCESS").exists()
+    assert read_ratings(spark, tmp_path / "out").rows == 3
     capsys.readouterr()
     assert "is not empty: give another one, or --overwrite" in refused(job, capsys, *arguments)
     assert job.main([*arguments, "--overwrite"]) == 0

@@ -174,6 +174,14 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         (["--leave-out", "2"], "--leave-out is 2, which needs --split leave-out, and --split is random"),
         (["--split-col", "fold"], "--split-col is 'fold', which needs --split column, and --split is random"),
         (["--timestamp-col", "ts", "r.csv"], "--timestamp-col is 'ts', which needs --split time or leave-out, and"),
+        (
+            ["--time-format", "us", "r.csv"],
+            "--time-format must be given with --split time or --timestamp-col only, got",
+        ),
+        (
+            ["--time-format", "soon", "r.csv"],
+            "--time-format is 'soon'; it must be one of iso, us, european, seconds, m",
+        ),
         (["--split", "time"], "--split time needs RATINGS with a column for it, which generated ratings do not have"),
         (["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"], "--split leave-out needs RATINGS with"),
         (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),

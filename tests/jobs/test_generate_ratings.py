@@ -51,9 +51,8 @@ def test_the_description_tells_how_to_make_the_same_again(job, spark, finished, 
 
 
 def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, tmp_path, monkeypatch):
-    """It dies while overwriting a complete run, after some of its files were written."""
+    """It dies in a new folder, after some of its files were written."""
     arguments = ["--output", str(tmp_path), *TINY, "--partitions", "2"]
-    assert job.main(arguments) == 0
     asked = job.asked_ratings
 
     def dying(*given):
@@ -62,7 +61,7 @@ def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, tm
 
     monkeypatch.setattr(job, "asked_ratings", dying)
     with pytest.raises(Exception, match="killed"):
-        job.main([*arguments, "--overwrite"])
+        job.main(arguments)
     assert not (tmp_path / "description.json").exists()
     assert not (tmp_path / "ratings.png").exists()
     with pytest.raises(ValueError, match=r"description\.json: the job that should have written it did not finish"):

@@ -74,6 +74,7 @@ def test_usable_values_pass(values):
         ({"numItemBlocks": -1}, "numItemBlocks=-1"),
         ({"blockSize": 0}, "blockSize=0"),
         ({"innerSteps": 0}, "innerSteps=0"),
+        ({"seed": 2**63}, "seed must be an integer of 64 bits, got 9223372036854775808"),
         ({"innerTol": 1.0}, "innerTol=1.0 is not possible: use a number from 0 to below 1"),
         ({"innerTol": -0.1}, "innerTol=-0.1"),
         ({"tol": -1.0}, "tol=-1.0 is no change of the factors' product: use a finite number of 0 or more"),

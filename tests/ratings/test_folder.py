@@ -14,11 +14,12 @@ from pyspark.sql import functions as F
 from spark_mf import ALS
 from spark_mf.data.generating import generate_ratings
 from spark_mf.models.factors import factors_arrays
+from spark_mf.ratings import folder as partitioned_module
+from spark_mf.ratings import partitioning
 from spark_mf.ratings import stored_writing as stored
 from spark_mf.ratings.folder import PartitionedRatings
 from spark_mf.ratings.manifest import read_manifest
 from spark_mf.ratings.partitioning import partition_ratings
-from spark_mf.storage.folders import RatingsFolder
 
 BLOCKS = {"numUserBlocks": 3, "numItemBlocks": 2}
 
@@ -84,7 +85,7 @@ def test_string_ids_come_back_from_the_folder(spark, marked, tmp_path):
 
 
 def test_spark_writes_where_the_file_system_is_not_local(spark, marked, tmp_path, monkeypatch):
-    monkeypatch.setattr(RatingsFolder, "local", lambda *_: None)
+    monkeypatch.setattr(partitioned_module, "local_path", lambda *_: None)
     monkeypatch.setattr(stored, "_write_local", None)
     path = str(tmp_path / "out")
     layouts = ("blocks", "grid")
@@ -297,18 +298,20 @@ def test_bad_rows_leave_an_earlier_folder_as_it_was(spark, marked, copied):
         partition_ratings(marked, str(copied))
 
 
-def test_a_run_that_is_killed_leaves_no_manifest(spark, marked, copied, monkeypatch):
-    from spark_mf.ratings import partitioning
-
+def test_a_run_that_is_killed_leaves_no_manifest_or_the_earlier_one(spark, marked, copied, monkeypatch):
     def killed(*_arguments):
         raise KeyboardInterrupt
 
+    manifest = PartitionedRatings(spark, str(copied)).manifest
     monkeypatch.setattr(partitioning, "_write_side", killed)
-    with pytest.raises(KeyboardInterrupt):
-        partition_ratings(marked.where("split = 'train'"), str(copied), overwrite=True)
-    assert list((copied / "by_user").glob("part-*"))
+    for folder in (copied, copied.parent / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            partition_ratings(marked.where("split = 'train'"), str(folder), overwrite=True)
+    assert list((copied / "_unfinished" / "by_user").glob("part-*"))
+    assert PartitionedRatings(spark, str(copied)).manifest == manifest
+    assert list((copied.parent / "new" / "by_user").glob("part-*"))
     with pytest.raises(FileNotFoundError, match=r"has no manifest.json"):
-        PartitionedRatings(spark, str(copied))
+        PartitionedRatings(spark, str(copied.parent / "new"))
 
 
 def test_the_manifest_on_disk_is_the_one_that_was_returned(spark, folder):
@@ -318,7 +321,7 @@ def test_the_manifest_on_disk_is_the_one_that_was_returned(spark, folder):
 
 def test_the_page_on_ratings_shows_what_works(spark, folder, tmp_path, monkeypatch):
     """Its Python block and its look at the ratings run where a folder of blocks is."""
-    text = (Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "ratings.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (look,) = re.findall(r"^`(spark\.read.*)`\.$", text, re.MULTILINE)
     assert "out/blocks" in block

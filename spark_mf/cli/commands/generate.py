@@ -69,8 +69,8 @@ def generate(
     ``noise_floor_rmse`` (what perfect factors, kept within the scale, reach), ``splits`` (the same of each side
     that has ratings), ``ratings_per_user`` and ``ratings_per_item``, ``seconds``, …
     """
-    spec, output = settings.spec, folder.inside(RATINGS)
     folder.start()
+    spec, output = settings.spec, folder.inside(RATINGS)
     start = time.perf_counter()
     with stage(f"generating {spec.ratings:,} ratings and writing them to {output}", ticking=True):
         measured = _write(ratings, output)

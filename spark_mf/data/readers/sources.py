@@ -29,7 +29,7 @@ from spark_mf.storage.folders import ratings_path
 
 logger = logging.getLogger(__name__)
 
-FORMATS = (*SEPARATORS, "json", "parquet")
+FORMATS = ("csv", "tsv", "dat", "json", "parquet")
 QUOTES = ("double", "none")
 ID_TYPES = ("auto", "integer", "string")
 _DESCRIPTIONS = {
@@ -241,7 +241,8 @@ def _layout(heads: list[FileHead], path: str, options: ReadOptions) -> TextLayou
     separator = (
         SEPARATORS.get(options.format or "") if options.separator is None else parse_separator(options.separator)
     )
-    if options.format == "json" or (begins.startswith(("{", "[{")) and separator is None and not options.layout):
+    separated = separator or options.layout or options.columns
+    if options.format == "json" or (begins.startswith(("{", "[{")) and not separated):
         return json_layout(heads, encoding)
     return text_layout(
         heads,

@@ -23,6 +23,7 @@ from spark_mf.data.readers.time_formats import (
     possible_formats,
     tick,
     value,
+    whole_seconds,
 )
 
 _GIVEN, _READ = "times given", "times read"
@@ -108,20 +109,16 @@ class TimeColumn:
         formats = self.formats
         if formats[0] != WHOLE or len(formats) == 1:
             return rows.withColumns({tick_name(format): self.tick(format) for format in formats})
-        # One after the other, so that nothing but a look at its first character is done to an integer.
+        # One after the other, so that an integer costs no more than being read as one.
         rows = rows.withColumn(tick_name(WHOLE), self.tick(WHOLE))
-        dates = [format for format in (ISO, EUROPEAN) if format in formats]
-        no_integer = F.col(tick_name(WHOLE)).isNull()
-        rows = rows.withColumns(
-            {
-                tick_name(SECONDS): self.tick(SECONDS),
-                **{tick_name(format): F.when(no_integer, self.tick(format)) for format in dates},
-            }
-        )
+        whole = F.col(tick_name(WHOLE))
+        seconds = F.when(whole.isNotNull(), whole_seconds(whole)).otherwise(self.tick(SECONDS))
+        dates = {f: F.when(whole.isNull(), self.tick(f)) for f in (ISO, EUROPEAN) if f in formats}
+        rows = rows.withColumns({tick_name(format): read for format, read in {SECONDS: seconds, **dates}.items()})
         if US not in formats:
             return rows
         # Dates with dots are European; only where they cannot be, they contradict the others as US ones.
-        may_be_us = no_integer & (F.col(tick_name(EUROPEAN)).isNull() | ~is_dotted(self.column))
+        may_be_us = whole.isNull() & (F.col(tick_name(EUROPEAN)).isNull() | ~is_dotted(self.column))
         return rows.withColumn(tick_name(US), F.when(may_be_us, self.tick(US)))
 
     def evidence_columns(self) -> list[Column]:

@@ -35,6 +35,8 @@ DESCRIPTIONS: Mapping[str, str] = {
 _FIRST, _END = -62_135_596_800_000_000, 253_402_300_800_000_000
 # The rest of the text is left to Spark, which knows many spellings of zones; alone it would take 10:00 or 2019 too.
 _ISO = r"^\s*\d{4}-\d{1,2}-\d{1,2}(?:\s*|[T ].*)$"
+# Spark wants the seconds before a zone.
+_ZONE_AFTER_MINUTES = r"^(\s*\S+[T ]\d{1,2}:\d{1,2})(\s*[A-Z+-].*)$"
 _DATE = (
     r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})"
     r"(?:,?\s+(\d{1,2}:\d{2}(?::\d{2})?)(?:(\.\d{1,9})|\s*([AaPp][Mm]))?)?\s*$"
@@ -144,10 +146,17 @@ def tick(column: Column, kind: DataType, format: str) -> Column:
     if format in (US, EUROPEAN):
         time = _date(text, day_first=format == EUROPEAN)
     elif format == ISO:
-        time = F.when(text.rlike(_ISO), text.try_cast("timestamp_ltz"))
+        whole = F.regexp_replace(text, _ZONE_AFTER_MINUTES, "$1:00$2")
+        time = F.when(text.rlike(_ISO), whole.try_cast("timestamp_ltz"))
     else:
         time = _by_pattern(text, format)
     return _within_years(F.unix_micros(time))
+
+
+def whole_seconds(whole: Column) -> Column:
+    """The ticks by `SECONDS` of numbers whose ticks by `WHOLE` are known."""
+    second = 1_000_000
+    return F.when((whole >= _FIRST // second) & (whole < _END // second), whole * F.lit(second))
 
 
 def value(column: Column, kind: DataType, format: str) -> Column:

@@ -39,6 +39,8 @@ INTEGERS = [
     ("x,30,4,103", "userId is no integer of at most 64 bits"),
     ("2,1.5,4,103", "movieId is no integer of at most 64 bits"),
     ("2,1e3,4,103", "movieId is no integer of at most 64 bits"),
+    ("12.0,9007199254740993.00,4,103.0", (12, 2**53 + 1, 4.0, 103)),
+    ("-0.0,.0,4,103", "movieId is no integer of at most 64 bits"),
     ("9223372036854775807,-9223372036854775808,4,103", (2**63 - 1, -(2**63), 4.0, 103)),
     ("9223372036854775808,30,4,103", "userId is no integer of at most 64 bits"),
     ("2,-9223372036854775809,4,103", "movieId is no integer of at most 64 bits"),
@@ -109,6 +111,10 @@ def test_types_of_ids_in_text(spark, tmp_path):
     assert schema("c.csv", "1", "2", "3", "01") == ("string", "bigint", 0)
     assert schema("d.csv", "1", "2", "3", "+1") == ("string", "bigint", 0)
     assert schema("e.csv", "0", "-1", id_type="string") == ("string", "string", 0)
+    # As pandas writes integers of a column with missing values.
+    assert schema("g.csv", "1.0", "2.0", "3000000000.0") == ("bigint", "bigint", 0)
+    assert schema("h.csv", "1.0", "2.5", "3.0") == ("int", "bigint", 1)
+    assert schema("i.csv", "1.5", "2.5", "3.0") == ("string", "bigint", 0)
     assert schema("f.csv", "01", "x", id_type="integer") == ("int", "bigint", 1)
 
 

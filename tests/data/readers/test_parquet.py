@@ -1,6 +1,6 @@
 """Parquet as pandas writes it: nanoseconds, categories and integers with missing values."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -36,8 +36,7 @@ def test_nanoseconds_are_read_as_times(spark, tmp_path):
     assert [row.timestamp for row in naive.collect()] == expected
     schema = "struct<userId:string,movieId:bigint,rating:float,timestamp:timestamp_ntz,x:bigint>"
     assert naive.schema.simpleString() == schema
-    found = [row[0] for row in utc.selectExpr("unix_micros(timestamp)").collect()]
-    assert found == [int(time.replace(tzinfo=UTC).timestamp()) * 1_000_000 + time.microsecond for time in expected]
+    assert [row[0] for row in utc.selectExpr("unix_micros(timestamp)").collect()] == [1_577_923_200_000_000, -1]
     spark.conf.set(AS_LONG, "true")
     try:
         assert read_parquet(spark, str(tmp_path / "utc.parquet")).schema == utc.schema

@@ -28,7 +28,7 @@ MOST_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 @st.composite
 def folders(draw):
     """The bytes of one to three files that mostly look like ratings of one kind, and their header or none."""
-    separator = draw(st.sampled_from([b",", b"\t", b"::"]))
+    separator = draw(st.sampled_from([b",", b"\t", b"::", b";", b"|"]))
     header = draw(st.sampled_from([None, separator.join([b"user", b"item", b"rating"])]))
     first = header or separator.join([b"1", b"2", b"3"])
     good = st.tuples(*[st.integers(0, 3).map(lambda n: b"%d" % n)] * 3)

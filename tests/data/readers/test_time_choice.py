@@ -118,10 +118,9 @@ def test_the_format_is_that_of_all_values(spark, values, time_format, format, fi
     ],
 )
 def test_other_columns_are_refused_with_two_values(spark, values, time_format, sentence):
-    for ordered in (values, values[::-1]):
-        with pytest.raises(ValueError, match=r"\.$") as refusal:
-            require_times(of(spark, ordered), "time", time_format)
-        assert sentence in str(refusal.value)
+    with pytest.raises(ValueError, match=r"\.$") as refusal:
+        require_times(of(spark, values), "time", time_format)
+    assert sentence in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +129,8 @@ def test_other_columns_are_refused_with_two_values(spark, values, time_format, s
         ("double", [2.0, -1.0], WHOLE),
         ("float", [0.25, -1.5], SECONDS),
         ("decimal(12,2)", ["3.25", "1"], SECONDS),
-        ("timestamp", [datetime(1960, 1, 2), datetime(1960, 1, 1)], "typed"),
         ("timestamp_ntz", [datetime(2019, 1, 2), datetime(2018, 1, 1)], "typed"),
         ("date", [date(1969, 1, 2), date(1901, 1, 1)], "typed"),
-        ("smallint", [5, -7], WHOLE),
     ],
 )
 def test_columns_of_every_type(spark, kind, values, format):
@@ -146,8 +143,6 @@ def test_columns_of_every_type(spark, kind, values, format):
     assert (found.format, found.rows) == (format, 2)
     assert [row[0] for row in frame.orderBy(found.tick).select("row").collect()] == [1, 0]
     assert found.first < found.last
-    with pytest.raises(ValueError, match="1 of 3 rows have no usable time, such as null: correct or remove"):
-        require_times(frame.unionByName(frame.selectExpr("9 row", f"cast(null as {kind}) time").limit(1)), "time")
 
 
 @pytest.mark.parametrize(
