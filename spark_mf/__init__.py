@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from spark_mf.model import ALSModel, GDModel, SGDModel
     from spark_mf.ratings.base import LaidOutRatings
     from spark_mf.ratings.folder import PartitionedRatings
+    from spark_mf.ratings.folder_writing import partition_ratings
     from spark_mf.ratings.in_memory import lay_out_ratings
-    from spark_mf.ratings.partitioning import partition_ratings
     from spark_mf.sgd import SGD
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME_OF = {
     "SGD": "spark_mf.sgd",
     "SGDModel": "spark_mf.model",
     "lay_out_ratings": "spark_mf.ratings.in_memory",
-    "partition_ratings": "spark_mf.ratings.partitioning",
+    "partition_ratings": "spark_mf.ratings.folder_writing",
     "show_progress": "spark_mf.fitting.progress",
 }
 

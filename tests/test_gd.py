@@ -127,7 +127,7 @@ def test_sparks_ui_names_estimator_step_and_side(ratings, monkeypatch):
         told.append(description)
         yield
 
-    monkeypatch.setattr(broadcast, "described", spy)
+    monkeypatch.setattr(broadcast, "job_description", spy)
     on_spark(maxIter=2).fit(ratings)
     assert told == ["GD 1/2 items", "GD 1/2 users", "GD 2/2 items", "GD 2/2 users"]
 

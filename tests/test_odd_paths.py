@@ -11,7 +11,7 @@ from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, wri
 from spark_mf.data.reading import read_ratings
 from spark_mf.models.factors import factors_arrays, factors_frame
 from spark_mf.ratings import folder as partitioned_module
-from spark_mf.ratings.partitioning import partition_ratings
+from spark_mf.ratings.folder_writing import partition_ratings
 from spark_mf.storage import paths
 from spark_mf.storage.files import literal_reader
 from spark_mf.storage.folders import RatingsFolder

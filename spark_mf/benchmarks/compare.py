@@ -18,7 +18,7 @@ from spark_mf.benchmarks.plots import PLOTS, draw_all
 from spark_mf.benchmarks.report import comparison_report
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.output import OutputFolder
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.held_out import split_counts
 from spark_mf.data.reading import read_ratings
@@ -42,7 +42,7 @@ def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings
         name, ratings = "generated", _generated(spark, settings)
     else:
         name, ratings = _named(settings.ratings), _read(spark, settings, settings.ratings)
-    with stage("splitting, counting and caching"):
+    with phase("splitting, counting and caching"):
         ratings, how = _numbered(*_marked(ratings, settings))
         # One partition a core, whatever the file's: all methods start from the same balanced input.
         ratings = ratings.repartition(spark.sparkContext.defaultParallelism, "user", "item")
@@ -154,7 +154,7 @@ def _generated(spark: SparkSession, settings: CompareSettings) -> DataFrame:
 
 
 def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFrame:
-    with stage(f"reading {path}"):
+    with phase(f"reading {path}"):
         timestamp_col = settings.timestamp_col if settings.needs_times else ""
         return read_ratings(spark, path, settings.options(timestamp_col, settings.split_col)).ratings
 

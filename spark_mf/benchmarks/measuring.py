@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_mf.benchmarks.environment import PeakMemory, Provenance, utc_now
 from spark_mf.benchmarks.methods import Hyperparameters, Method
 from spark_mf.benchmarks.rows import ResultRow
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.data.held_out import cold_rows, split_marked
 from spark_mf.evaluation.metrics import RatingErrors, rating_errors
 from spark_mf.models.summary import IterationRecord, TrainingSummary
@@ -132,7 +132,7 @@ class Bench:
         fraction = min(1.0, _WARM_UP_RATINGS / max(1, self._data.ratings))
         sample = self._data.train.sample(fraction=fraction, seed=self._given.seed)
         for method in methods:
-            with stage(f"{method.label}: warming up"):
+            with phase(f"{method.label}: warming up"):
                 try:
                     model = self._estimator(method, _WARM_UP_ITERATIONS).fit(sample)
                     rating_errors(model.transform(self._data.test))
@@ -153,11 +153,11 @@ class Bench:
         """As `run`, but return the model too, None when the run failed; the caller releases it."""
         row = unmeasured_row(method, self._data, self._given, self._where)
         try:
-            with stage(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
+            with phase(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
                 start = time.perf_counter()
                 model = self._estimator(method).fit(self._data.train)
                 seconds = time.perf_counter() - start
-            with stage(f"{method.label}: test error"):
+            with phase(f"{method.label}: test error"):
                 errors = self._test_errors(model)
             row = replace(
                 row,
@@ -184,7 +184,7 @@ class Bench:
         The timed fit is not asked for it, as pyspark's is not.  A second fit, with the same seed and the test
         rows as validation rows, is; seconds, objective and training RMSE stay those of the timed fit.
         """
-        with stage(f"{method.label}: fitting again, with the test rows as validation rows"):
+        with phase(f"{method.label}: fitting again, with the test rows as validation rows"):
             model = self._estimator(method).setValidationIndicatorCol(HELD_OUT).fit(self._data.marked())
             release(model)
         history = tuple(
@@ -200,7 +200,7 @@ class Bench:
         Each iteration gets the mean seconds of the rest of the timed fit; the last one gets its test RMSE.
         """
         assert row.fit_seconds is not None
-        with stage(f"{method.label}: set-up alone", ticking=True):
+        with phase(f"{method.label}: set-up alone", ticking=True):
             setup, model = self._untimed_fit(method, 0)
             release(model)
         # On tiny data the noise of two separate fits can exceed the iterations themselves.
@@ -223,7 +223,7 @@ class Bench:
             return row
         points.append(row.iterations)
         stops = ", ".join(map(str, points))
-        with stage(f"{method.label}: fitting again, up to iteration {stops}", ticking=True):
+        with phase(f"{method.label}: fitting again, up to iteration {stops}", ticking=True):
             refits = {k: self._refit(method, k) for k in points}
         history = []
         for record in row.history:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 from pyspark.sql import SparkSession
 
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_SIGNS = 5.0
 
 
 @contextmanager
-def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
+def phase(name: str, *, ticking: bool = False) -> Iterator[None]:
     """Log the beginning and the end of a stage, the latter with its seconds, and name its jobs so in Spark's pages.
 
     Parameters
@@ -39,7 +39,7 @@ def stage(name: str, *, ticking: bool = False) -> Iterator[None]:
         ticker.start()
     session = SparkSession.getActiveSession()
     try:
-        with described(session.sparkContext, name) if session else nullcontext():
+        with job_description(session.sparkContext, name) if session else nullcontext():
             yield
     finally:
         done.set()

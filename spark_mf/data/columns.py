@@ -92,11 +92,11 @@ def require_classic(dataset: Any) -> None:
             "Use SparkSession.builder.master(...) without remote(...)."
         )
     if not isinstance(dataset, DataFrame):
-        found, way = _described(dataset)
+        found, way = _kind_of_data(dataset)
         raise TypeError(f"dataset must be a Spark DataFrame, got {found}. {way}")
 
 
-def _described(dataset: Any) -> tuple[str, str]:
+def _kind_of_data(dataset: Any) -> tuple[str, str]:
     """Return what an object is that is no DataFrame, and a sentence on how to make one."""
     for module, name, found, way in _OTHER_DATA:
         if any(cls.__name__ == name and f"{cls.__module__}.".startswith(module) for cls in type(dataset).__mro__):

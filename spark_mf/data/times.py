@@ -15,7 +15,7 @@ from spark_mf.data.readers.time_formats import (
     SECONDS,
     TYPED,
     WHOLE,
-    described,
+    format_name,
     require_pattern,
     tick,
 )
@@ -96,7 +96,7 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
     if bad:
         # A text shows what is wrong better than a null.
         wrong = rows.where(F.col(names[format]).isNull()).select(F.max(raw.cast("string"))).collect()[0][0]
-        others = "" if bad == found["rows"] else f"; the others are read as {described(format)}"
+        others = "" if bad == found["rows"] else f"; the others are read as {format_name(format)}"
         raise ValueError(
             f"{bad:,} of {found['rows']:,} rows have no usable {column}, such as "
             f"{'null' if wrong is None else repr(wrong)}: correct or remove them{others}."

@@ -16,8 +16,8 @@ from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block
 from spark_mf.exchange.stopping import FitProgress
 from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 from spark_mf.solvers.base import Factors
 
 
@@ -84,7 +84,7 @@ class BroadcastHalfSteps:
         task = self._task
 
         def solve(packed: PackedBlock) -> SolvedBlock:
-            settle()
+            freeze_gc()
             # Where a half-step starts from nothing, its workers never load the previous rows.
             start = previous.value if task.needs_previous else None
             errors_with = None if measured is None else measured.value
@@ -93,7 +93,7 @@ class BroadcastHalfSteps:
 
         partition = layout.side.partition
         rows = np.empty((len(layout.side), task.width), np.float32)
-        with described(self._context, description):
+        with job_description(self._context, description):
             solved = layout.blocks.map(solve).collect()
         for block in solved:
             rows[partition.members(block.number)] = block.factors

@@ -17,8 +17,8 @@ from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.ring.wire import PATIENCE
 from spark_mf.exchange.stage_failure import member_failure
 from spark_mf.resources.engine_selection import task_slots
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 
 logger = logging.getLogger("spark_mf")
 
@@ -65,7 +65,7 @@ class Gang:
             # Entered first: joining takes a second, and reading the record goes on meanwhile.
             try:
                 with enter_ring(settings) as ring:
-                    settle()
+                    freeze_gc()
                     # All of them are read: a worker that leaves input unread is not used again.
                     (record,) = list(records)
                     result = work(ring, record)
@@ -78,7 +78,7 @@ class Gang:
         # Spark does not run a barrier stage again whose results go to the driver, but it does one before a shuffle.
         results = entered.partitionBy(entered.getNumPartitions(), _identity)
         context, members = self._records.context, entered.getNumPartitions()
-        with described(context, description), _room_watched(context, description, members, settings.timeout):
+        with job_description(context, description), _room_watched(context, description, members, settings.timeout):
             try:
                 return results.values().collect()
             except Py4JJavaError as error:

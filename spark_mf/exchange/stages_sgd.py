@@ -16,8 +16,8 @@ from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress
 from spark_mf.objectives.explicit import SquaredLoss
 from spark_mf.ratings.grid import Grid, GridRow
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 from spark_mf.solvers.base import Factors
 
 
@@ -85,7 +85,7 @@ class StagesSGD:
         sent: list[Broadcast[tuple[Factors, Factors]]] = []
 
         def visit(rows: Iterable[GridRow]) -> Iterator[_Visited]:
-            settle()
+            freeze_gc()
             (row,) = rows
             users, items = (part.copy() for part in sent[row.number].value)
             block = UserBlock(row, users, shared.value)
@@ -99,7 +99,7 @@ class StagesSGD:
                 rows = state.users[task.users.members(user_block)], state.items[task.items.members(item_block)]
                 sent.append(self._context.broadcast(rows))
                 cleanup.callback(sent[-1].destroy)
-            with described(self._context, label):
+            with job_description(self._context, label):
                 return self._context.runJob(self._grid.rows, visit, cells)
 
     def _validate(self, state: FitState, epoch: int, shared: Broadcast[SGDTask]) -> tuple[float, float]:
@@ -110,7 +110,7 @@ class StagesSGD:
         sent = self._context.broadcast((state.users, items[:, :width].copy()))
 
         def validate(rows: Iterable[GridRow]) -> Iterator[tuple[float, float]]:
-            settle()
+            freeze_gc()
             (row,) = rows
             users, items = sent.value
             block = UserBlock(row, users[shared.value.users.members(row.number)], shared.value)
@@ -119,7 +119,7 @@ class StagesSGD:
 
         cells = [user_block * q for user_block in range(task.strata.user_blocks)]
         try:
-            with described(self._context, f"SGD {epoch + 1}/{task.rules.max_iterations} validation"):
+            with job_description(self._context, f"SGD {epoch + 1}/{task.rules.max_iterations} validation"):
                 errors, seconds = zip(*self._context.runJob(self._grid.rows, validate, cells), strict=True)
                 return float(sum(errors)), float(sum(seconds))
         finally:

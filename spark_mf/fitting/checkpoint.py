@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from spark_mf.models.factors import factors_arrays, factors_frame
 from spark_mf.models.summary import IterationRecord
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.storage.files import JVM_ERRORS, hadoop_path, java_reason, literal_reader
 from spark_mf.storage.folders import read_text, write_bytes, write_text
 
@@ -118,7 +118,7 @@ class Checkpoint:
                 f"checkpointDir={self._path!r} holds a fit of {len(history)} iterations, and maxIter={self._most}: use "
                 "at least as many, or name another folder"
             )
-        with _reading(folder), described(self._spark.sparkContext, "read the saved fit"):
+        with _reading(folder), job_description(self._spark.sparkContext, "read the saved fit"):
             arrays = {name: self._read_array(folder, name, checksum) for name, checksum in found["arrays"].items()}
         logger.info("the fit goes on after %d of %d iterations, which %s holds", len(history), self._most, folder)
         return SavedFit(history, arrays, progress)
@@ -133,7 +133,7 @@ class Checkpoint:
         """
         number = len(fit.history)
         try:
-            with described(self._spark.sparkContext, f"save the fit after iteration {number}"):
+            with job_description(self._spark.sparkContext, f"save the fit after iteration {number}"):
                 self._write(self._inside(number), fit)
         except JVM_ERRORS as error:
             raise OSError(self._not_saved(number, java_reason(error))) from None

@@ -28,10 +28,10 @@ from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.params.factorization import _FactorizationParams
 from spark_mf.params.storage_levels import storage_level
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, Sizes
-from spark_mf.ratings.preparation import open_ratings
+from spark_mf.ratings.dataset import open_ratings
 from spark_mf.ratings.string_ids import with_original_ids
 from spark_mf.resources.workers import require_workers
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.running import require_running
 from spark_mf.runtime.same_rows import changed_rows_told
 from spark_mf.solvers.base import Factors
@@ -273,7 +273,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
     ) -> tuple[DataFrame, DataFrame]:
         """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
         level = storage_level(self.getFinalStorageLevel())
-        with ExitStack() as undone, described(users.sparkSession.sparkContext, "restore the ids of factors"):
+        with ExitStack() as undone, job_description(users.sparkSession.sparkContext, "restore the ids of factors"):
             users = with_original_ids(users, ratings.user_ids, level)
             undone.callback(users.unpersist)
             items = with_original_ids(items, ratings.item_ids, level)

@@ -13,7 +13,7 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.models.summary import TrainingSummary
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.storage.files import hadoop_path, literal_reader
 from spark_mf.storage.paths import reads_from, replacing, set_aside
 
@@ -150,7 +150,7 @@ class FactorModelWriter(ParamsWriter):
             "ratingRange": model.ratingRange,
             "summary": summary,
         }
-        with described(self.sparkSession.sparkContext, "save the model"):
+        with job_description(self.sparkSession.sparkContext, "save the model"):
             model.userFactors.write.parquet(_join(path, USER_FACTORS))
             model.itemFactors.write.parquet(_join(path, ITEM_FACTORS))
             DefaultParamsWriter.saveMetadata(self.instance, path, self.sparkSession, extraMetadata=extra)

@@ -14,7 +14,7 @@ from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, Struc
 from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
 from spark_mf.models.factors import factors_arrays, matrix
 from spark_mf.resources.limits import require_room
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 
 # The matrix product writes a tile of scores and the selection reads it once: it should stay in the core's own cache.
 _TILE_BYTES = 1 << 19
@@ -40,7 +40,7 @@ def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
         When the driver cannot take that; see `spark_mf.resources.limits.require_room`.
     """
     context = frame.sparkSession.sparkContext
-    with described(context, "collect what can be recommended"):
+    with job_description(context, "collect what can be recommended"):
         require_room(context, frame.count(), 0, rank)
         return context.broadcast(Candidates(*factors_arrays(frame)))
 
@@ -63,7 +63,7 @@ def spread(frame: DataFrame) -> DataFrame:
     """
     context = frame.sparkSession.sparkContext
     tasks = context.defaultParallelism
-    with described(context, "count partitions"):
+    with job_description(context, "count partitions"):
         return frame.repartition(tasks) if frame.rdd.getNumPartitions() < tasks else frame
 
 

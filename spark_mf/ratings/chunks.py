@@ -20,7 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.kernels.layout import encode
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.refusal import is_refusal
 
 #: Ratings of one chunk, so that a task's memory does not grow with its partition.
@@ -68,7 +68,7 @@ def _restore_chunk(users: Ids, items: Ids, user_codes: Any, item_codes: Any, val
 
 
 @dataclass(frozen=True)
-class Census:
+class RatingCounts:
     """What the first pass found: all ids with their rating counts. Grows with users and items, 16 bytes each."""
 
     users: Ids
@@ -77,10 +77,10 @@ class Census:
     validation_ratings: int
     faults: dict[str, int] = field(default_factory=dict)
 
-    def merge(self, other: "Census") -> "Census":
-        """Return the census of both parts."""
+    def merge(self, other: "RatingCounts") -> "RatingCounts":
+        """Return the counts of both parts."""
         reasons = self.faults.keys() | other.faults.keys()
-        return Census(
+        return RatingCounts(
             _merge_ids(self.users, other.users),
             _merge_ids(self.items, other.items),
             self.ratings + other.ratings,
@@ -111,13 +111,13 @@ def arrow_batches(frame: DataFrame) -> RDD:
     return RDD(batches, frame.sparkSession.sparkContext, NoOpSerializer())
 
 
-def take_census(chunks: RDD) -> Census:
+def count_chunks(chunks: RDD) -> RatingCounts:
     """Count users, items, ratings and unusable rows in one job; merged by the executors, not by the driver."""
-    parts = chunks.map(_chunk_census)
+    parts = chunks.map(_chunk_counts)
     empty = np.empty(0, np.int64)
-    nothing = Census((empty, empty), (empty, empty), 0, 0)
-    with described(chunks.context, "check and count ratings"):
-        return parts.treeAggregate(nothing, Census.merge, Census.merge)
+    nothing = RatingCounts((empty, empty), (empty, empty), 0, 0)
+    with job_description(chunks.context, "check and count ratings"):
+        return parts.treeAggregate(nothing, RatingCounts.merge, RatingCounts.merge)
 
 
 def _serialized(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -173,8 +173,8 @@ def _numbers(column: pa.ChunkedArray, dtype: type) -> tuple[NDArray, NDArray[np.
     return np.ascontiguousarray(filled.to_numpy(), dtype), is_null
 
 
-def _chunk_census(chunk: Chunk) -> Census:
-    return Census(chunk.users, chunk.items, chunk.values.size, chunk.validation[2].size, chunk.faults)
+def _chunk_counts(chunk: Chunk) -> RatingCounts:
+    return RatingCounts(chunk.users, chunk.items, chunk.values.size, chunk.validation[2].size, chunk.faults)
 
 
 def _merge_ids(one: Ids, other: Ids) -> Ids:

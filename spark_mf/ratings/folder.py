@@ -1,4 +1,4 @@
-"""Ratings that were laid out before, as `spark_mf.ratings.partitioning.partition_ratings` wrote them."""
+"""Ratings that were laid out before, as `spark_mf.ratings.folder_writing.partition_ratings` wrote them."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace

@@ -13,8 +13,8 @@ from spark_mf.blocks.csr import RatingBlock, join_blocks, unpack
 from spark_mf.blocks.partition import Partition
 from spark_mf.kernels.sgd import Cell, make_cells
 from spark_mf.ratings.layout import Layout, PackedBlock, one_record_each
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 
 
 class PackedCell(NamedTuple):
@@ -100,7 +100,7 @@ class Grid:
         blocks_of, unchanged = by_user.side.partition.n_blocks, by_user.unchanged
 
         def cut(blocks: tuple[PackedBlock, ...]) -> GridRow:
-            settle()
+            freeze_gc()
             users, items = sent.value
             number = blocks[0].number * p // blocks_of
             members, parts = users.members(number), unchanged(blocks)
@@ -116,7 +116,7 @@ class Grid:
                 rows = cells.partitionBy(p * q, lambda cell: cell).values()
             self.rows: RDD = one_record_each(rows).persist(level)
             undone.callback(self.rows.unpersist)
-            with described(context, "cut ratings into cells"):
+            with job_description(context, "cut ratings into cells"):
                 self.rows.foreach(lambda row: None)
             undone.pop_all()
 

@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.params.storage_levels import storage_level
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
+from spark_mf.ratings.dataset import open_dataset
 from spark_mf.ratings.layout import Layout, gather_members
-from spark_mf.ratings.preparation import open_dataset
 from spark_mf.resources.blocks import blocks_asked, default_blocks
 from spark_mf.resources.engine_selection import task_slots
 

@@ -19,8 +19,8 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
 from spark_mf.ratings.chunks import Chunk
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows
 
 # An odd number, so that a rating moved from training to validation changes the sum of both fingerprints.
@@ -37,7 +37,7 @@ class Side:
 
     @classmethod
     def balanced(cls, name: str, ids: tuple[NDArray, NDArray], n_blocks: int, seed: int) -> "Side":
-        """Cut the rows of a census's ids into blocks of about equally many ratings."""
+        """Cut the rows of a counts's ids into blocks of about equally many ratings."""
         return cls(name, IdIndex(ids[0]), Partition.balanced(ids[1], n_blocks, seed))
 
     def __len__(self) -> int:
@@ -230,7 +230,7 @@ def lay_out(
     sides = context.broadcast((rows, columns))
 
     def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, Piece]]:
-        settle()
+        freeze_gc()
         for number, chunk in enumerate(part):
             yield from _scatter_chunk((index, number), chunk, *sides.value)
 
@@ -247,7 +247,7 @@ def lay_out(
         )
         members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
         undone.callback(members.unpersist)
-        with described(context, f"lay ratings out by {rows.name}"):
+        with job_description(context, f"lay ratings out by {rows.name}"):
             # In the order of the blocks, as the partitions are.
             counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
         undone.pop_all()

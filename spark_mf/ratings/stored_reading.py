@@ -19,8 +19,8 @@ from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.ratings.layout import BlockCounts, Layout, PackedBlock, Side, gather_members, pack_block
 from spark_mf.ratings.stored_writing import ROW_SCHEMA, Folder, cells_checksum, cells_of
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 
 # Far more partitions than there are files.
 _ONE_FILE_EACH = 1 << 20
@@ -86,7 +86,7 @@ def _read(
     """Decode the files of a folder, one a block, and bring the blocks to their members."""
 
     def decode_file(content: bytes) -> PackedBlock:
-        settle()
+        freeze_gc()
         return decode(content)
 
     contents = _any_contents(context, folder.path) if folder.local is None else _local_contents(context, folder.local)
@@ -95,7 +95,7 @@ def _read(
         undone.callback(sides.destroy)
         members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
         undone.callback(members.unpersist)
-        with described(context, f"read ratings laid out by {side.name}"):
+        with job_description(context, f"read ratings laid out by {side.name}"):
             read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
         undone.pop_all()
     found = {number: (counts, checksum) for number, counts, checksum in read}

@@ -33,8 +33,8 @@ from spark_mf.ratings.layout import (
     unpack_block,
 )
 from spark_mf.runtime.frames import arrow_frame, id_type
-from spark_mf.runtime.garbage import settle
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
 
 #: What a row of a stored layout holds; lists of a row belong together element by element.
 ROW_COLUMNS = (
@@ -97,7 +97,7 @@ def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], 
         return packed.number, tuple(np.diff(cells[0]).tolist()), cells_checksum(cells)
 
     try:
-        with described(context, "count the ratings of the grid's cells"):
+        with job_description(context, "count the ratings of the grid's cells"):
             described_blocks = sorted(layout.blocks.map(describe).collect())
     finally:
         sent.destroy()
@@ -110,7 +110,7 @@ def cells_checksum(cells: tuple[NDArray[Any], ...]) -> int:
 
 def checksums(layout: Layout) -> tuple[int, ...]:
     """CRC-32 of the content of each block; runs one job."""
-    with described(layout.blocks.context, f"checksums of the blocks by {layout.side.name}"):
+    with job_description(layout.blocks.context, f"checksums of the blocks by {layout.side.name}"):
         found = layout.blocks.map(lambda packed: (packed.number, packed.checksum())).collect()
     return tuple(checksum for _, checksum in sorted(found))
 
@@ -147,7 +147,7 @@ def _write(
     columns: str,
     batches: Callable[[LaidOutBlock], Iterator[pa.RecordBatch]],
 ) -> None:
-    with described(session.sparkContext, f"write ratings laid out by {layout.side.name}"):
+    with job_description(session.sparkContext, f"write ratings laid out by {layout.side.name}"):
         if folder.local is not None:
             _write_local(layout, folder.local, batches)
         else:
@@ -156,7 +156,7 @@ def _write(
 
 def _write_local(layout: Layout, folder: Path, batches: Callable[[LaidOutBlock], Iterator[pa.RecordBatch]]) -> None:
     def write(packed: PackedBlock) -> None:
-        settle()
+        freeze_gc()
         folder.mkdir(parents=True, exist_ok=True)
         final = folder / f"part-{packed.number:05d}.parquet"
         # Of its own for each attempt, so that one that was given up cannot write into another's.

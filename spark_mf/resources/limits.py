@@ -99,7 +99,7 @@ def require_memory(context: SparkContext, name: str, plan: MemoryPlan) -> None:
         When it cannot, with what is needed, what is there, and the settings that would do.
     """
     room = session_room(context)
-    logger.info("%s", described(name, plan, room))
+    logger.info("%s", plan_summary(name, plan, room))
     obstacle = shortfall(name, plan, room)
     if obstacle is not None:
         raise MemoryError(obstacle)
@@ -124,7 +124,7 @@ def require_room(context: SparkContext, n_users: int, n_items: int, rank: int) -
         raise MemoryError(obstacle)
 
 
-def described(name: str, plan: MemoryPlan, room: Room) -> str:
+def plan_summary(name: str, plan: MemoryPlan, room: Room) -> str:
     """What a fit needs, in one line."""
     workers = room.workers(plan)
     python = f"{workers} Python worker{'s' if workers > 1 else ''} of {_mib(plan.worker)} MiB each"

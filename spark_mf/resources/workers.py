@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from spark_mf.resources.engine_selection import task_slots
 from spark_mf.resources.limits import runs_in_driver
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.refusal import is_refusal
 
 logger = logging.getLogger("spark_mf")
@@ -96,7 +96,7 @@ def require_workers(session: SparkSession, *, runs_sql: bool = False) -> None:
         # More than one on a cluster, as executors may still be coming.
         tasks = 1 if is_local else max(2, task_slots(context))
         try:
-            with described(context, "check the workers' Python"):
+            with job_description(context, "check the workers' Python"):
                 probes = _probe_sql(session, tasks) if other else _probe_tasks(context, tasks)
         except (Py4JJavaError, PySparkException) as error:
             got = (is_local and _asked(program)) or program

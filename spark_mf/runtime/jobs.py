@@ -10,7 +10,7 @@ _DESCRIPTION = "spark.job.description"
 
 
 @contextmanager
-def described(context: SparkContext, description: str) -> Iterator[None]:
+def job_description(context: SparkContext, description: str) -> Iterator[None]:
     """Describe the jobs that this thread starts inside; afterwards the caller's own description holds again."""
     context_of_any: Any = context  # pyspark's types do not know that None removes a property
     before = context.getLocalProperty(_DESCRIPTION)

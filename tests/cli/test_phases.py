@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from spark_mf.cli import phases as stages
+from spark_mf.cli import phases
 
 
 @pytest.fixture(autouse=True)
@@ -15,14 +15,14 @@ def heard(caplog):
 
 
 def test_beginning_and_end_are_said(heard):
-    with stages.stage("reading"):
+    with phases.phase("reading"):
         assert heard.messages == ["reading ..."]
     assert heard.messages[1].startswith("reading: done in 0.")
 
 
 def test_a_ticking_stage_is_heard_of_while_it_lasts(heard, monkeypatch):
-    monkeypatch.setattr(stages, "_SECONDS_BETWEEN_SIGNS", 0.01)
-    with stages.stage("fitting", ticking=True):
+    monkeypatch.setattr(phases, "_SECONDS_BETWEEN_SIGNS", 0.01)
+    with phases.phase("fitting", ticking=True):
         while len(heard.messages) < 3:
             time.sleep(0.01)
     assert heard.messages[1:3] == ["fitting, 0 s", "fitting, 0 s"]
@@ -32,6 +32,6 @@ def test_a_ticking_stage_is_heard_of_while_it_lasts(heard, monkeypatch):
 
 
 def test_a_stage_that_fails_does_not_claim_to_be_done(heard):
-    with pytest.raises(ValueError, match="no"), stages.stage("fitting"):
+    with pytest.raises(ValueError, match="no"), phases.phase("fitting"):
         raise ValueError("no")
     assert heard.messages == ["fitting ..."]

@@ -17,7 +17,7 @@ from pyspark.sql.types import BooleanType, FloatType, IntegerType, LongType, Str
 from spark_mf import ALS, GD, SGD, ALSModel, SGDModel
 from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.ratings.folder import PartitionedRatings
-from spark_mf.ratings.partitioning import partition_ratings
+from spark_mf.ratings.folder_writing import partition_ratings
 
 
 def rows(frame):

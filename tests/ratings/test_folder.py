@@ -15,11 +15,11 @@ from spark_mf import ALS
 from spark_mf.data.generating import generate_ratings
 from spark_mf.models.factors import factors_arrays
 from spark_mf.ratings import folder as partitioned_module
-from spark_mf.ratings import partitioning
+from spark_mf.ratings import folder_writing as partitioning
 from spark_mf.ratings import stored_writing as stored
 from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.folder_writing import partition_ratings
 from spark_mf.ratings.manifest import read_manifest
-from spark_mf.ratings.partitioning import partition_ratings
 
 BLOCKS = {"numUserBlocks": 3, "numItemBlocks": 2}
 

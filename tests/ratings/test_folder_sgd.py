@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from spark_mf import SGD, SGDModel
 from spark_mf.data.generating import generate_ratings
 from spark_mf.models.factors import collect_factors
-from spark_mf.ratings.partitioning import partition_ratings
+from spark_mf.ratings.folder_writing import partition_ratings
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pyspark import StorageLevel
 from spark_mf.data.columns import select_ratings
 from spark_mf.ratings import chunks as chunks_module
 from spark_mf.ratings import layout as layout_module
-from spark_mf.ratings.chunks import chunk_ratings, take_census
+from spark_mf.ratings.chunks import chunk_ratings, count_chunks
 from spark_mf.ratings.layout import Side, lay_out, unpack_block
 
 LEVEL = StorageLevel.MEMORY_AND_DISK
@@ -41,8 +41,8 @@ def chunks(spark, table):
     return chunk_ratings(select_ratings(frame, "user", "item", "rating", "held_out"), LEVEL)
 
 
-def sides(census, user_blocks: int, item_blocks: int) -> tuple[Side, Side]:
-    return Side.balanced("users", census.users, user_blocks, 0), Side.balanced("items", census.items, item_blocks, 0)
+def sides(counts, user_blocks: int, item_blocks: int) -> tuple[Side, Side]:
+    return Side.balanced("users", counts.users, user_blocks, 0), Side.balanced("items", counts.items, item_blocks, 0)
 
 
 def triples(blocks, rows: Side, columns: Side) -> pd.DataFrame:
@@ -66,21 +66,21 @@ def expected(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_census_counts_what_pandas_counts(chunks, table):
-    census = take_census(chunks)
+    counts = count_chunks(chunks)
     training = table[~table.held_out]
-    for (ids, counts), column in ((census.users, "user"), (census.items, "item")):
+    for (ids, numbers), column in ((counts.users, "user"), (counts.items, "item")):
         series = training[column].value_counts().sort_index()
         np.testing.assert_array_equal(ids, series.index)
-        np.testing.assert_array_equal(counts, series)
-    assert census.ratings == len(training)
-    assert census.validation_ratings == len(table) - len(training)
-    assert not any(census.faults.values())
+        np.testing.assert_array_equal(numbers, series)
+    assert counts.ratings == len(training)
+    assert counts.validation_ratings == len(table) - len(training)
+    assert not any(counts.faults.values())
 
 
 @pytest.mark.parametrize(("user_blocks", "item_blocks"), [(1, 1), (3, 7), (20, 2)])
 def test_every_rating_arrives_once_in_each_layout(spark, chunks, table, user_blocks, item_blocks):
-    census = take_census(chunks)
-    users, items = sides(census, user_blocks, item_blocks)
+    counts = count_chunks(chunks)
+    users, items = sides(counts, user_blocks, item_blocks)
     for rows, columns in ((users, items), (items, users)):
         layout = lay_out(spark.sparkContext, chunks, rows, columns, LEVEL)
         blocks = [unpack_block(packed) for packed in layout.blocks.collect()]

@@ -14,9 +14,9 @@ from pyspark.sql.datasource import DataSource, DataSourceReader
 
 from spark_mf import ALS, SGD
 from spark_mf.fitting.alternating import _AlternatingFactorizer
-from spark_mf.ratings import preparation
+from spark_mf.ratings import dataset as preparation
+from spark_mf.ratings.folder_writing import partition_ratings
 from spark_mf.ratings.layout import BlockCounts, PackedBlock, Unchanged
-from spark_mf.ratings.partitioning import partition_ratings
 from spark_mf.ratings.string_ids import computed_once
 from spark_mf.runtime.same_rows import changed_rows, changed_rows_told, missing_rows
 from tests.same_model import assert_same_model
@@ -106,14 +106,14 @@ def lose(context: SparkContext, *kept: Any) -> None:
 
 def lose_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Spark keep no chunk after the first pass, as with MEMORY_ONLY and too little memory."""
-    take_census = preparation.take_census
+    count_chunks = preparation.count_chunks
 
     def take_and_lose(chunks: Any) -> Any:
-        census = take_census(chunks)
+        counts = count_chunks(chunks)
         chunks.unpersist(blocking=True)
-        return census
+        return counts
 
-    monkeypatch.setattr(preparation, "take_census", take_and_lose)
+    monkeypatch.setattr(preparation, "count_chunks", take_and_lose)
 
 
 def lose_layouts(monkeypatch: pytest.MonkeyPatch) -> None:

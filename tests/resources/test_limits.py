@@ -14,10 +14,10 @@ from spark_mf.resources import limits
 from spark_mf.resources.limits import (
     ExecutorRoom,
     Room,
-    described,
     driver_overhead,
     executor_room,
     machine_memory,
+    plan_summary,
     session_room,
     shortfall,
 )
@@ -143,11 +143,11 @@ def test_fewer_busy_workers_need_less():
 
 
 def test_one_line_says_what_a_fit_needs():
-    assert described("ALS", PLAN, room()) == (
+    assert plan_summary("ALS", PLAN, room()) == (
         "ALS needs about, in memory: the driver 400 MiB of heap and 500 MiB of Python; 4 Python workers of 300 MiB "
         "each; for the ratings 90 MiB in all that may go to disk"
     )
-    assert "; each executor 600 MiB of heap and 4 Python workers of 300 MiB each; " in described(
+    assert "; each executor 600 MiB of heap and 4 Python workers of 300 MiB each; " in plan_summary(
         "ALS", PLAN, room(executor())
     )
 
@@ -272,7 +272,7 @@ def test_a_fit_is_refused_before_ratings_are_laid_out(
 ):
     pods = room(executor(overhead=384))
     monkeypatch.setattr(limits, "session_room", lambda context: pods)
-    monkeypatch.setattr("spark_mf.ratings.preparation.lay_out", lambda *given: pytest.fail("ratings were laid out"))
+    monkeypatch.setattr("spark_mf.ratings.dataset.lay_out", lambda *given: pytest.fail("ratings were laid out"))
     fit = estimator.copy().setParams(numUserBlocks=2, numItemBlocks=2, rank=2, seed=1)
     name = type(estimator).__name__
     with pytest.raises(MemoryError, match=rf"^{name} needs 5\d\d MiB for the 2 Python workers .* is 384 MiB: set it"):

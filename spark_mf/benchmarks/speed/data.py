@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from spark_mf.benchmarks.measuring import RatingCounts, SplitRatings, split_and_count
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.data.generating import generate_ratings
 from spark_mf.data.splitting import mark_random
 from spark_mf.storage.files import literal_reader
@@ -57,13 +57,13 @@ def write_set(spark: SparkSession, folder: Path, described: dict[str, Any]) -> N
     """Generate, split, count and write; the description comes last and tells that the set is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _DESCRIPTION).unlink(missing_ok=True)
-    with stage(f"generating, splitting and counting {described['ratings']:,} ratings", ticking=True):
+    with phase(f"generating, splitting and counting {described['ratings']:,} ratings", ticking=True):
         asked = {name: described[name] for name in ("users", "items", "ratings", "noise", "skew", "seed")}
         # In no order of users or items, which would spare one of the methods work.
         ratings = generate_ratings(spark, **asked).repartition(spark.sparkContext.defaultParallelism, "user", "item")
         marked = mark_random(ratings, test_fraction=described["test_fraction"], seed=described["seed"])
         split = split_and_count(DATASET, marked)
-    with stage(f"writing them to {folder}"):
+    with phase(f"writing them to {folder}"):
         for part in _PARTS:
             getattr(split, part).write.mode("overwrite").parquet(str((folder / part).resolve()))
     counts = {key: value for key, value in vars(split).items() if key not in _PARTS}
@@ -79,7 +79,7 @@ def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRa
     ValueError
         When the files do not hold as many rows as were written.
     """
-    with stage("reading and caching the ratings"):
+    with phase("reading and caching the ratings"):
         parts = {}
         for part in _PARTS:
             read = literal_reader(spark).parquet(str((folder / part).resolve()))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_mf.benchmarks.environment import PACKAGE, git_commit, software_versions, utc_now
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.cli.settings import setting, several, whole
 from spark_mf.kernels.jit import kernel
 from spark_mf.kernels.sgd import Cell, Update, make_cells, sgd_row_layout, squared_error, train
@@ -125,10 +125,10 @@ def bench_kernels(settings: BenchKernelsSettings) -> list[KernelRow]:
     counts = sorted({1, settings.threads})
     rows = []
     with ThreadPoolExecutor(settings.threads) as pool:
-        with stage("bandwidth of the memory"):
+        with phase("bandwidth of the memory"):
             bandwidth = {threads: measure_bandwidth(pool, threads) for threads in counts}
         for rank in settings.ranks:
-            with stage(f"rank {rank}"):
+            with phase(f"rank {rank}"):
                 for shape in SHAPES:
                     blocks = [make_block(settings, rank, shape, thread) for thread in range(settings.threads)]
                     for threads in counts:

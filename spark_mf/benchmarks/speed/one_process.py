@@ -15,7 +15,7 @@ from spark_mf.benchmarks.measuring import unmeasured_row
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, counts_of, read_arrays
 from spark_mf.benchmarks.speed.settings import ONE_PROCESS, BenchSettings, point_methods
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.fitting.one_process import OneProcessSGD
 
 logger = logging.getLogger(__name__)
@@ -40,10 +40,10 @@ def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow
     where = Provenance(f"{settings.cores} threads", settings.cores, software_versions(), git_commit(PACKAGE))
     rows = [unmeasured_row(method, counts, settings.given, where) for method in point_methods(ONE_PROCESS, settings)]
     began = time.perf_counter()
-    with stage("laying out the ratings"):
+    with phase("laying out the ratings"):
         descent = _descent(settings, folder / DATA)
     setup = time.perf_counter() - began
-    with stage("epochs", ticking=True), PeakMemory() as memory:
+    with phase("epochs", ticking=True), PeakMemory() as memory:
         epochs = [descent.epoch() for _ in range(settings.sgd_epochs)]
     finished = []
     for row, evaluated in zip(rows, (True, False), strict=True):

@@ -27,7 +27,7 @@ from spark_mf.benchmarks.speed.settings import (
 )
 from spark_mf.cli.job import job_session
 from spark_mf.cli.output import OutputFolder
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _attempt(what: str, row: ResultRow, measure: Callable[[ResultRow], ResultRow
 
 
 def _add_recommending(row: ResultRow, model: Any) -> ResultRow:
-    with stage(f"{row.label}: recommendForAllUsers({RECOMMENDED_ITEMS})", ticking=True):
+    with phase(f"{row.label}: recommendForAllUsers({RECOMMENDED_ITEMS})", ticking=True):
         start = time.perf_counter()
         _read_to_the_end(model.recommendForAllUsers(RECOMMENDED_ITEMS))
         return replace(row, recommend_seconds=time.perf_counter() - start)

@@ -31,7 +31,7 @@ from spark_mf.cli.commands.generate import GENERATED_FILES, asked_ratings, gener
 from spark_mf.cli.commands.generate_settings import GenerateSettings
 from spark_mf.cli.commands.partition import PartitionSettings, partition, read_input
 from spark_mf.cli.job import job_session
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.cli.settings import setting, several, text, whole
 from spark_mf.ratings.typed_json import from_json_object
 from spark_mf.storage.folders import RatingsFolder
@@ -134,7 +134,7 @@ def bench_ratings(settings: BenchRatingsSettings, folder: Path, command: Sequenc
     rows = []
     for ratings in sorted(settings.sizes):
         for step in STEPS:
-            with stage(f"{step} {ratings:,} ratings", ticking=True):
+            with phase(f"{step} {ratings:,} ratings", ticking=True):
                 rows.append(_in_a_process(settings, command, step, ratings))
             if rows[-1].error:
                 logger.warning("%s %s: %s", step, f"{ratings:,}", rows[-1].error)

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegralType, TimestampType
 
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.cli.read_settings import READ, TimedReadSettings
 from spark_mf.cli.settings import Kind, one_of, real, setting, text, whole
 from spark_mf.cli.tables import aligned
@@ -103,7 +103,7 @@ def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -
         raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
     require_apart(spark, settings.ratings, folder.path)
     options = settings.options(settings.timestamp_col, settings.split_col)
-    with stage(f"checking {settings.ratings}", ticking=True):
+    with phase(f"checking {settings.ratings}", ticking=True):
         return clean_ratings(spark, settings.ratings, options, settings.rules)
 
 
@@ -116,12 +116,12 @@ def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRati
         When the files that were written do not hold all rows.
     """
     folder.start()
-    with stage(f"writing {clean.accepted_rows:,} ratings", ticking=True):
+    with phase(f"writing {clean.accepted_rows:,} ratings", ticking=True):
         clean.accepted.write.parquet(folder.inside(RATINGS))
-    with stage(f"writing {clean.rejected_rows:,} rejected rows", ticking=True):
+    with phase(f"writing {clean.rejected_rows:,} rejected rows", ticking=True):
         clean.rejected.write.json(folder.inside(REJECTED))
-    with stage("looking at what was written"):
-        accepted = _described(literal_reader(spark).parquet(folder.inside(RATINGS)))
+    with phase("looking at what was written"):
+        accepted = _column_ranges(literal_reader(spark).parquet(folder.inside(RATINGS)))
         rejected = literal_reader(spark).text(folder.inside(REJECTED)).count()
     clean.unpersist()
     if accepted["rows"] + rejected != clean.rows:
@@ -168,7 +168,7 @@ def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
     return aligned(("ratings", clean.source.name), cells)
 
 
-def _described(ratings: DataFrame) -> dict[str, Any]:
+def _column_ranges(ratings: DataFrame) -> dict[str, Any]:
     columns = [name for name in ("user", "item", "rating", "timestamp") if name in ratings.columns]
     ends = [(f"{which}_{name}", f(name)) for which, f in (("least", F.min), ("most", F.max)) for name in columns]
     row = ratings.agg(

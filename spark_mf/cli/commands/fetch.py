@@ -13,7 +13,7 @@ from typing import Any
 import pooch
 
 from spark_mf.cli.output import OutputFolder
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.cli.settings import Kind, one_of, setting, text
 from spark_mf.cli.tables import aligned, shown
 from spark_mf.data.datasets import DATASETS, Dataset
@@ -132,11 +132,11 @@ def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
     url = dataset.url if settings.base_url is None else f"{settings.base_url.rstrip('/')}/{dataset.archive}"
     cache = Path(settings.cache) if settings.cache is not None else Path(pooch.os_cache("spark_mf"))
     # On a terminal the download draws a bar of its own.
-    with stage(f"fetching {url}", ticking=not sys.stderr.isatty()):
+    with phase(f"fetching {url}", ticking=not sys.stderr.isatty()):
         download = fetch_archive(url, cache)
     # Inside the folder, so that finished files only have to be renamed.
     with tempfile.TemporaryDirectory(dir=path, prefix=".unfinished-") as unfinished:
-        with stage(f"unpacking {dataset.member}"):
+        with phase(f"unpacking {dataset.member}"):
             files, sha256 = extract_ratings(download.path, dataset.member, Path(unfinished))
         checked = _check_ratings(settings, download, sha256)
         folder.start()

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_mf.cli.commands.generate_report import Histogram, ratings_picture
 from spark_mf.cli.commands.generate_settings import RATINGS_PER_PARTITION, GenerateSettings
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.data.generating import generate_with_truth
 from spark_mf.data.generation.spec import RatingsSpec
 from spark_mf.data.splitting import SPLIT, TEST, TRAIN, VALIDATION, mark_random
@@ -72,10 +72,10 @@ def generate(
     folder.start()
     spec, output = settings.spec, folder.inside(RATINGS)
     start = time.perf_counter()
-    with stage(f"generating {spec.ratings:,} ratings and writing them to {output}", ticking=True):
+    with phase(f"generating {spec.ratings:,} ratings and writing them to {output}", ticking=True):
         measured = _write(ratings, output)
     seconds = time.perf_counter() - start
-    with stage("counting what was written"):
+    with phase("counting what was written"):
         written = literal_reader(spark).parquet(output)
         per_user = _ratings_of_each(written, "user", spec.users)
         per_item = _ratings_of_each(written, "item", spec.items)

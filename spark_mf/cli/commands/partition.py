@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.cli.read_settings import READ, ReadSettings
 from spark_mf.cli.settings import one_of, setting, several, text, whole
 from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import SPLIT
 from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.folder_writing import BLOCKS, LAYOUT_CHOICES, partition_ratings
 from spark_mf.ratings.manifest import SideManifest
-from spark_mf.ratings.partitioning import BLOCKS, LAYOUT_CHOICES, partition_ratings
 from spark_mf.storage.folders import RatingsFolder
 from spark_mf.storage.paths import require_apart
 
@@ -78,7 +78,7 @@ def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *,
     assert settings.ratings is not None
     require_apart(spark, settings.ratings, output)
     RatingsFolder(spark, output, overwrite=overwrite)
-    with stage(f"reading and checking {settings.ratings}", ticking=True):
+    with phase(f"reading and checking {settings.ratings}", ticking=True):
         return read_ratings(spark, settings.ratings, settings.options(split_col=settings.split_col)).ratings
 
 
@@ -90,10 +90,10 @@ def partition(
     Raises
     ------
     ValueError, FileExistsError, MemoryError
-        As `spark_mf.ratings.partitioning.partition_ratings`.
+        As `spark_mf.ratings.folder_writing.partition_ratings`.
     """
     start = time.perf_counter()
-    with stage(f"laying out and writing to {output}", ticking=True):
+    with phase(f"laying out and writing to {output}", ticking=True):
         written = partition_ratings(
             ratings,
             output,

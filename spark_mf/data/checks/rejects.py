@@ -8,7 +8,7 @@ from pyspark.sql.types import StringType
 
 from spark_mf.data.columns import whole_ids, whole_text
 from spark_mf.data.readers.sources import RatingsSource
-from spark_mf.data.readers.time_formats import WHOLE, described
+from spark_mf.data.readers.time_formats import WHOLE, format_name
 
 # Values of `fault` that are no places in `ClassifiedRows.reasons`, which count from 1.
 BLANK = -1
@@ -58,7 +58,7 @@ class ClassifiedRows:
         name = self.source.columns["timestamp"]
         reasons = (
             *self.reasons,
-            f"{name} " + ("is no integer" if format == WHOLE else NO_TIME.format(described(format))),
+            f"{name} " + ("is no integer" if format == WHOLE else NO_TIME.format(format_name(format))),
         )
         if unreadable:
             is_wrong = (F.col("fault") == USABLE) & times.given() & columns["timestamp"].isNull()

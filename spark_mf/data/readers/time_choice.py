@@ -17,7 +17,7 @@ from spark_mf.data.readers.time_formats import (
     TYPED,
     US,
     WHOLE,
-    described,
+    format_name,
     is_dotted,
     is_given,
     possible_formats,
@@ -162,13 +162,13 @@ class TimeColumn:
         if self.is_certain:
             return f"timestamp: {DESCRIPTIONS[format]}"
         if self.asked is not None:
-            return f"timestamp: {described(format)} (as asked)"
+            return f"timestamp: {format_name(format)} (as asked)"
         if format not in _RIVAL:
-            return f"timestamp: {described(format)} (guessed)"
+            return f"timestamp: {format_name(format)} (guessed)"
         certain = F.col(tick_name(format)).isNotNull() & F.col(tick_name(_RIVAL[format])).isNull()
         example = rows.where(certain).select(self.column).first()
         assert example is not None
-        return f"timestamp: {described(format)} (guessed: {example[0].strip()} can be nothing else)"
+        return f"timestamp: {format_name(format)} (guessed: {example[0].strip()} can be nothing else)"
 
     def _refuse(self, rows: DataFrame, fitting: tuple[str, ...]) -> NoReturn:
         formats, text = self.formats, self.column.cast("string")
@@ -192,7 +192,7 @@ class TimeColumn:
             shown = " and ".join(dict.fromkeys(map(repr, examples[frozenset()])))
             known = "ISO 8601, US or European dates, or seconds since 1970"
             raise ValueError(
-                f"The times in {self.called} must be {known if self.asked is None else described(self.asked)}, got "
+                f"The times in {self.called} must be {known if self.asked is None else format_name(self.asked)}, got "
                 f"{shown}. Set {option} to their pattern, such as dd.MM.yyyy, or set timestamp_col (--timestamp-col) "
                 "to '' to read no times."
             )

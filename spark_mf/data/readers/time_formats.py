@@ -117,7 +117,7 @@ def possible_formats(kind: DataType, asked: str | None, column: str) -> tuple[st
     return (asked,)
 
 
-def described(format: str) -> str:
+def format_name(format: str) -> str:
     """A format in words."""
     return DESCRIPTIONS.get(format, f"the pattern {format}")
 

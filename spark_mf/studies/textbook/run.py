@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from spark_mf.benchmarks.environment import Provenance, numpy_provenance, provenance, utc_now
 from spark_mf.benchmarks.measuring import first_sentence
 from spark_mf.benchmarks.rows import iteration_record
-from spark_mf.cli.phases import stage
+from spark_mf.cli.phases import phase
 from spark_mf.data.generating import generate_ratings
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
@@ -44,7 +44,7 @@ def run_textbook(settings: TextbookSettings, spark: SparkSession | None) -> Iter
 
     A fit on Spark that fails leaves a row that says so.
     """
-    with stage("obtaining the published numbers"):
+    with phase("obtaining the published numbers"):
         ratings, results = run_published()
         rng = np.random.default_rng(SEED)
         others = {name: run(each, ratings, rng) for name, each in _without_published_number().items()}
@@ -125,7 +125,7 @@ def _on_spark(
     with TemporaryDirectory(prefix="spark-mf-textbook-") as folder:
         twin = SparkTwin(spark, ratings, settings.engine, Path(folder))
         for label, fitted, best in experiments:
-            with stage(f"{label}, on Spark"):
+            with phase(f"{label}, on Spark"):
                 yield _one_on_spark(rows, twin, label, fitted, best)
 
 
@@ -174,7 +174,7 @@ def _timed(rank: int, iterations: int) -> dict[str, Estimator]:
 def _costs_of_textbook(rows: _Rows) -> Iterator[TextbookRow]:
     """Operations and seconds of an iteration in NumPy, on the published set."""
     n, m = rows.ratings.shape
-    with stage("timing iterations of the textbook"):
+    with phase("timing iterations of the textbook"):
         for label, estimator in _timed(RANK, _TIMED_ITERATIONS).items():
             model = estimator.fit(rows.ratings)
             operations = _operations(estimator, n, m, len(rows.ratings))
@@ -191,7 +191,7 @@ def _costs_on_spark(settings: TextbookSettings, spark: SparkSession) -> Iterator
     for label, estimator in _timed(settings.cost_rank, _TIMED_ITERATIONS).items():
         found: dict[str, Any] = {"operations": _operations(estimator, users, items, ratings)}
         model = None
-        with stage(f"timing iterations of {label} on Spark"):
+        with phase(f"timing iterations of {label} on Spark"):
             try:
                 model = on_spark(estimator, settings.engine).fit(data)
             except Exception as fault:  # The other methods are still timed.

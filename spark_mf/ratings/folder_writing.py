@@ -16,6 +16,7 @@ from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
 from spark_mf.params.factorization import require_positive
 from spark_mf.params.storage_levels import storage_level
+from spark_mf.ratings.dataset import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.folder import PartitionedRatings, stored_folder
 from spark_mf.ratings.layout import Side, lay_out
 from spark_mf.ratings.manifest import (
@@ -29,7 +30,6 @@ from spark_mf.ratings.manifest import (
     Manifest,
     SideManifest,
 )
-from spark_mf.ratings.preparation import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.stored_writing import (
     checksums,
     grid_content,
@@ -144,9 +144,9 @@ def partition_ratings(
     require_workers(spark)
     with changed_rows_told(), ExitStack() as held:
         counted = count_ratings(ratings, level, held)
-        census = counted.census
-        users = _cut(USERS, census.users, userBlocks, seed, counted.user_ids)
-        items = _cut(ITEMS, census.items, itemBlocks, seed, counted.item_ids)
+        counts = counted.counts
+        users = _cut(USERS, counts.users, userBlocks, seed, counted.user_ids)
+        items = _cut(ITEMS, counts.items, itemBlocks, seed, counted.item_ids)
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
@@ -154,9 +154,9 @@ def partition_ratings(
         manifest = Manifest(
             spark_mf=__version__,
             layouts=tuple(written.checksums),
-            ratings=census.ratings,
+            ratings=counts.ratings,
             validation_ratings=written.validation_ratings,
-            cold_validation_ratings=census.validation_ratings - written.validation_ratings,
+            cold_validation_ratings=counts.validation_ratings - written.validation_ratings,
             left_out=left_out,
             duplicates=written.duplicates,
             seed=seed,
@@ -225,7 +225,7 @@ def _write_layouts(
     with ExitStack() as held:
         by_user = lay_out(spark.sparkContext, counted.chunks, users, items, level)
         held.callback(by_user.unpersist)
-        require_same_ratings(counted.census, by_user, None)
+        require_same_ratings(counted.counts, by_user, None)
         if BLOCKS in layouts:
             write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
             sums[BY_USER] = checksums(by_user)
@@ -236,7 +236,7 @@ def _write_layouts(
         with ExitStack() as held:
             by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
             held.callback(by_item.unpersist)
-            require_same_ratings(counted.census, by_user, by_item)
+            require_same_ratings(counted.counts, by_user, by_item)
             write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
             sums[BY_ITEM] = checksums(by_item)
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)

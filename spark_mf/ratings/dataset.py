@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 
 from spark_mf.data.columns import select_ratings
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
-from spark_mf.ratings.chunks import Census, chunk_ratings, take_census
+from spark_mf.ratings.chunks import RatingCounts, chunk_ratings, count_chunks
 from spark_mf.ratings.layout import Layout, Side, lay_out
 from spark_mf.ratings.string_ids import IdMap, computed_once, has_string_ids, key_strings
-from spark_mf.runtime.jobs import described
+from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows
 
 logger = logging.getLogger("spark_mf")
@@ -25,13 +25,13 @@ class CountedRatings:
     Attributes
     ----------
     chunks : RDD of `spark_mf.ratings.chunks.Chunk`
-    census : Census
+    counts : RatingCounts
     user_ids, item_ids : IdMap or None
         The map back where the side's ids are strings.
     """
 
     chunks: RDD
-    census: Census
+    counts: RatingCounts
     user_ids: IdMap | None
     item_ids: IdMap | None
 
@@ -52,14 +52,14 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -
             ratings = computed_once(ratings, level)
             passing.callback(ratings.unpersist)
         for side in with_strings:
-            with described(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
+            with job_description(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
                 ratings, maps[side] = key_strings(ratings, side, level)
             cleanup.callback(maps[side].release)
         chunks = chunk_ratings(ratings, level)
         cleanup.callback(chunks.unpersist)
-        census = take_census(chunks)
-    _require_usable(census)
-    return CountedRatings(chunks, census, maps.get("user"), maps.get("item"))
+        counts = count_chunks(chunks)
+    _require_usable(counts)
+    return CountedRatings(chunks, counts, maps.get("user"), maps.get("item"))
 
 
 def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, cleanup: ExitStack) -> RatingsSource:
@@ -95,49 +95,49 @@ class CountedSource:
     @property
     def sizes(self) -> Sizes:
         """What the plan follows from."""
-        census = self.counted.census
+        counts = self.counted.counts
         return Sizes(
-            users=census.users[0].size,
-            items=census.items[0].size,
-            ratings=census.ratings,
-            validation_ratings=census.validation_ratings,
+            users=counts.users[0].size,
+            items=counts.items[0].size,
+            ratings=counts.ratings,
+            validation_ratings=counts.validation_ratings,
         )
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
         """Lay the ratings out in blocks, and release the arrays that they were counted in."""
-        census, seed, level = self.counted.census, self.request.seed, self.request.level
-        users = Side.balanced("users", census.users, plan.user_blocks, seed)
-        items = Side.balanced("items", census.items, plan.item_blocks, seed)
+        counts, seed, level = self.counted.counts, self.request.seed, self.request.level
+        users = Side.balanced("users", counts.users, plan.user_blocks, seed)
+        items = Side.balanced("items", counts.items, plan.item_blocks, seed)
         by_user = lay_out(self.context, self.counted.chunks, users, items, level, plan.n_members)
         cleanup.callback(by_user.unpersist)
         by_item = None
         if plan.needs_items:
             by_item = lay_out(self.context, self.counted.chunks, items, users, level, plan.n_members)
             cleanup.callback(by_item.unpersist)
-        require_same_ratings(census, by_user, by_item)
+        require_same_ratings(counts, by_user, by_item)
         self.counted.chunks.unpersist()
         if by_user.counts.duplicates:
             logger.info(
                 "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
                 by_user.counts.duplicates,
-                census.ratings,
+                counts.ratings,
             )
         return PreparedRatings(
             engine=plan.engine,
             users=users,
             items=items,
-            user_counts=census.users[1],
-            item_counts=census.items[1],
+            user_counts=counts.users[1],
+            item_counts=counts.items[1],
             by_user=by_user,
             by_item=by_item,
-            ratings=census.ratings,
-            validation_ratings=census.validation_ratings,
+            ratings=counts.ratings,
+            validation_ratings=counts.validation_ratings,
             user_ids=self.counted.user_ids,
             item_ids=self.counted.item_ids,
         )
 
 
-def require_same_ratings(census: Census, by_user: Layout, by_item: Layout | None) -> None:
+def require_same_ratings(counts: RatingCounts, by_user: Layout, by_item: Layout | None) -> None:
     """Refuse layouts of other ratings than were counted, or of other ratings each.
 
     Chunks that Spark could not keep are computed again for each layout.
@@ -147,26 +147,26 @@ def require_same_ratings(census: Census, by_user: Layout, by_item: Layout | None
     ValueError
         When the dataset gave other rows then.
     """
-    by_user.require_row_counts(census.users[1])
-    if by_user.counts.validation_ratings > census.validation_ratings:
-        raise changed_rows("validation ratings", census.validation_ratings, by_user.counts.validation_ratings)
+    by_user.require_row_counts(counts.users[1])
+    if by_user.counts.validation_ratings > counts.validation_ratings:
+        raise changed_rows("validation ratings", counts.validation_ratings, by_user.counts.validation_ratings)
     if by_item is not None:
-        by_item.require_row_counts(census.items[1])
+        by_item.require_row_counts(counts.items[1])
         if by_item.counts.training != by_user.counts.training:
             raise changed_rows("training ratings", by_user.counts.ratings, by_item.counts.ratings)
 
 
-def _require_usable(census: Census) -> None:
-    faults = {reason: count for reason, count in census.faults.items() if count}
+def _require_usable(counts: RatingCounts) -> None:
+    faults = {reason: count for reason, count in counts.faults.items() if count}
     if faults:
         listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
-        total = census.ratings + census.validation_ratings + sum(faults.values())
+        total = counts.ratings + counts.validation_ratings + sum(faults.values())
         raise ValueError(
             f"{listed} are among the {total} rows of the dataset: mend them, or fit what "
             "spark_mf.data.checking.clean_ratings accepts of it"
         )
-    if not census.ratings:
-        held_out = census.validation_ratings
+    if not counts.ratings:
+        held_out = counts.validation_ratings
         raise ValueError(
             f"all {held_out} rows are marked for validation: leave some false for training"
             if held_out
