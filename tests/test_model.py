@@ -5,7 +5,6 @@ import math
 import pickle
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from chispa.schema_comparer import assert_schema_equality
 from pyspark.ml import recommendation
@@ -13,9 +12,9 @@ from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, GD, SGD
+from spark_mf.kernels import topk
 from spark_mf.model import ALSModel
-from spark_mf.models import recommend as recommend_module
-from spark_mf.models.factors import factors_frame, list_array
+from spark_mf.models.factors import factors_frame
 
 
 @pytest.fixture(scope="module")
@@ -213,12 +212,10 @@ def test_recommendations_equal_pysparks(fitted, ours):
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5, 4096])
-def test_recommendations_do_not_depend_on_tiles(spark, hand_made, monkeypatch, block_size):
-    monkeypatch.setattr(recommend_module, "_TILE_ROWS", 1)  # one source row a tile
-    ids = pa.array(range(10, 14))
-    candidates = recommend_module.Candidates(ids, np.array([[3, 0], [1, 3], [0, 5], [4, 0]], np.float32))
-    lists = list_array(np.array([[1, 1], [2, 0], [3, 1]], np.float32))
-    values, indices = recommend_module._best(lists, candidates, 4, block_size)
+def test_recommendations_do_not_depend_on_tiles(monkeypatch, block_size):
+    monkeypatch.setattr(topk, "_TILE_ROWS", 1)  # one source row a tile
+    sources, targets = np.array([[1, 1], [2, 0], [3, 1]]), np.array([[3, 0], [1, 3], [0, 5], [4, 0]])
+    values, indices = topk.topk_products(sources.astype(np.float32), targets.astype(np.float32), 4, block_size)
     assert indices.tolist() == [[item - 10 for item, _ in BEST_ITEMS[user]] for user in range(3)]
     assert values.tolist() == [[rating for _, rating in BEST_ITEMS[user]] for user in range(3)]
 

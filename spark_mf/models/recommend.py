@@ -11,14 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
 
-from spark_mf.kernels.topk import empty_selection, topk_sort, topk_update
+from spark_mf.kernels.topk import topk_products
 from spark_mf.models.factors import factors_arrays, matrix
 from spark_mf.resources.limits import require_room
 from spark_mf.runtime.jobs import job_description
-
-# The matrix product writes a tile of scores and the selection reads it once: it should stay in the core's own cache.
-_TILE_BYTES = 1 << 19
-_TILE_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def recommend(
     """Return the n best candidates of each source row. Lazy.
 
     A task holds one copy of the candidates, one Arrow batch of source rows and a tile of at most
-    `_TILE_BYTES` of scores, however many rows and candidates there are.
+    `spark_mf.kernels.topk.TILE_BYTES` of scores, however many rows and candidates there are.
 
     Parameters
     ----------
@@ -99,36 +95,14 @@ def recommend(
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            values, indices = _best(batch.column(1), candidates.value, n, block_size)
+            targets = candidates.value.factors
+            sources = matrix(batch.column(1), targets.shape[1])
+            values, indices = topk_products(sources, targets, n, block_size)
             if shown_range is not None:
                 np.clip(values, *shown_range, out=values)
             yield _recommendations(batch.column(0), candidates.value.ids, values, indices, output)
 
     return sources.select("id", "features").mapInArrow(score, schema)
-
-
-def _best(
-    features: pa.ListArray, candidates: Candidates, n: int, block_size: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return (values float32[rows, n], indices int64[rows, n]) as `topk_sort` orders them."""
-    targets = candidates.factors
-    n = min(n, len(targets))
-    values, indices = empty_selection(len(features), n)
-    if values.size == 0:
-        return values, indices
-    sources = matrix(features, targets.shape[1])
-    height = min(_TILE_ROWS, len(sources))
-    width = min(block_size, len(targets), _TILE_BYTES // (4 * height))
-    buffer = np.empty(height * width, np.float32)
-    for top in range(0, len(sources), height):
-        rows = sources[top : top + height]
-        for left in range(0, len(targets), width):
-            tile = targets[left : left + width]
-            scores = buffer[: len(rows) * len(tile)].reshape(len(rows), len(tile))
-            np.dot(rows, tile.T, out=scores)
-            topk_update(scores, left, values[top : top + height], indices[top : top + height])
-    topk_sort(values, indices)
-    return values, indices
 
 
 def _recommendations(

@@ -26,3 +26,12 @@ def topk_sort(values: NDArray[np.float32], indices: NDArray[np.int64]) -> None:
     order = np.lexsort((indices, -values), axis=1)
     values[:] = np.take_along_axis(values, order, axis=1)
     indices[:] = np.take_along_axis(indices, order, axis=1)
+
+
+def topk_products(
+    sources: NDArray[np.float32], targets: NDArray[np.float32], n: int, block_size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sort all products of each row in float64 and keep the first n; `block_size` changes nothing."""
+    scores = sources.astype(np.float64) @ targets.astype(np.float64).T
+    indices = np.lexsort((np.broadcast_to(np.arange(len(targets)), scores.shape), -scores), axis=1)[:, :n]
+    return np.take_along_axis(scores, indices, axis=1).astype(np.float32), indices
