@@ -15,8 +15,8 @@ from spark_mf.kernels.jit import kernel
 # a hit, and cost more on those with one, which are looked at again score by score.
 _RUN = 16
 
-#: Bytes of a tile of scores: the matrix product writes it and the selection reads it once, so it should stay in a core's
-#: own cache.
+#: Bytes of a tile of scores: the matrix product writes it and the selection reads it once, so it should stay in the
+#: own cache of a core.
 TILE_BYTES = 1 << 19
 _TILE_ROWS = 512
 

@@ -1,12 +1,14 @@
 """Laid-out ratings in memory: the model of a fit from the DataFrame, for any number of fits."""
 
+from typing import Any
+
 import pytest
 
 from spark_mf import ALS, GD, SGD, lay_out_ratings
 from tests.low_rank import low_rank
 from tests.same_model import assert_same_model
 
-BLOCKS = {"numUserBlocks": 2, "numItemBlocks": 3}
+BLOCKS: dict[str, Any] = {"numUserBlocks": 2, "numItemBlocks": 3}
 
 
 @pytest.fixture(scope="module")
