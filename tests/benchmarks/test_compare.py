@@ -88,7 +88,8 @@ def test_times_are_read_where_the_split_goes_by_them(spark, tmp_path):
     for time_format, latest in (("us", (1, 2)), ("european", (1, 3))):
         asked = CompareSettings(ratings=str(file), split="time", test_fraction=0.3, time_format=time_format)
         assert rows_of(load_ratings(spark, asked).test) == {latest}
-    assert load_ratings(spark, CompareSettings(ratings=str(file), test_fraction=0.5, seed=3)).ratings == 3
+    by_chance = CompareSettings(ratings=str(file), split="leave-out", leave_out=1)
+    assert load_ratings(spark, by_chance).ratings == 3
     assert PartitionSettings(ratings=str(file)).options().timestamp_col == ""
 
 
