@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
+from spark_mf.exchange.barrier_stage import BarrierStage
 from spark_mf.exchange.base import FitState, IterationResult
-from spark_mf.exchange.gang import Gang
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.stopping import FitProgress
@@ -40,7 +40,7 @@ class RingHalfSteps:
     def __init__(self, context: SparkContext, users: Layout, items: Layout, task: HalfStepTask, timeout: float) -> None:
         self._context, self._users, self._items, self._task = context, users, items, task
         largest = max(len(users.side), len(items.side)) * task.width * _FLOAT32_BYTES
-        self._gang = Gang(users.members.zip(items.members), timeout, max(largest, sums_bytes(task)))
+        self._stage = BarrierStage(users.members.zip(items.members), timeout, max(largest, sums_bytes(task)))
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
@@ -57,7 +57,7 @@ class RingHalfSteps:
 
         try:
             label = f"{task.estimator} {numbers[0]}–{numbers[-1]}/{task.rules.max_iterations}"
-            solved = self._gang.run(label, work)
+            solved = self._stage.run(label, work)
         finally:
             sent.destroy()
         state.users = _whole([part.users for part in solved], partitions[0])

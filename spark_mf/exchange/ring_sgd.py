@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 from pyspark import SparkContext
 
+from spark_mf.exchange.barrier_stage import BarrierStage
 from spark_mf.exchange.base import FitState, IterationResult
-from spark_mf.exchange.gang import Gang
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress
@@ -47,7 +47,7 @@ class RingSGD:
         sizes = task.items.sizes
         most = max(sum(int(sizes[block]) for block in task.strata.owned(member)) for member in range(p))
         largest = most * task.update.layout.stride * _FLOAT32_BYTES
-        self._gang = Gang(grid.rows, timeout, largest)
+        self._stage = BarrierStage(grid.rows, timeout, largest)
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
@@ -60,7 +60,7 @@ class RingSGD:
             return _Member(ring, row, *sent.value).work(progress, len(numbers))
 
         try:
-            trained = self._gang.run(f"SGD {numbers[0]}–{numbers[-1]}/{total}", work)
+            trained = self._stage.run(f"SGD {numbers[0]}–{numbers[-1]}/{total}", work)
         finally:
             sent.destroy()
         _collect(state, trained, task)

@@ -10,7 +10,7 @@ ABORTED = (
     "unsuccessfully.\n"
 )
 FRAMES = (
-    '  File "gang.py", line 49, in enter\n    result = work(ring, record)\n             ^^^^^^^^^^^^^^^^^^\n'
+    '  File "barrier_stage.py", line 49, in enter\n    result = work(ring, record)\n             ^^^^^^^^^^^^^^^^^^\n'
     '  File "ring.py", line 93, in all_gather\n    raise RingError(str(self._failure)) from self._failure\n'
 )
 JAVA = "\tat org.apache.spark.api.python.BasePythonRunner.hasNext(PythonRunner.scala:1097)\n\t... 20 more\n"

@@ -154,7 +154,7 @@ def test_model_is_not_saved_over_its_own_factors(copied):
 
 
 def test_model_without_factors_is_not_saved(tmp_path):
-    with pytest.raises(ValueError, match=r"no factors"):
+    with pytest.raises(ValueError, match=r"must have factors, got none"):
         ALSModel().save(str(tmp_path / "model"))
 
 

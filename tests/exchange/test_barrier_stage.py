@@ -1,4 +1,4 @@
-"""A gang's members get their records, meet on the ring, and their failure is told in a sentence."""
+"""A stage's members get their records, meet on the ring, and their failure is told in a sentence."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from spark_mf.exchange.gang import Gang
+from spark_mf.exchange.barrier_stage import BarrierStage
 from spark_mf.exchange.ring.connection import RingError
 from spark_mf.exchange.ring.ring import Ring
 
@@ -19,17 +19,17 @@ def test_results_come_in_the_order_of_the_records(spark: SparkSession):
         gathered = ring.all_gather(np.array([float(record)]))
         return record, ring.position, np.concatenate(gathered).tolist()
 
-    gang = Gang(spark.sparkContext.parallelize(["7", "5"], 2), timeout=20.0, largest=8)
-    assert gang.run("two members", work) == [("7", 0, [7.0, 5.0]), ("5", 1, [7.0, 5.0])]
+    stage = BarrierStage(spark.sparkContext.parallelize(["7", "5"], 2), timeout=20.0, largest=8)
+    assert stage.run("two members", work) == [("7", 0, [7.0, 5.0]), ("5", 1, [7.0, 5.0])]
 
 
 def test_a_stage_that_fails_again_and_again_is_told_in_a_sentence(spark: SparkSession):
     def work(ring: Ring, record: int) -> None:
         raise RingError("the member at 10.0.0.7:4040 (position 0) took no data for 60 s.")
 
-    gang = Gang(spark.sparkContext.parallelize([0], 1), timeout=20.0, largest=8)
+    stage = BarrierStage(spark.sparkContext.parallelize([0], 1), timeout=20.0, largest=8)
     with pytest.raises(RuntimeError) as raised:
-        gang.run("SGD 1–10/20", work)
+        stage.run("SGD 1–10/20", work)
     assert str(raised.value) == (
         "SGD 1–10/20 failed in every attempt that Spark makes: the member at 10.0.0.7:4040 (position 0) took no data "
         "for 60 s; set a larger ringTimeout where workers are only slow, or use the engine of ordinary stages where "
@@ -41,9 +41,9 @@ def test_a_stage_that_fails_again_and_again_is_told_in_a_sentence(spark: SparkSe
 def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
     spark: SparkSession, caplog: pytest.LogCaptureFixture
 ):
-    gang = Gang(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.2, largest=8)
+    stage = BarrierStage(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.2, largest=8)
     with ThreadPoolExecutor(1) as pool:
-        fit = pool.submit(gang.run, "SGD 1–10/20", lambda ring, record: None)
+        fit = pool.submit(stage.run, "SGD 1–10/20", lambda ring, record: None)
         until = time.monotonic() + 20
         while not caplog.messages and time.monotonic() < until:
             time.sleep(0.05)
@@ -56,7 +56,7 @@ def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
 
 
 def test_a_gang_without_room_is_given_up_in_the_end_and_other_jobs_go_on(spark: SparkSession):
-    gang = Gang(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.1, largest=8)
+    stage = BarrierStage(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.1, largest=8)
 
     def slow(each: int) -> int:
         time.sleep(3)
@@ -66,7 +66,7 @@ def test_a_gang_without_room_is_given_up_in_the_end_and_other_jobs_go_on(spark: 
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(others.collect)
         with pytest.raises(TimeoutError, match=r"^SGD 1–10/20 was given up: for 1 s .* fewer than its 3 tasks"):
-            gang.run("SGD 1–10/20", lambda ring, record: None)
+            stage.run("SGD 1–10/20", lambda ring, record: None)
         assert job.result() == [7]
     assert len(spark.sparkContext.getJobTags()) == 0
 
@@ -75,6 +75,6 @@ def test_an_error_in_the_making_of_the_records_is_told_as_well(spark: SparkSessi
     def fail(record: int) -> int:
         raise ValueError("a broken record")
 
-    gang = Gang(spark.sparkContext.parallelize([0], 1).map(fail), timeout=20.0, largest=8)
+    stage = BarrierStage(spark.sparkContext.parallelize([0], 1).map(fail), timeout=20.0, largest=8)
     with pytest.raises(RuntimeError, match=r"Spark makes: ValueError: a broken record; Spark's log says more$"):
-        gang.run("SGD 1–10/20", lambda ring, record: None)
+        stage.run("SGD 1–10/20", lambda ring, record: None)

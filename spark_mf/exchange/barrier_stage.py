@@ -30,7 +30,7 @@ _SMALL_ARRAYS = 1 << 16
 _COURTESY = 0.5
 
 
-class Gang:
+class BarrierStage:
     """The members of one fit, one a partition of `records`; only they can join its ring.
 
     Parameters
