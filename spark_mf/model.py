@@ -42,8 +42,8 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
     executors' copies earlier.
 
     A model belongs to the Spark session that fitted or loaded it. Once that session has stopped, every method that
-    needs the factors raises a RuntimeError. A model can be copied, which shares the factors, and saved, but it cannot be
-    pickled.
+    needs the factors raises a RuntimeError. A model can be copied, which shares the factors, and saved, but it cannot
+    be pickled.
 
     Parameters
     ----------
