@@ -1,4 +1,4 @@
-"""A stage's members get their records, meet on the ring, and their failure is told in a sentence."""
+"""Tests of barrier stages: results, failures, and too few task slots."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,16 +31,14 @@ def test_a_stage_that_fails_again_and_again_is_told_in_a_sentence(spark: SparkSe
     with pytest.raises(RuntimeError) as raised:
         stage.run("SGD 1–10/20", work)
     assert str(raised.value) == (
-        "SGD 1–10/20 failed in every attempt that Spark makes: the member at 10.0.0.7:4040 (position 0) took no data "
-        "for 60 s; set a larger ringTimeout where workers are only slow, or use the engine of ordinary stages where "
-        "they cannot reach each other"
+        "SGD 1–10/20 failed in all attempts of its barrier stage: the member at 10.0.0.7:4040 (position 0) took no "
+        "data for 60 s. Set a larger ringTimeout if workers are slow, or use the engine of ordinary stages if they "
+        "cannot connect to each other."
     )
-    assert raised.value.__suppress_context__  # no page of Java follows it
+    assert raised.value.__suppress_context__  # no Java stack trace follows
 
 
-def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
-    spark: SparkSession, caplog: pytest.LogCaptureFixture
-):
+def test_a_stage_that_waits_for_task_slots_logs_a_warning(spark: SparkSession, caplog: pytest.LogCaptureFixture):
     stage = BarrierStage(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.2, largest=8)
     with ThreadPoolExecutor(1) as pool:
         fit = pool.submit(stage.run, "SGD 1–10/20", lambda ring, record: None)
@@ -48,14 +46,14 @@ def test_a_gang_that_the_session_has_no_room_for_says_that_it_waits(
         while not caplog.messages and time.monotonic() < until:
             time.sleep(0.05)
         spark.sparkContext.cancelAllJobs()
-    with pytest.raises(Py4JJavaError, match="cancelled"):  # no failure of a member, and told as Spark tells it
+    with pytest.raises(Py4JJavaError, match="cancelled"):  # not a failure of a member, so Spark's error is raised
         fit.result()
     assert caplog.messages[0].startswith(
-        "SGD 1–10/20 waits for room: its 3 tasks run at the same time, and the session has cores for 2 only; "
+        "SGD 1–10/20 is waiting for task slots: it needs 3 at the same time, and the session has 2. "
     )
 
 
-def test_a_gang_without_room_is_given_up_in_the_end_and_other_jobs_go_on(spark: SparkSession):
+def test_a_stage_without_task_slots_is_aborted_and_other_jobs_continue(spark: SparkSession):
     stage = BarrierStage(spark.sparkContext.parallelize([0, 1, 2], 3), timeout=0.1, largest=8)
 
     def slow(each: int) -> int:
@@ -65,7 +63,8 @@ def test_a_gang_without_room_is_given_up_in_the_end_and_other_jobs_go_on(spark: 
     others = spark.sparkContext.parallelize([7], 1).map(slow)
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(others.collect)
-        with pytest.raises(TimeoutError, match=r"^SGD 1–10/20 was given up: for 1 s .* fewer than its 3 tasks"):
+        sentence = r"^SGD 1–10/20 was aborted after a timeout: for 1 s .* fewer than the 3 task slots"
+        with pytest.raises(TimeoutError, match=sentence):
             stage.run("SGD 1–10/20", lambda ring, record: None)
         assert job.result() == [7]
     assert len(spark.sparkContext.getJobTags()) == 0
@@ -76,5 +75,6 @@ def test_an_error_in_the_making_of_the_records_is_told_as_well(spark: SparkSessi
         raise ValueError("a broken record")
 
     stage = BarrierStage(spark.sparkContext.parallelize([0], 1).map(fail), timeout=20.0, largest=8)
-    with pytest.raises(RuntimeError, match=r"Spark makes: ValueError: a broken record; Spark's log says more$"):
+    sentence = r"barrier stage: ValueError: a broken record\. See Spark's log for details\.$"
+    with pytest.raises(RuntimeError, match=sentence):
         stage.run("SGD 1–10/20", lambda ring, record: None)
