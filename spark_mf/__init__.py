@@ -1,7 +1,7 @@
 """Matrix factorization on Apache Spark, in the conventions of ``pyspark.ml``.
 
-``from spark_mf import ALS`` takes the place of ``from pyspark.ml.recommendation import ALS``. `SGD` takes the same data
-and fits a model with biases; `GD` is plain gradient descent. `lay_out_ratings` and `partition_ratings` lay ratings out
+``from spark_mf import ALS`` replaces ``from pyspark.ml.recommendation import ALS``. `SGD` takes the same data and fits
+a model with biases; `GD` is full-batch gradient descent. `lay_out_ratings` and `partition_ratings` prepare ratings
 once, in memory or in a folder, for any number of fits.
 """
 
@@ -52,9 +52,9 @@ _HOME_OF = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names on first use (PEP 562).
+    """Return a public name, importing it on first use (PEP 562).
 
-    Tests of the kernels and tools that read result rows need no Spark; they should not pay for importing it.
+    Code that needs no Spark, such as the kernels and tools that read result rows, does not pay for importing it.
     """
     if name in _HOME_OF:
         return getattr(import_module(_HOME_OF[name]), name)

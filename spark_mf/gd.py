@@ -1,4 +1,4 @@
-"""The GD estimator: gradient descent on all parameters at once."""
+"""The GD estimator: matrix factorization by full-batch gradient descent."""
 
 import logging
 
@@ -20,29 +20,30 @@ logger = logging.getLogger("spark_mf")
 
 
 class GD(_AlternatingFactorizer[GDModel], _GDParams):
-    """Matrix factorization of explicit ratings by gradient descent on all parameters, R ≈ U Vᵀ.
+    """Matrix factorization of explicit ratings by full-batch gradient descent, R ≈ U Vᵀ.
 
-    The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step down
-    the full gradient, all users and items at once from their old values,
+    The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step along
+    the full gradient, which updates all users and items simultaneously from their old values,
 
         u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
 
-    with e = r − u·v over the row's ratings, and a penalty of λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). It is
-    the plainest method and slow: a step takes a fraction of the time of an ALS iteration, but hundreds are needed where
-    ALS needs ten. It is here to compare with.
+    where e = r − u·v over the row's ratings, and the penalty is λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). The
+    method is a baseline for comparisons: a step takes a fraction of the time of an ALS iteration, but it needs hundreds
+    of steps where ALS needs ten iterations.
 
-    The step is in units of 1/|Ω| and has to suit the ratings: about |Ω|/(8σ), with σ the largest singular value of the
-    matrix of ratings (0 where there is none), is safe. That is 3 for a thousand ratings from 1 to 5, 20 for a hundred
-    thousand, and more for more of them; twice as much may still do. One that is too large ends the fit with an
-    ArithmeticError that names a smaller one to try.
+    The learning rate stepSize is in units of 1/|Ω| and must suit the ratings: about |Ω|/(8σ) is safe, where σ is the
+    largest singular value of the rating matrix (with 0 for unobserved pairs). That is 3 for 1,000 ratings from 1 to 5,
+    20 for 100,000, and more for more ratings; twice that value may still work. A learning rate that is too large stops
+    the fit with an ArithmeticError that suggests a smaller one.
 
-    With `tol` the fit ends after the first step that changed U Vᵀ by less. The first factors are nearly 0 and so is
-    the gradient there: the first steps change little, too, and a tol above that ends the fit at once.
+    If `tol` is positive, the fit stops after the first step that changes U Vᵀ by less than `tol`. The initial factors
+    are close to 0, where the gradient is small too, so a large `tol` stops the fit after its first step.
 
-    A row's ratings all lie in one block, so its gradient is complete there: no gradients are added up between tasks,
-    and no rating moves. The same seed gives the same model to rounding, whatever the blocks are. Blocks, engines,
-    `checkpointDir` and `initialModel` are as with ALS. So is what has to fit in the driver and each running task: the
-    factors, n·rank·4 bytes, in the task with the items' of the step before.
+    All ratings of a row are in one block, which therefore computes the row's complete gradient: tasks do not add up
+    gradients, and ratings do not move. The same seed gives the same model up to rounding, whatever the blocks are.
+    Blocks, engines, `checkpointDir` and `initialModel` work as in ALS, and so do the memory requirements: the factors,
+    n·rank·4 bytes, must fit in the driver and in each running task, in the task together with the item factors of the
+    previous step.
 
     Examples
     --------
@@ -95,8 +96,8 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         history = model.summary.history
         if model.summary.stoppedEarly and len(history) == 1 and self.getInitialModel() is None:
             logger.warning(
-                "tol=%g ended the fit after its first step, which changed the product of the factors by %g: steps from "
-                "first factors near 0 are short, so use a smaller tol, or a larger initStd",
+                "tol=%g stopped the fit after its first step, which changed the product of the factors by %g. Steps "
+                "from initial factors near 0 are short; use a smaller tol or a larger initStd.",
                 self.getTol(),
                 history[0].product_change,
             )
@@ -117,6 +118,6 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
     def _diverged(self, result: IterationResult) -> str:
         step = self.getStepSize()
         return (
-            f"step {result.number} diverged with stepSize={step:g}: its factors are not finite any more; use a smaller "
-            f"stepSize, such as {step / 4:g}, or scale very large ratings down"
+            f"factors must be finite, got NaN or infinity in step {result.number} with stepSize={step:g}. Use a "
+            f"smaller stepSize, such as {step / 4:g}, or scale very large ratings down."
         )

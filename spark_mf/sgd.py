@@ -1,4 +1,4 @@
-"""The SGD estimator: what it accepts, and the order in which a fit does things."""
+"""The SGD estimator: matrix factorization by stratified stochastic gradient descent."""
 
 from contextlib import ExitStack
 
@@ -29,45 +29,46 @@ from spark_mf.resources.limits import require_memory
 from spark_mf.resources.memory import sgd_plan
 from spark_mf.solvers.base import Factors
 
-#: Bytes of an item block's rows that a second-level cache holds beside those of a tile of users.
+#: Bytes of an item block's rows that fit in a second-level cache beside a tile of users.
 _BLOCK_BYTES = 512 << 10
-#: Below so many ratings in a cell, an epoch's visits cost more than their ratings.
+#: In cells with fewer ratings, the overhead of visiting a cell exceeds the work on its ratings.
 _CELL_RATINGS = 2_000
 
 
 class SGD(_Factorizer[SGDModel], _SGDParams):
     """Matrix factorization of explicit ratings by stratified stochastic gradient descent, R ≈ μ + b_u + b_i + U Vᵀ.
 
-    The columns, the model and what it does are those of `spark_mf.ALS`; with ``fitBias=False`` so is what a
-    prediction is, u·v. One rating at a time (or `batchSize`) it goes down the gradient of
+    The columns and the model are those of `spark_mf.ALS`, plus a global mean and biases, which ``fitBias=False`` leaves
+    out. It updates the model after every rating, or after every `batchSize` ratings, along the negative gradient of
 
     - ``regularization="weighted"`` (default): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²) + λ_b(Σ n_u b_u² + Σ n_i b_i²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²) + λ_b(Σ b_u² + Σ b_i²)
     - ``"mean"``: (1/|Ω|) Σ e² + the same penalty
 
-    over the observed pairs Ω, with e = r − r̂, λ = regParam, λ_b = biasRegParam and n_u, n_i the ratings of a user and
-    an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1, 1/n_u or |Ω|/n_u
-    (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
+    over the observed pairs Ω, where e = r − r̂, λ = regParam, λ_b = biasRegParam, and n_u and n_i are the numbers of
+    ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1,
+    1/n_u or |Ω|/n_u (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
 
-    Users are cut into numUserBlocks, items into numItemBlocks (no fewer), and as many cells of that grid as there are
-    user blocks are visited at the same time without locks (Gemulla et al. 2011, "Large-scale matrix factorization with
-    distributed stochastic gradient descent"). With ``spark.task.cpus=n`` a task visits its cell with n threads that
-    do not wait for each other (Niu et al. 2011, "Hogwild!"); results then differ by the order of their updates.
-    With one thread the same seed and blocks give the same model, on either engine. Other blocks give another one.
-    Where blocks are not set, users have one for each task slot, and items as many as fit a processor's cache.
+    Users are partitioned into numUserBlocks and items into numItemBlocks blocks (at least as many). Tasks work on the
+    cells of this grid in strata of cells that share no row or column, so they need no locks (Gemulla et al. 2011,
+    "Large-scale matrix factorization with distributed stochastic gradient descent"). With ``spark.task.cpus=n`` a task
+    works on its cell with n lock-free threads (Niu et al. 2011, "Hogwild!"), and results depend on the order of their
+    updates. With one thread the same seed and blocks give the same model on either engine; other blocks give another
+    model. If the numbers of blocks are not set, there is one user block per task slot, and each item block fits in a
+    processor cache.
 
-    With ``engine="ring"`` ratings and user blocks stay with the workers and item blocks travel between them, in one
-    barrier stage for checkpointInterval epochs; with ``"stages"`` each stratum is an ordinary stage, which is slower.
-    "auto" takes the ring and says so when it cannot: under dynamic allocation, where the session demands network
-    encryption, and with more user blocks than task slots.
+    With ``engine="ring"`` ratings and user blocks stay in the workers and item blocks travel between them, in one
+    barrier stage per checkpointInterval epochs. With ``engine="stages"`` each stratum is an ordinary stage, which is
+    slower. "auto" selects the ring and logs a warning if the ring cannot run: under dynamic allocation, if the session
+    requires network encryption, and with more user blocks than task slots.
 
-    The history has, for each epoch, the squared errors of the training ratings as each was visited, and of the
-    validation rows (`validationIndicatorCol`) after it. With validation rows the model has the factors of the best
-    epoch, and the fit ends after earlyStoppingPatience epochs that were no better.
+    The training errors in the history are those of each rating just before its update; the validation errors
+    (`validationIndicatorCol`) are those after the epoch. With validation rows the model has the factors of the best
+    epoch, and the fit stops after earlyStoppingPatience consecutive epochs without improvement.
 
-    `checkpointDir` and `initialModel` work as with ALS; from a model without biases they start at 0, and so does μ. The
-    driver and each running task hold both sides' rows, (rank + 2)·4 bytes each and as much again for the optimizer's
-    state ("momentum", "adagrad" once, "adam" twice) and for the best epoch.
+    `checkpointDir` and `initialModel` work as in ALS; if the initial model has no biases, the biases and μ start at 0.
+    The driver and each running task hold the rows of both sides, (rank + 2)·4 bytes each, the optimizer's state (the
+    same amount once for "momentum" and "adagrad", twice for "adam"), and the rows of the best epoch.
 
     Examples
     --------
@@ -166,8 +167,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _diverged(self, result: IterationResult) -> str:
         step = self.getStepSize() if result.metrics["step_size"] is None else result.metrics["step_size"]
         return (
-            f"epoch {result.number} diverged with a step of {step:g}: its factors are not finite any more; use "
-            f"a smaller stepSize, such as {step / 4:g}, or scale very large ratings down"
+            f"factors must be finite, got NaN or infinity in epoch {result.number} with a learning rate of {step:g}. "
+            f"Use a smaller stepSize, such as {step / 4:g}, or scale very large ratings down."
         )
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
@@ -176,8 +177,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         item_blocks = self._item_blocks(sizes, user_blocks)
         if item_blocks < user_blocks or item_blocks > sizes.items:
             raise ValueError(
-                f"{user_blocks} blocks of users and {item_blocks} of {sizes.items} items are no grid to descend on: "
-                "use at least as many blocks of items as of users, and fewer blocks of users where there are few items"
+                f"numItemBlocks must be >= numUserBlocks and <= the number of items, got {item_blocks} item blocks for "
+                f"{user_blocks} user blocks and {sizes.items} items. Set numItemBlocks accordingly, or use fewer user "
+                "blocks."
             )
         engine = choose_engine(context, self.getEngine(), user_blocks, "stages")
         layout, size = self._row_layout(), sizes.in_blocks(user_blocks, item_blocks, min(slots, user_blocks))
@@ -188,15 +190,15 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         )
 
     def _user_blocks(self, sizes: Sizes, slots: int) -> int:
-        """As many as asked for, else one a task slot where there are ratings enough."""
+        """Return numUserBlocks, by default one block per task slot if there are enough ratings."""
         if sizes.user_blocks is not None:
-            # Blocks that are laid out already can only be joined, where their number was left open.
+            # Blocks that are laid out already can only be merged, and only if numUserBlocks is not set.
             return sizes.user_blocks if self.isSet("numUserBlocks") else min(sizes.user_blocks, slots)
         open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
         return blocks_asked("numUserBlocks", self.getNumUserBlocks(), sizes.users) or open_blocks
 
     def _item_blocks(self, sizes: Sizes, user_blocks: int) -> int:
-        """As many as asked for, else enough for one to fit in a cache and one more to be on its way."""
+        """Return numItemBlocks, by default enough for a block to fit in a cache while another one is in flight."""
         asked = sizes.item_blocks or blocks_asked("numItemBlocks", self.getNumItemBlocks(), sizes.items)
         if asked is not None:
             return asked
@@ -235,7 +237,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             by_cell=ratings.engine != RING,
         )
         cleanup.callback(grid.unpersist)
-        # A lost part of the grid is cut again from the ratings, wherever they come from then.
+        # Spark recomputes a lost partition of the grid from the source of the ratings.
         if not ratings.is_shared:
             ratings.by_user.members.unpersist()
         if ratings.engine == RING:

@@ -100,7 +100,7 @@ def test_a_step_goes_down_the_numeric_gradient_of_the_objective(ratings, table):
 
 @pytest.mark.parametrize("engine", ["ring", "broadcast"])
 def test_too_long_a_step_is_told_with_a_shorter_one(ratings, engine):
-    sentence = r"^step \d+ diverged with stepSize=1000: .* not finite any more; use a smaller stepSize, such as 250, or"
+    sentence = r"^factors must be finite, .* in step \d+ with stepSize=1000\. Use a smaller stepSize, such as 250, or"
     with pytest.raises(ArithmeticError, match=sentence):
         on_spark(engine, stepSize=1000.0).fit(ratings)
 
@@ -115,8 +115,8 @@ def test_a_tol_that_ends_the_fit_where_it_starts_is_told(ratings, caplog):
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         model = on_spark("ring", tol=50.0, initStd=0.01).fit(ratings)
     assert model.summary.totalIterations == 1
-    assert "tol=50 ended the fit after its first step" in caplog.text
-    assert "use a smaller tol, or a larger initStd" in caplog.text
+    assert "tol=50 stopped the fit after its first step" in caplog.text
+    assert "use a smaller tol or a larger initStd." in caplog.text
 
 
 def test_sparks_ui_names_estimator_step_and_side(ratings, monkeypatch):

@@ -97,13 +97,13 @@ def test_a_null_id_is_counted_and_refused(named):
 
 def test_ids_of_the_other_kind_are_refused(spark, model, numbered):
     with pytest.raises(
-        ValueError, match=r"userCol='user' has the type int, but .* of the type string: cast the column"
+        ValueError, match=r"^userCol must be a column of type string, .*, got 'user' of type int\. Cast the column"
     ):
         model.transform(numbered)
-    with pytest.raises(ValueError, match="itemCol='item' has the type int"):
+    with pytest.raises(ValueError, match=r"^itemCol must be a column of type string, .*, got 'item' of type int"):
         model.recommendForItemSubset(numbered, 1)
-    with pytest.raises(TypeError, match="user is 3, a int, but the model was trained with ids of the type string"):
+    with pytest.raises(TypeError, match=r"^user must be an id of type string, .*, got 3 of type int\.$"):
         model.predict(3, "x")
     of_integers = als(maxIter=0).fit(numbered)
-    with pytest.raises(TypeError, match="item is '7', a str, but the model was trained with ids of the type int"):
+    with pytest.raises(TypeError, match=r"^item must be an id of type int, .*, got '7' of type str\.$"):
         of_integers.predict(3, "7")

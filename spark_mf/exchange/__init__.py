@@ -1,1 +1,1 @@
-"""How factors reach the blocks of ratings, and how new rows get back: one fit's iterations on Spark."""
+"""Exchanges: they run the iterations of a fit on Spark and move factors between the driver and the tasks."""

@@ -1,4 +1,4 @@
-"""The interface of exchanges, the state that they improve, and what an iteration leaves behind."""
+"""The interface of exchanges, the state that they update, and the result of an iteration."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from spark_mf.solvers.base import Factors
 
 @dataclass
 class FitState:
-    """The rows of both sides in the order of their dense indices, as the fit's `RowLayout` lays them out.
+    """The rows of both sides in the order of their dense indices, in the fit's `RowLayout`.
 
     Attributes
     ----------
     users, items : float32[n_users, stride], float32[n_items, stride]
     best_users, best_items : float32[n_users, width], float32[n_items, width], or None
-        Without the optimizer's state, after the iteration with the best watched RMSE.
+        Rows without the optimizer's state, after the iteration with the best monitored RMSE.
     """
 
     users: Factors
@@ -28,24 +28,24 @@ class FitState:
     best_items: Factors | None = None
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return the arrays that are there, by name."""
+        """Return the arrays that are not None, by name."""
         return {name: rows for name, rows in vars(self).items() if rows is not None}
 
 
 @dataclass(frozen=True)
 class IterationResult:
-    """What one iteration left behind.
+    """The result of one iteration.
 
     Attributes
     ----------
     number : int
-        From 1.
+        Number of the iteration, counted from 1.
     seconds : float
         Wall-clock seconds.
-    metrics : mapping
-        Of the objective, by name; and "product_change" or "step_size" where they were computed.
+    metrics : mapping of str to float or None
+        Metrics of the objective, and "product_change" or "step_size" if they were computed.
     kernel_seconds : float
-        Of all tasks together in the arithmetic.
+        Total seconds of all tasks in the kernels.
     """
 
     number: int
@@ -60,19 +60,21 @@ class Exchange(Protocol):
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
     ) -> Generator[tuple[IterationResult, FitProgress]]:
-        """Improve `state` by iterations, until a stopping rule ends the fit.
+        """Run iterations until a stopping rule ends the fit, updating `state` in place.
 
         Parameters
         ----------
         state : FitState
-            Changed; it has the rows of the last iteration once all are yielded.
+            Has the rows of the last iteration once all results have been yielded.
         progress : FitProgress
-            After the iteration before.
+            Progress after the previous iteration.
         numbers : range
-            Of the iterations, from 1.
+            Numbers of the iterations, counted from 1.
 
         Yields
         ------
-        each iteration's result, and the progress after it
+        result : IterationResult
+        progress : FitProgress
+            Progress after the iteration.
         """
         ...

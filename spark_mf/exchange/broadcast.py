@@ -1,8 +1,8 @@
-"""Half-steps as ordinary Spark stages: each broadcasts the fixed side's rows and gathers the other's.
+"""Half-steps as ordinary Spark stages, which broadcast the rows of the fixed side and collect those of the other.
 
-Limit: a factor matrix, n·rank·4 bytes, must fit in the driver and once per running task in the executors; the exact
-solver needs one side's at a time there, iterative solvers both, and GD's simultaneous step the items' old and new ones,
-too. Where a tolerance on the change is set, each block's result has 32·rank² bytes more.
+A factor matrix, n·rank·4 bytes, must fit in the driver and in each running task. Tasks of the exact solver need the
+matrix of one side, those of iterative solvers both, and those of GD's simultaneous step the old and the new item
+factors as well. If a tolerance on the change is set, the result of each block has 32·rank² more bytes.
 """
 
 import time
@@ -30,7 +30,7 @@ class BroadcastHalfSteps:
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
     ) -> Generator[tuple[IterationResult, FitProgress]]:
-        """Improve `state` by half-steps, items first as in pyspark's ALS; it has the rows after each iteration."""
+        """Run half-steps, items first as in pyspark's ALS; `state` has the new rows after each iteration."""
         task, sent = self._task, _Sent(self._context)
         sums = {name: task.objective.side_sums(getattr(state, name)) for name in ("users", "items")}
         try:
@@ -48,7 +48,7 @@ class BroadcastHalfSteps:
             sent.destroy_all()
 
     def _iterate(self, sent: "_Sent", sums: dict[str, Any], state: FitState, label: str) -> IterationSums:
-        """Run both half-steps and replace the rows in `state`, those that were `sent`, and their sums."""
+        """Run both half-steps; replace the rows in `state`, their broadcasts and their sums."""
         alternates = self._task.solver.alternates
         state.items, items = self._half_step(
             f"{label} items", self._items, sent["users"], sums["users"], sent["items"], None
@@ -80,12 +80,12 @@ class BroadcastHalfSteps:
         previous: Broadcast,
         measured: Broadcast | None,
     ) -> tuple[Factors, list[SolvedBlock]]:
-        """Solve every block of a side; return its rows and the blocks."""
+        """Solve every block of a side; return the rows of the side and the solved blocks."""
         task = self._task
 
         def solve(packed: PackedBlock) -> SolvedBlock:
             freeze_gc()
-            # Where a half-step starts from nothing, its workers never load the previous rows.
+            # Workers load the previous rows only if the half-step needs them.
             start = previous.value if task.needs_previous else None
             errors_with = None if measured is None else measured.value
             solver = task.solver.begin(fixed.value)
@@ -101,7 +101,7 @@ class BroadcastHalfSteps:
 
 
 class _Sent:
-    """The broadcasts of a fit by name; putting another one in the place of one destroys that."""
+    """The broadcasts of a fit by name; replacing a broadcast destroys the old one."""
 
     def __init__(self, context: SparkContext) -> None:
         self._context = context

@@ -1,4 +1,4 @@
-"""Alternating iterations inside a task: the half-step of one block, and the sums of an iteration."""
+"""The half-step of one block in a task, and the sums of an iteration over all blocks."""
 
 import time
 from collections.abc import Sequence
@@ -17,20 +17,20 @@ from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.base import Factors, RowSolver
 
 _FLOAT64_BYTES = 8
-#: Numbers of a loss and of side sums besides matrices, at most.
+#: Maximum number of scalars in a loss and in side sums.
 _MOST_SCALARS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class HalfStepTask:
-    """What all half-steps of a fit share.
+    """Parameters that all half-steps of a fit share.
 
     Attributes
     ----------
     estimator : str
-        The name that Spark's UI shows.
+        Name of the estimator in Spark's UI.
     width : int
-        Columns of both sides' rows.
+        Number of columns of the rows of both sides.
     objective : Objective
     solver : RowSolver
     rules : StoppingRules
@@ -49,26 +49,28 @@ class HalfStepTask:
 
     @property
     def needs_previous(self) -> bool:
-        """Whether a half-step needs the rows of the iteration before."""
+        """Whether a half-step needs the rows of the previous iteration."""
         return self.solver.needs_previous or self.measures_change
 
 
 @dataclass(frozen=True, slots=True)
 class SolvedBlock:
-    """A half-step's result for one block.
+    """The result of a half-step for one block.
 
     Attributes
     ----------
     number : int
-    factors : float32[rows, width], in the order of the block's rows
+        Number of the block.
+    factors : float32[rows, width]
+        Solved rows, in the order of the block's rows.
     loss : Loss
-        Of the rows; without their errors where they were not measured.
+        Loss of the rows, without their errors if these were not computed.
     sums : SideSums or None
-        What the rows add to their side's sums.
+        Contribution of the rows to the sums of their side.
     change : float64[2·width, 2·width] or None
         `spark_mf.kernels.linalg.product_change.change_gram` of the rows.
     seconds : float
-        Wall-clock seconds that all of it took.
+        Wall-clock seconds.
     """
 
     number: int
@@ -88,19 +90,22 @@ def solve_block(
     solver: RowSolver,
     measured: Factors | None,
 ) -> SolvedBlock:
-    """Solve the rows of a block.
+    """Return the solved rows of a block.
 
     Parameters
     ----------
     block : LaidOutBlock
-    fixed : float32[n, width], the other side's rows
-    sums : SideSums or None, of the other side
-    previous : float32[m, width], this side's rows so far; None where the task does not need them
+    fixed : float32[n, width]
+        Rows of the other side.
+    sums : SideSums or None
+        Sums of the other side.
+    previous : float32[m, width] or None
+        Previous rows of this side; None if the task does not need them.
     task : HalfStepTask
     solver : RowSolver
-        What `task.solver.begin(fixed)` returned.
-    measured : float32[n, width]
-        The other side's rows that errors of the new rows are summed with, which costs one more pass over the ratings;
+        The result of `task.solver.begin(fixed)`.
+    measured : float32[n, width] or None
+        Rows of the other side with which the errors of the new rows are computed, by one more pass over the ratings;
         None for no errors.
     """
     began = time.perf_counter()
@@ -125,15 +130,15 @@ def solve_block(
 
 @dataclass(frozen=True)
 class IterationSums:
-    """What some or all blocks add to an iteration's sums.
+    """Sums of an iteration over some or all blocks.
 
     Attributes
     ----------
     loss : Loss
     seconds : float
-        Of the kernels.
+        Seconds in the kernels.
     changes : float64[2, 2·width, 2·width] or None
-        Both sides' `change_gram`.
+        `change_gram` of both sides.
     """
 
     loss: Any
@@ -142,7 +147,7 @@ class IterationSums:
 
     @classmethod
     def of_blocks(cls, users: Sequence[SolvedBlock], items: Sequence[SolvedBlock]) -> "IterationSums":
-        """Add up the blocks of both half-steps."""
+        """Return the sums over the blocks of both half-steps."""
         loss, *others = (block.loss for block in (*users, *items))
         for other in others:
             loss = loss + other
@@ -151,18 +156,18 @@ class IterationSums:
         return cls(loss, sum(block.seconds for block in (*users, *items)), changes)
 
     def to_array(self) -> NDArray[np.float64]:
-        """Return the sums as one array, which members of a ring exchange and add up."""
+        """Return the sums as one array, which the members of a ring exchange and add up."""
         changes = np.empty(0) if self.changes is None else self.changes.reshape(-1)
         return np.concatenate([[self.seconds], self.loss.to_array(), changes])
 
     def with_sums(self, total: NDArray[np.float64]) -> "IterationSums":
-        """Return sums of the same kind from the added arrays of all members."""
+        """Return the sums of all members from the total of their arrays."""
         n_loss = self.loss.to_array().size
         changes = None if self.changes is None else total[1 + n_loss :].reshape(self.changes.shape)
         return IterationSums(self.loss.from_array(total[1 : 1 + n_loss]), float(total[0]), changes)
 
     def finish(self, seconds: float, progress: FitProgress, task: HalfStepTask) -> tuple[IterationResult, FitProgress]:
-        """Return an iteration's result and the progress after it, from the sums of all blocks."""
+        """Return the result of an iteration and the progress after it, from the sums over all blocks."""
         change = None if self.changes is None else product_change(*self.changes)
         metrics = dict(task.objective.metrics(self.loss))
         after = progress.after(metrics, self.loss.is_finite, change, task.rules)
@@ -178,7 +183,7 @@ def sums_bytes(task: HalfStepTask) -> int:
 
 
 def add_sums(parts: Sequence[Any]) -> Any:
-    """Return the total of the side sums of blocks or members; None where the objective needs none."""
+    """Return the total of the side sums of blocks or members; None if the objective needs none."""
     if parts[0] is None:
         return None
     total = parts[0]

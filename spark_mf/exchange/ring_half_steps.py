@@ -1,7 +1,7 @@
-"""Half-steps on a ring: blocks stay in the workers' memory, and new rows go from worker to worker.
+"""Half-steps on a ring: blocks stay in the workers' memory, and new rows travel from worker to worker.
 
-The same half-steps as those of `broadcast`, and the same limit: both factor matrices, n·rank·4 bytes each, must fit in
-the driver and once per running task in the executors. They pass the driver only between stages.
+Both factor matrices, n·rank·4 bytes each, must fit in the driver and in each running task. They pass through the driver
+only between stages.
 """
 
 import time
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pyspark import SparkContext
 
 from spark_mf.blocks.partition import Partition
+from spark_mf.exchange.barrier_stage import BarrierStage
 from spark_mf.exchange.base import FitState, IterationResult
-from spark_mf.exchange.gang import Gang
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.stopping import FitProgress
@@ -27,7 +27,7 @@ _FLOAT32_BYTES = 4
 
 @dataclass(frozen=True)
 class _Solved:
-    """What a member returns: its own rows, and the iterations, which are the same for every member."""
+    """The result of a member: its own rows, and the iterations, which are the same for every member."""
 
     users: Factors
     items: Factors
@@ -40,12 +40,12 @@ class RingHalfSteps:
     def __init__(self, context: SparkContext, users: Layout, items: Layout, task: HalfStepTask, timeout: float) -> None:
         self._context, self._users, self._items, self._task = context, users, items, task
         largest = max(len(users.side), len(items.side)) * task.width * _FLOAT32_BYTES
-        self._gang = Gang(users.members.zip(items.members), timeout, max(largest, sums_bytes(task)))
+        self._stage = BarrierStage(users.members.zip(items.members), timeout, max(largest, sums_bytes(task)))
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
     ) -> Generator[tuple[IterationResult, FitProgress]]:
-        """Improve `state` by half-steps, items first; it has the rows of the last iteration once all are yielded."""
+        """Run half-steps, items first; `state` has the last iteration's rows once all results have been yielded."""
         partitions = self._users.side.partition, self._items.side.partition
         sent = self._context.broadcast((partitions, state.users, state.items))
         task, unchanged = self._task, (self._users.unchanged, self._items.unchanged)
@@ -57,7 +57,7 @@ class RingHalfSteps:
 
         try:
             label = f"{task.estimator} {numbers[0]}–{numbers[-1]}/{task.rules.max_iterations}"
-            solved = self._gang.run(label, work)
+            solved = self._stage.run(label, work)
         finally:
             sent.destroy()
         state.users = _whole([part.users for part in solved], partitions[0])
@@ -66,7 +66,7 @@ class RingHalfSteps:
 
 
 class _Part:
-    """A member's blocks of one side, and which rows of the side each member has."""
+    """A member's blocks of one side, and the rows of the side that each member has."""
 
     def __init__(self, ring: Ring, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
         self.blocks: list[LaidOutBlock] = [unpack_block(block) for block in packed]
@@ -75,13 +75,13 @@ class _Part:
 
 
 class _Member:
-    """One member at work on its blocks of both sides."""
+    """A member of the ring, which runs the half-steps of its blocks of both sides."""
 
     def __init__(self, ring: Ring, task: HalfStepTask, users: _Part, items: _Part) -> None:
         self._ring, self._task, self._users, self._items = ring, task, users, items
 
     def work(self, users: Factors, items: Factors, progress: FitProgress, n_iterations: int) -> _Solved:
-        """Run iterations, all in step with the other members; all come to the same last one."""
+        """Run iterations in lockstep with the other members, which all stop after the same one."""
         iterations: list[tuple[IterationResult, FitProgress]] = []
         self._ring.joined()
         objective = self._task.objective
@@ -95,10 +95,10 @@ class _Member:
     def _iterate(
         self, users: Factors, items: Factors, progress: FitProgress
     ) -> tuple[IterationResult, FitProgress, Factors]:
-        """Run both half-steps: replace the rows of `users`, and return the new ones of the items."""
+        """Run both half-steps; update `users` in place and return the new items."""
         began = time.perf_counter()
         alternates = self._task.solver.alternates
-        # A simultaneous step of the users needs the old items once more.
+        # GD's simultaneous step of the users needs the old items.
         new_items = items if alternates else np.empty_like(items)
         of_items = self._half_step(self._items, users, self._user_sums, items, new_items, measured=None)
         new_sums = self._all_sums([block.sums for block in of_items])
@@ -114,7 +114,7 @@ class _Member:
     def _half_step(
         self, part: _Part, fixed: Factors, sums: Any, previous: Factors, new: Factors, measured: Factors | None
     ) -> list[SolvedBlock]:
-        """Solve the member's rows of one side, and write those of all members to `new`."""
+        """Solve the member's rows of one side, and write the rows of all members to `new`."""
         start = previous if self._task.needs_previous else None
         solver = self._task.solver.begin(fixed)
         solved = []
@@ -127,7 +127,7 @@ class _Member:
         return solved
 
     def _all_sums(self, own: list[Any]) -> Any:
-        """Return the side sums of all members from those of this member's blocks; None where there are none."""
+        """Return the side sums of all members; None if the objective needs none."""
         sums = add_sums(own)
         if sums is None:
             return None
@@ -135,13 +135,13 @@ class _Member:
 
 
 def _rows_of(partition: Partition, position: int, n_members: int) -> NDArray[np.int32]:
-    """Dense indices of a member's rows, block by block."""
+    """Return the dense indices of a member's rows, block by block."""
     blocks = blocks_of_member(position, partition.n_blocks, n_members)
     return np.concatenate([partition.members(block) for block in blocks])
 
 
 def _whole(parts: list[Factors], partition: Partition) -> Factors:
-    """Put the members' rows of one side together."""
+    """Return the rows of one side, put together from those of the members."""
     factors = np.empty((len(partition), parts[0].shape[1]), np.float32)
     for position, part in enumerate(parts):
         factors[_rows_of(partition, position, len(parts))] = part

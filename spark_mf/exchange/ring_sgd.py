@@ -1,8 +1,8 @@
-"""Stratified SGD on a ring: a barrier stage for several epochs, item blocks travelling from worker to worker.
+"""Stratified SGD on a ring: a barrier stage runs several epochs, and item blocks travel from worker to worker.
 
-A member keeps its user block and its row of the grid in memory. It hands each item block on as soon as it has worked on
-it, so that with more item blocks than members one travels while another is worked on (Yun, Yu, Hsieh, Vishwanathan and
-Dhillon 2014, "NOMAD", §3). All rows pass the driver between stages only.
+A member keeps its user block and its row of the grid in memory. It sends each item block on as soon as it has trained
+it, so that with more item blocks than members a block travels while another one is trained (Yun, Yu, Hsieh,
+Vishwanathan and Dhillon 2014, "NOMAD", §3). Rows pass through the driver only between stages.
 """
 
 import time
@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 from pyspark import SparkContext
 
+from spark_mf.exchange.barrier_stage import BarrierStage
 from spark_mf.exchange.base import FitState, IterationResult
-from spark_mf.exchange.gang import Gang
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.sgd_task import SGDTask, UserBlock
 from spark_mf.exchange.stopping import FitProgress
@@ -28,8 +28,8 @@ _FLOAT32_BYTES = 4
 
 @dataclass(frozen=True)
 class _Trained:
-    """What a member returns: the rows of its user block and of the item blocks it owns, now and at the best epoch of
-    the stage, and the epochs, which are the same for every member."""
+    """The result of a member: the rows of its user block and of the item blocks it owns, after the last and after the
+    best epoch of the stage, and the epochs, which are the same for every member."""
 
     users: Factors
     items: dict[int, Factors]
@@ -43,16 +43,16 @@ class RingSGD:
     def __init__(self, context: SparkContext, grid: Grid, task: SGDTask, timeout: float) -> None:
         self._context, self._grid, self._task = context, grid, task
         p = task.strata.user_blocks
-        # What travels is a block's rows, or those of all that a member owns.
+        # Members send the rows of one item block, or those of all item blocks that they own.
         sizes = task.items.sizes
         most = max(sum(int(sizes[block]) for block in task.strata.owned(member)) for member in range(p))
         largest = most * task.update.layout.stride * _FLOAT32_BYTES
-        self._gang = Gang(grid.rows, timeout, largest)
+        self._stage = BarrierStage(grid.rows, timeout, largest)
 
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
     ) -> Generator[tuple[IterationResult, FitProgress]]:
-        """Train `state` epoch by epoch; it has the rows of the last epoch once all are yielded."""
+        """Run epochs; `state` has the rows of the last epoch once all results have been yielded."""
         task, total = self._task, self._task.rules.max_iterations
         sent = self._context.broadcast((task, state.users, state.items))
 
@@ -60,7 +60,7 @@ class RingSGD:
             return _Member(ring, row, *sent.value).work(progress, len(numbers))
 
         try:
-            trained = self._gang.run(f"SGD {numbers[0]}–{numbers[-1]}/{total}", work)
+            trained = self._stage.run(f"SGD {numbers[0]}–{numbers[-1]}/{total}", work)
         finally:
             sent.destroy()
         _collect(state, trained, task)
@@ -68,7 +68,7 @@ class RingSGD:
 
 
 class _Member:
-    """One member at work."""
+    """A member of the ring, which trains its user block with the item blocks that pass through it."""
 
     def __init__(self, ring: Ring, row: GridRow, task: SGDTask, users: Factors, items: Factors) -> None:
         layout = task.update.layout
@@ -84,7 +84,7 @@ class _Member:
             self._own[block][:] = items[members]
 
     def work(self, progress: FitProgress, n_epochs: int) -> _Trained:
-        """Run epochs, all in step with the other members; fewer when a stopping rule ends the fit."""
+        """Run epochs in lockstep with the other members, until a stopping rule ends the fit."""
         epochs: list[tuple[IterationResult, FitProgress]] = []
         best = None
         self._ring.joined()
@@ -114,13 +114,13 @@ class _Member:
         return SquaredLoss(error, validation, penalties)
 
     def _all_items(self) -> Factors:
-        """Return the items' rows without the optimizer's state, block after block."""
+        """Return the rows of all item blocks in order, without the optimizer's state."""
         width = self._task.update.layout.width
         own = np.concatenate([self._own[block][:, :width] for block in sorted(self._own)])
         return np.concatenate(self._ring.all_gather(own.reshape(-1))).reshape(-1, width)
 
     def _rotate(self, epoch: int, visit: Callable[[int, Factors], float]) -> float:
-        """Visit every item block once, handing each on; return the sum of what `visit` returns."""
+        """Call `visit` once for every item block, and send each one on; return the total of the results."""
         strata, position = self._task.strata, self._ring.position
         owned = strata.owned(position)
         circle = strata.circle(epoch)
@@ -144,7 +144,7 @@ class _Member:
 
 
 def _collect(state: FitState, trained: list[_Trained], task: SGDTask) -> None:
-    """Put the members' rows into the state."""
+    """Write the members' rows to the state."""
     for number, member in enumerate(trained):
         state.users[task.users.members(number)] = member.users
         for block, rows in member.items.items():

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent inside a task: one user block and the item blocks that come to it."""
+"""Stochastic gradient descent in a task, on a user block and one item block at a time."""
 
 import time
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ from spark_mf.solvers.base import Factors
 
 @dataclass(frozen=True)
 class SGDTask:
-    """What all tasks of a fit share.
+    """Parameters that all tasks of a fit share.
 
     Attributes
     ----------
     update : Update
-        The step in an epoch whose factor is 1.
+        The update with the learning rates before the schedule applies.
     objective : ExplicitObjective
     rules : StoppingRules
     strata : Strata
     mean : float
-        μ.
+        Global mean μ.
     users, items : Partition
     user_counts, item_counts : int64[n_users], int64[n_items]
-        Training ratings of each.
+        Number of training ratings of each user and item.
     """
 
     update: Update
@@ -52,21 +52,20 @@ class SGDTask:
     item_counts: NDArray[np.int64]
 
     def penalties(self, side: Literal["user", "item"], block: int, rows: Factors) -> float:
-        """Return what a block's rows add to the objective besides the errors."""
+        """Return the penalty of a block's rows in the objective."""
         weights = (self.shares(side, block) * self._counts(side, block)).astype(np.float32)
         return penalties(rows, weights, self.update.layout, side, self.update.regParam, self.update.biasRegParam)
 
     def shares(self, side: Literal["user", "item"], block: int) -> NDArray[np.float32]:
-        """Return the part of its row's penalty that each rating of a block's rows carries, float32[rows]."""
+        """Return, for each row of a block, the share of the row's penalty per rating, float32[rows]."""
         return row_shares(self._counts(side, block), self.objective.regularization, self.objective.n_ratings)
 
     def finish(
         self, loss: SquaredLoss, seconds: float, kernel_seconds: float, progress: FitProgress
     ) -> tuple[IterationResult, FitProgress]:
-        """Return an epoch's result and the progress after it, from the loss of all blocks.
+        """Return the result of an epoch and the progress after it, from the loss of all blocks.
 
-        The squared error is that of each rating as it was visited, just before its update; all else is measured at the
-        end of the epoch.
+        The training error of each rating is measured just before its update; all other values at the end of the epoch.
         """
         metrics = self.objective.metrics(loss)
         after = progress.after(metrics, loss.is_finite, None, self.rules)
@@ -79,19 +78,19 @@ class SGDTask:
 
 
 class UserBlock:
-    """A user block at work in a task: its ratings and rows, trained with as many threads as the task has cores.
+    """Ratings and rows of a user block in a task, trained with one thread per core of the task.
 
     Parameters
     ----------
     row : GridRow
     users : float32[n, stride]
-        Changed in place.
+        Rows of the user block, updated in place.
     task : SGDTask
 
     Attributes
     ----------
     kernel_seconds : float
-        Wall-clock seconds in training and validation so far.
+        Total wall-clock seconds of training and validation.
     """
 
     def __init__(self, row: GridRow, users: Factors, task: SGDTask) -> None:
@@ -104,7 +103,7 @@ class UserBlock:
         self._n_threads = context.cpus() if context else 1
 
     def train(self, item_block: int, items: Factors, epoch: int, step: float) -> float:
-        """Visit a cell's ratings once, changing both blocks' rows; return Σ e² as `kernels.sgd.train` does."""
+        """Visit the ratings of a cell once, updating the rows of both blocks; return Σ e² as `kernels.sgd.train`."""
         task = self._task
         if item_block not in self._training:
             self._training[item_block] = self._row.training[item_block].unpack()
@@ -124,7 +123,7 @@ class UserBlock:
             return sum(self._threads.map(visit, [order[i :: self._n_threads].copy() for i in range(self._n_threads)]))
 
     def validation_error(self, items: Factors) -> float:
-        """Return Σ e² over the block's validation ratings; `items` are those of all blocks, one behind the other."""
+        """Return Σ e² of the block's validation ratings; `items` has the rows of all item blocks in order."""
         layout, mean = self._task.update.layout, self._task.mean
 
         def measure(cell: Cell) -> float:

@@ -1,6 +1,6 @@
-"""Stratified SGD as ordinary Spark stages, one for each stratum: where barrier stages cannot run.
+"""Stratified SGD as ordinary Spark stages, one per stratum, for sessions that cannot run barrier stages.
 
-The schedule and the results are those of the ring, but the rows of every block pass the driver in each stratum.
+The schedule and the results are those of the ring, but all rows pass through the driver in each stratum.
 """
 
 import time
@@ -23,7 +23,7 @@ from spark_mf.solvers.base import Factors
 
 @dataclass(frozen=True)
 class _Visited:
-    """A cell's result: the rows of both blocks, Σ e², and how long it took."""
+    """The result of a cell: the rows of both blocks, Σ e², and the seconds in the kernel."""
 
     user_block: int
     users: Factors
@@ -33,7 +33,7 @@ class _Visited:
 
 
 class StagesSGD:
-    """The exchange "stages" of SGD; each cell of the grid has a partition of its own."""
+    """The exchange "stages" of SGD, with one partition per cell of the grid."""
 
     def __init__(self, context: SparkContext, grid: Grid, task: SGDTask) -> None:
         self._context, self._grid, self._task = context, grid, task
@@ -41,7 +41,7 @@ class StagesSGD:
     def run(
         self, state: FitState, progress: FitProgress, numbers: range
     ) -> Generator[tuple[IterationResult, FitProgress]]:
-        """Train `state` epoch by epoch; it has the rows after each."""
+        """Run epochs; `state` has the new rows after each epoch."""
         width = self._task.update.layout.width
         shared = self._context.broadcast(self._task)
         try:
@@ -58,10 +58,10 @@ class StagesSGD:
             shared.destroy()
 
     def _epoch(self, state: FitState, progress: FitProgress, shared: Broadcast[SGDTask]) -> tuple[SquaredLoss, float]:
-        """Run one epoch; return its loss and the seconds of its kernels."""
+        """Run one epoch; return its loss and the seconds in the kernels."""
         task = self._task
         strata = task.strata.strata(progress.iteration)
-        # Added up as the members of a ring do: each its own visits in turn, then one after the other.
+        # The order of summation is that of the ring: over the visits of each member, then over the members.
         errors = [0.0] * len(strata[0])
         kernel_seconds = 0.0
         for turn, stratum in enumerate(strata, 1):
@@ -80,7 +80,7 @@ class StagesSGD:
     def _visit(
         self, label: str, stratum: list[int], state: FitState, progress: FitProgress, shared: Broadcast[SGDTask]
     ) -> list[_Visited]:
-        """Train the cells of one stratum."""
+        """Train the cells of one stratum; return their results."""
         task, epoch, step = self._task, progress.iteration, progress.step
         sent: list[Broadcast[tuple[Factors, Factors]]] = []
 
@@ -94,7 +94,7 @@ class StagesSGD:
 
         cells = [user_block * task.strata.item_blocks + item_block for user_block, item_block in enumerate(stratum)]
         with ExitStack() as cleanup:
-            # One broadcast for each task, which loads no other.
+            # One broadcast per task, so that a task loads only its own rows.
             for user_block, item_block in enumerate(stratum):
                 rows = state.users[task.users.members(user_block)], state.items[task.items.members(item_block)]
                 sent.append(self._context.broadcast(rows))
@@ -103,7 +103,7 @@ class StagesSGD:
                 return self._context.runJob(self._grid.rows, visit, cells)
 
     def _validate(self, state: FitState, epoch: int, shared: Broadcast[SGDTask]) -> tuple[float, float]:
-        """Return Σ e² over the validation ratings, which are with the first cell of each user block, and seconds."""
+        """Return Σ e² of the validation ratings, which the first cell of each user block has, and the seconds."""
         task = self._task
         width, q = task.update.layout.width, task.strata.item_blocks
         items = np.concatenate([state.items[task.items.members(block)] for block in range(q)])

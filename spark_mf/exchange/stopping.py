@@ -1,38 +1,38 @@
-"""When a fit ends, and how its step changes from one iteration to the next.
+"""Stopping rules and learning rate schedules.
 
-Every task of a ring decides alone, from the same sums, so all tasks decide the same and none waits for the driver.
+Every task of a ring applies them to the same sums, so all tasks come to the same result without asking the driver.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-#: Why no iteration follows.
+#: Reasons why no iteration follows.
 DIVERGED, CONVERGED, NOT_IMPROVED, FINISHED = "diverged", "converged", "not improved", "finished"
-#: Factors of the step after an epoch that lowered the objective, and after one that did not ("boldDriver").
+#: "boldDriver": factors of the learning rate after an epoch that lowered the objective, and after one that did not.
 GROWTH, CUT = 1.05, 0.5
 
 
 @dataclass(frozen=True)
 class StoppingRules:
-    """The rules that a fit follows.
+    """The stopping rules and the learning rate schedule of a fit.
 
     Attributes
     ----------
     max_iterations : int
     change_tol : float
-        The fit ends after an iteration that changed U Vᵀ by less than this in Frobenius norm; 0 for never.
+        The fit stops after an iteration that changes U Vᵀ by less than this in Frobenius norm; 0 disables the rule.
     patience : int
-        The fit ends after so many iterations in a row without improvement of the watched RMSE; 0 for never. The
-        validation RMSE is watched where there is one, else the training RMSE.
+        The fit stops after this number of consecutive iterations without improvement of the monitored RMSE, i.e. the
+        validation RMSE if there are validation ratings, otherwise the training RMSE; 0 disables the rule.
     improvement_tol : float
-        The watched RMSE improves where it is lower than the best one so far by more than this.
+        Minimum decrease of the best RMSE so far that counts as an improvement.
     keeps_best : bool
-        Whether the model has the factors of the iteration with the best watched RMSE, else those of the last one.
+        Whether the model has the factors of the iteration with the best monitored RMSE, or those of the last one.
     schedule : str
-        Factor of the step in iteration t = 0, 1, …: "constant" 1; "exponential" decay**t; "inverse" 1/(1 + decay·t);
-        "boldDriver" `GROWTH` times the last one after an iteration that lowered the objective, `CUT` times after one
-        that did not (Gemulla et al. 2011, §6.1; Battiti 1989).
+        Factor of the learning rate in iteration t = 0, 1, …: "constant" 1; "exponential" decay**t; "inverse"
+        1/(1 + decay·t); "boldDriver" `GROWTH` times the previous factor after an iteration that lowered the objective,
+        and `CUT` times after one that did not (Gemulla et al. 2011, §6.1; Battiti 1989).
     decay : float
     """
 
@@ -47,19 +47,20 @@ class StoppingRules:
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Where a fit stands after `iteration` iterations.
+    """Progress of a fit after `iteration` iterations.
 
     Attributes
     ----------
     iteration : int
+        Number of completed iterations.
     step : float
-        Factor of the step in the next iteration.
+        Factor of the learning rate in the next iteration.
     objective : float or None
-        Of the last iteration.
+        Objective after the last iteration.
     best, best_iteration : float and int, or None
-        The lowest watched RMSE, and the iteration that had it, counted from 1.
+        The lowest monitored RMSE, and its iteration, counted from 1.
     end : str or None
-        Why no iteration follows: `DIVERGED`, `CONVERGED`, `NOT_IMPROVED` or `FINISHED`; None where one does.
+        Reason why no iteration follows: `DIVERGED`, `CONVERGED`, `NOT_IMPROVED` or `FINISHED`; None if one follows.
     """
 
     iteration: int = 0
@@ -71,7 +72,7 @@ class FitProgress:
 
     @property
     def is_best(self) -> bool:
-        """Whether the last iteration is the best so far, and its factors can be kept."""
+        """Whether the last iteration is the best so far and has finite factors."""
         return self.iteration == self.best_iteration and self.end != DIVERGED
 
     @property
@@ -80,22 +81,22 @@ class FitProgress:
         return self.end in (CONVERGED, NOT_IMPROVED)
 
     def resumed(self) -> "FitProgress":
-        """Return the progress of a fit that was saved: one that ran all its iterations may get more of them."""
+        """Return the progress with which a fit resumes: a larger maxIter continues a fit that reached maxIter."""
         return replace(self, end=None) if self.end == FINISHED else self
 
     def after(
         self, metrics: Mapping[str, float | None], is_finite: bool, change: float | None, rules: StoppingRules
     ) -> "FitProgress":
-        """Return where the fit stands after one more iteration.
+        """Return the progress after one more iteration.
 
         Parameters
         ----------
-        metrics : mapping
-            With "objective", "train_rmse" and "validation_rmse" of the iteration.
+        metrics : mapping of str to float or None
+            The iteration's "objective", "train_rmse" and "validation_rmse".
         is_finite : bool
-            Whether its factors are.
+            Whether the factors are finite.
         change : float or None
-            ‖U Vᵀ − U₀ V₀ᵀ‖_F; None where it was not computed.
+            ‖U Vᵀ − U₀ V₀ᵀ‖_F; None if it was not computed.
         rules : StoppingRules
         """
         iteration, objective = self.iteration + 1, metrics["objective"]

@@ -1,1 +1,1 @@
-"""The fit loop that all estimators share: iterations, stopping rules, checkpoints, warm start and summary."""
+"""The fit of all estimators: iterations, stopping rules, checkpoints, warm start and training summary."""

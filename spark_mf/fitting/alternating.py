@@ -1,4 +1,4 @@
-"""The base class of ALS and GD, whose iterations are a half-step for all items and one for all users."""
+"""The base class of ALS and GD, whose iterations consist of a half-step for items and one for users."""
 
 from abc import abstractmethod
 from contextlib import ExitStack
@@ -27,16 +27,16 @@ M = TypeVar("M", bound=FactorModel)
 
 
 class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
-    """An estimator whose iteration solves all items for fixed users, then all users.
+    """Base class of estimators whose iterations consist of a half-step for items and one for users.
 
-    Ratings are laid out in blocks by user and by item, so that a block has all ratings of its rows.
+    Ratings are laid out in blocks by user and in blocks by item, so that a block has all ratings of its rows.
     """
 
     _ignored_params = ("numUserBlocks", "numItemBlocks")
 
     @abstractmethod
     def _solver(self, n_ratings: int) -> RowSolver:
-        """Return how rows are solved, for a number of training ratings."""
+        """Return the solver of rows, for a number of training ratings."""
 
     def _row_layout(self) -> RowLayout:
         return RowLayout(self.getRank())

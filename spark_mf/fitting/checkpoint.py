@@ -1,8 +1,8 @@
-"""A fit saved on the way: what it needs to go on after its driver was killed, and what it must be the same in.
+"""Checkpoints of a running fit, from which the same fit resumes after a driver failure.
 
-A folder holds one fit. `iteration-N/` has the arrays after N iterations as Parquet and, written last and renamed into
-place, `checkpoint.json`; only then are earlier ones deleted. So a save that was cut short leaves the one before it in
-force, and so does one for which there was no room. Checksums tell whether what is read is what was written.
+A checkpoint directory belongs to one fit. `iteration-N/` has the arrays after N iterations as Parquet, and
+`checkpoint.json`, which is written last and renamed into place; only then are earlier checkpoints deleted. An
+interrupted or failed write therefore leaves the previous checkpoint valid. Checksums detect corrupted data.
 """
 
 import json
@@ -31,13 +31,15 @@ logger = logging.getLogger("spark_mf")
 
 @dataclass(frozen=True)
 class SavedFit:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes
     ----------
-    history : of the iterations that were run
-    arrays : float32[n, columns] by name
-    progress : what else the estimator saved, a JSON object
+    history : tuple of IterationRecord
+        Completed iterations.
+    arrays : dict of str to float32[n, columns]
+    progress : dict
+        Further state of the fit, a JSON object.
     """
 
     history: tuple[IterationRecord, ...]
@@ -46,65 +48,67 @@ class SavedFit:
 
 
 def open_checkpoint_folder(spark: SparkSession, path: str) -> None:
-    """Make a folder for checkpoints where there is none.
+    """Create the directory of checkpoints if it does not exist.
 
     Parameters
     ----------
     spark : SparkSession
     path : str
-        On any file system of Hadoop's.
+        A path on any Hadoop file system.
 
     Raises
     ------
     ValueError
-        When it cannot be made or written.
+        If the directory cannot be created or written.
     """
     try:
         folder, files = hadoop_path(spark, path)
         made = files.mkdirs(folder)
         if made:
-            # The one sure way to know is to write.
+            # Only a write shows that the directory is writable.
             probe = f"{path.rstrip('/')}/_probe"
             write_bytes(spark, probe, b"")
             files.delete(hadoop_path(spark, probe)[0], False)
     except JVM_ERRORS as error:
         raise ValueError(
-            f"checkpointDir={path!r} cannot be written: {java_reason(error)}; name another folder"
+            f"checkpointDir must be a writable directory, got {path!r} ({java_reason(error)}). Use another directory."
         ) from None
     if not made:
-        raise ValueError(f"checkpointDir={path!r} cannot be made: name another folder")
+        raise ValueError(
+            f"checkpointDir must be a writable directory, got {path!r} (it cannot be created). Use another directory."
+        )
 
 
 class Checkpoint:
-    """The checkpoint folder of one fit.
+    """The checkpoint directory of one fit.
 
     Parameters
     ----------
     spark : SparkSession
     path : str
-        As `open_checkpoint_folder` has left it.
-    identity : mapping of names to JSON values
-        What a fit that goes on must have the same: ratings, Params and seed.
+        A directory that `open_checkpoint_folder` has created.
+    identity : mapping of str to JSON value
+        The properties that a resumed fit must share with the saved one: ratings, Params and seed.
     most : int
-        Iterations of the fit; one that has run more is another.
+        The fit's maxIter. A checkpoint with more iterations is an error.
     """
 
     def __init__(self, spark: SparkSession, path: str, identity: Mapping[str, Any], most: int) -> None:
         self._spark, self._path, self._identity, self._most = spark, path.rstrip("/"), dict(identity), most
 
     def load(self) -> SavedFit | None:
-        """Return the saved fit; None where nothing was saved.
+        """Return the last checkpoint; None if there is none.
 
         Raises
         ------
         ValueError
-            When the folder holds another fit, or cannot be read.
+            If the directory holds a checkpoint of another fit, or one that cannot be read.
         """
         saves = dict(self._saves())
         saved = [number for number, is_complete in saves.items() if is_complete]
         if not saved:
             if saves:
-                logger.warning("checkpointDir=%r holds no complete save: the fit begins anew", self._path)
+                logger.warning("checkpointDir=%r has no complete checkpoint; the fit restarts.", self._path)
             return None
         folder = self._inside(max(saved))
         with _reading(folder):
@@ -115,25 +119,25 @@ class Checkpoint:
         self._require_same(identity)
         if len(history) > self._most:
             raise ValueError(
-                f"checkpointDir={self._path!r} holds a fit of {len(history)} iterations, and maxIter={self._most}: use "
-                "at least as many, or name another folder"
+                f"maxIter must be >= {len(history)}, the number of iterations of the checkpoint in "
+                f"checkpointDir={self._path!r}, got {self._most}. Use a larger maxIter, or another checkpointDir."
             )
-        with _reading(folder), job_description(self._spark.sparkContext, "read the saved fit"):
+        with _reading(folder), job_description(self._spark.sparkContext, "read the checkpoint"):
             arrays = {name: self._read_array(folder, name, checksum) for name, checksum in found["arrays"].items()}
-        logger.info("the fit goes on after %d of %d iterations, which %s holds", len(history), self._most, folder)
+        logger.info("Resuming after %d of %d iterations from the checkpoint %s.", len(history), self._most, folder)
         return SavedFit(history, arrays, progress)
 
     def save(self, fit: SavedFit) -> None:
-        """Save a fit in the place of what was saved before.
+        """Write a checkpoint that replaces the previous one.
 
         Raises
         ------
         OSError
-            When it cannot be written, as on a full disk; what was saved before is still in force.
+            If it cannot be written, e.g. because the disk is full; the previous checkpoint stays valid.
         """
         number = len(fit.history)
         try:
-            with job_description(self._spark.sparkContext, f"save the fit after iteration {number}"):
+            with job_description(self._spark.sparkContext, f"write the checkpoint of iteration {number}"):
                 self._write(self._inside(number), fit)
         except JVM_ERRORS as error:
             raise OSError(self._not_saved(number, java_reason(error))) from None
@@ -155,21 +159,21 @@ class Checkpoint:
         write_text(self._spark, f"{folder}/{CHECKPOINT}", json.dumps(description))
 
     def _not_saved(self, number: int, reason: str) -> str:
-        """Say what is left of a fit whose save failed, and give back the room that the save took."""
+        """Delete the partial checkpoint of a failed write; return the error message of the failure."""
         with suppress(*JVM_ERRORS):
             self._delete(number)
+        failure = (
+            f"checkpointDir must be writable during the whole fit, got {self._path!r}, where writing the checkpoint of "
+            f"iteration {number} failed ({reason})."
+        )
         with suppress(*JVM_ERRORS):
             saved = [other for other, is_complete in self._saves() if is_complete]
             if saved:
                 return (
-                    f"checkpointDir={self._path!r} cannot take the fit after {number} iterations: {reason}; make room "
-                    f"there and fit again: it goes on after the {max(saved)} iterations that "
-                    f"{self._inside(max(saved))} holds"
+                    f"{failure} Free disk space there and fit again; the fit resumes from the checkpoint "
+                    f"{self._inside(max(saved))}."
                 )
-        return (
-            f"checkpointDir={self._path!r} cannot take the fit after {number} iterations: {reason}; make room there, "
-            "or name another folder"
-        )
+        return f"{failure} Free disk space there, or use another directory."
 
     def _read_array(self, folder: str, name: str, checksum: int) -> NDArray[np.float32]:
         array = factors_arrays(literal_reader(self._spark).parquet(f"{folder}/{name}"))[1]
@@ -184,7 +188,7 @@ class Checkpoint:
         return f"{self._path}/iteration-{number}"
 
     def _saves(self) -> list[tuple[int, bool]]:
-        """Numbers of iterations of which the folder has something, and whether all of it."""
+        """Return the iteration numbers of all checkpoints, and whether each is complete."""
         folder, files = hadoop_path(self._spark, self._path)
         names = [status.getPath().getName() for status in files.listStatus(folder)]
         numbers = [int(name.removeprefix("iteration-")) for name in names if re.fullmatch(r"iteration-\d+", name)]
@@ -194,13 +198,13 @@ class Checkpoint:
         ]
 
     def _require_same(self, found: dict[str, Any]) -> None:
-        # As JSON has them: tuples are lists there.
+        # The JSON round trip turns tuples into lists.
         own = json.loads(json.dumps(self._identity))
         for name in (*own, *sorted(found.keys() - own.keys())):
             if own.get(name) != found.get(name):
                 raise ValueError(
-                    f"checkpointDir={self._path!r} holds a fit with {name}={found.get(name)!r}, and this one has "
-                    f"{own.get(name)!r}: use the same, name another folder, or delete that one"
+                    f"{name} must be {found.get(name)!r}, as in the checkpoint in checkpointDir={self._path!r}, got "
+                    f"{own.get(name)!r}. Use the same value or another checkpointDir, or delete the checkpoint."
                 )
 
 
@@ -209,22 +213,23 @@ def _array_checksum(array: NDArray[np.float32]) -> int:
 
 
 def _text_checksum(description: Mapping[str, Any]) -> int:
-    """Of everything in a description but its checksum."""
+    """Return the checksum of a description without its field `checksum`."""
     return zlib.crc32(json.dumps({name: value for name, value in description.items() if name != "checksum"}).encode())
 
 
 def _require_checksum(what: str, found: int, written: int) -> None:
     if found != written:
-        raise ValueError(f"{what} is not what was written: its checksum is {found} instead of {written}")
+        raise ValueError(f"{what} must have the checksum {written}, got {found}.")
 
 
 @contextmanager
 def _reading(folder: str) -> Iterator[None]:
-    """Say in a sentence what of a checkpoint cannot be read."""
+    """Raise errors of reading a checkpoint as a ValueError that names the checkpoint."""
     try:
         yield
     except (AttributeError, KeyError, OSError, TypeError, ValueError, *JVM_ERRORS) as error:
         reason = java_reason(error) if isinstance(error, JVM_ERRORS) else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"{folder} is no complete checkpoint ({reason}): delete it, or name another checkpointDir"
+            f"{folder} must be a complete checkpoint, got one that cannot be read ({reason.rstrip('.')}). Delete it, "
+            "or use another checkpointDir."
         ) from None

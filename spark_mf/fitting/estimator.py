@@ -1,4 +1,4 @@
-"""The base class of the estimators: how a fit goes from ratings to a model, whatever the method."""
+"""The base class of all estimators, with the steps from a dataset to a model that all methods share."""
 
 import time
 from abc import abstractmethod
@@ -39,7 +39,7 @@ from spark_mf.solvers.base import Factors
 if TYPE_CHECKING:
     from pyspark.ml._typing import ParamMap
 
-#: Params that no factor depends on, and the number of iterations, which may grow.
+#: Params that do not affect the factors, and maxIter, which a resumed fit may increase.
 _ANY_VALUE = frozenset(
     {
         "blockSize",
@@ -64,40 +64,41 @@ M = TypeVar("M", bound=FactorModel)
 
 
 class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any]):
-    """An estimator that factorizes ratings.
+    """Base class of estimators that factorize ratings.
 
-    A subclass says what its method is by the methods that are abstract here; `_fit` is the same for all of them.
+    Subclasses define their method by the abstract methods; `_fit` is the same for all of them.
     """
 
     _input_kwargs: dict[str, Any]
 
-    #: What a fit returns.
+    #: Class of the fitted model.
     _model: type[M]
-    #: Params that change results by rounding only: a saved fit may resume with other values.
+    #: Params that change results by rounding only, so that a fit may resume with other values.
     _ignored_params: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, dataset: Any, params: "ParamMap | list[ParamMap] | tuple[ParamMap, ...] | None" = None) -> Any:
-        """Fit a model to ratings, or several with other values of Params.
+        """Return a model fitted to ratings, or a list of models for a list of param maps.
 
         Parameters
         ----------
         dataset : DataFrame or LaidOutRatings
-        params : dict of Param to value, or a list of these, optional
+        params : dict of Param to value, or list of dict, optional
+            Values that override those of the estimator.
 
         Raises
         ------
         TypeError
-            When the dataset is neither.
+            If the dataset is of another type.
         ValueError, NotImplementedError
-            When a Param, a column or a row cannot be used, or the dataset gives other rows when it is computed again.
+            If a Param, a column or a row is invalid, or the dataset is not the same when Spark recomputes it.
         MemoryError
-            When the session has not the memory that the fit needs.
+            If the fit needs more memory than the session has.
         ArithmeticError
-            When factors are not finite any more.
+            If factors become NaN or infinite.
         RuntimeError
-            When the workers' Python lacks what the fit needs, or the dataset's session was stopped.
+            If the workers' Python lacks a required package, or the dataset's session has stopped.
         OSError
-            When checkpointDir cannot take a save any more, as on a full disk.
+            If a checkpoint cannot be written, e.g. because the disk is full.
         """
         if not isinstance(dataset, LaidOutRatings):
             require_classic(dataset)
@@ -105,33 +106,33 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             return super().fit(dataset, params)  # type: ignore[arg-type]
 
     def write(self) -> ParamsWriter:
-        """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
+        """Return a writer of this estimator; `write().overwrite().save(path)` replaces an existing one."""
         return ParamsWriter(self)
 
     @classmethod
     def read(cls) -> ParamsReader[Any]:
-        """Return the reader behind `load`."""
+        """Return a reader of estimators of this class."""
         return ParamsReader(cls)
 
     @abstractmethod
     def _validate(self) -> None:
-        """Refuse every Param value that a fit cannot use."""
+        """Raise an error unless every Param has a valid value."""
 
     @abstractmethod
     def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
-        """Choose engine and blocks, and refuse what the session has no memory for."""
+        """Return the engine and the blocks; raise a MemoryError if the fit needs more memory than there is."""
 
     @abstractmethod
     def _row_layout(self) -> RowLayout:
-        """Return how the rows of both sides are laid out."""
+        """Return the layout of the rows of both sides."""
 
     @abstractmethod
     def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
-        """Return random factors, float32[n_rows, rank], which depend on seed, purpose and row alone."""
+        """Return random factors, float32[n_rows, rank], which depend only on seed, purpose and row."""
 
     @abstractmethod
     def _rules(self, objective: ExplicitObjective) -> StoppingRules:
-        """Return when the fit ends."""
+        """Return the stopping rules."""
 
     @abstractmethod
     def _exchange(
@@ -143,15 +144,15 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         mean: float,
         cleanup: ExitStack,
     ) -> Exchange:
-        """Return what runs the iterations; `cleanup` releases what it keeps."""
+        """Return the exchange that runs the iterations; `cleanup` releases its resources."""
 
     @abstractmethod
     def _diverged(self, result: IterationResult) -> str:
-        """Return the sentence on an iteration whose factors are not finite, with what to change."""
+        """Return the error message for an iteration whose factors are not finite."""
 
     @abstractmethod
     def _solver_name(self) -> str:
-        """Return what the summary calls the method."""
+        """Return the solver's name in the training summary."""
 
     def _fit(self, dataset: DataFrame | LaidOutRatings) -> M:
         began = time.perf_counter()
@@ -185,7 +186,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return self._copyValues(model)
 
     def _usable_session(self, dataset: DataFrame | LaidOutRatings) -> SparkSession:
-        """Return the dataset's session, once it is known that fits can run there."""
+        """Return the dataset's session; raise an error if a fit cannot run there."""
         session = dataset.sparkSession
         require_running(session, "The dataset's", "Make the dataset again in a session that is running.")
         require_workers(session)
@@ -217,15 +218,15 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         )
 
     def _initial_mean(self, ratings: PreparedRatings) -> float:
-        """Return μ of a fit that starts from random rows."""
+        """Return μ of a fit that starts from random factors."""
         return 0.0
 
     def _mean_of(self, initial: InitialModel) -> float:
-        """Return μ of a fit that starts from a saved model, or refuse the model by a ValueError."""
+        """Return μ of a fit that starts from a saved model; raise a ValueError if it is not suitable."""
         return 0.0
 
     def _start(self, session: SparkSession, ratings: PreparedRatings) -> RunningFit:
-        """Return random rows, and where `initialModel` knows a user or an item, its factors and biases."""
+        """Return the initial state: random factors, replaced by those of `initialModel` for rows that it knows."""
         layout, mean = self._row_layout(), self._initial_mean(ratings)
         users = self._initial_factors(Purpose.USER_FACTORS, len(ratings.users))
         items = self._initial_factors(Purpose.ITEM_FACTORS, len(ratings.items))
@@ -243,12 +244,12 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         return RunningFit(FitState(layout.user_rows(users, user_biases), layout.item_rows(items, item_biases)), mean)
 
     def _checkpoint(self, session: SparkSession, ratings: PreparedRatings) -> Checkpoint | None:
-        """Open checkpointDir, where there is one, for a fit with these ratings and Params."""
+        """Return the checkpoint of a fit with these ratings and Params; None without checkpointDir."""
         path = self.getCheckpointDir()
         if path is None:
             return None
         own = {param.name: self.getOrDefault(param) for param in self.params if self.isDefined(param)}
-        # Where they are not set, the session's size decides, which may be another one when the fit resumes.
+        # If they are not set, they depend on the size of the session, which may differ when the fit resumes.
         own |= {"numUserBlocks": ratings.users.partition.n_blocks, "numItemBlocks": ratings.items.partition.n_blocks}
         counting = {name: value for name, value in own.items() if name not in (*_ANY_VALUE, *self._ignored_params)}
         identity = {"estimator": type(self).__name__, "ratings": ratings.identity(), **counting}
@@ -257,7 +258,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
     def _factor_frames(
         self, session: SparkSession, ratings: PreparedRatings, state: FitState
     ) -> tuple[DataFrame, DataFrame]:
-        """Return the model's factors, and biases where it has them, with the ids of the dataset."""
+        """Return the model's factors, and its biases if there are any, with the ids of the dataset."""
         layout = self._row_layout()
         users = state.users if state.best_users is None else state.best_users
         items = state.items if state.best_items is None else state.best_items
@@ -271,13 +272,13 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
     def _in_original_ids(
         self, users: DataFrame, items: DataFrame, ratings: PreparedRatings
     ) -> tuple[DataFrame, DataFrame]:
-        """Return the factor frames with the ids of the dataset, persisted as finalStorageLevel says."""
+        """Return the factor DataFrames with the ids of the dataset, persisted at finalStorageLevel."""
         level = storage_level(self.getFinalStorageLevel())
-        with ExitStack() as undone, job_description(users.sparkSession.sparkContext, "restore the ids of factors"):
+        with ExitStack() as on_failure, job_description(users.sparkSession.sparkContext, "restore the ids of factors"):
             users = with_original_ids(users, ratings.user_ids, level)
-            undone.callback(users.unpersist)
+            on_failure.callback(users.unpersist)
             items = with_original_ids(items, ratings.item_ids, level)
-            undone.pop_all()
+            on_failure.pop_all()
         return users, items
 
     def _summary(
@@ -303,5 +304,5 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         )
 
     def _bias_reg_param(self) -> float | None:
-        """Return λ of the biases; None for a model without biases."""
+        """Return the regularization parameter of the biases; None for a model without biases."""
         return None

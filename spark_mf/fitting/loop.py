@@ -1,4 +1,4 @@
-"""The fit loop: iterations in intervals, each recorded, reported and checked, with a checkpoint after each interval."""
+"""The fit loop: runs, records, reports and checks iterations, and writes a checkpoint after each interval."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +14,16 @@ from spark_mf.models.summary import IterationRecord
 
 @dataclass
 class RunningFit:
-    """A fit on its way.
+    """State of a running fit.
 
     Attributes
     ----------
     state : FitState
     mean : float
-        μ, which every prediction contains.
+        Global mean μ of all predictions.
     progress : FitProgress
     history : list of IterationRecord
+        Completed iterations.
     """
 
     state: FitState
@@ -32,31 +33,31 @@ class RunningFit:
 
     @classmethod
     def from_saved(cls, saved: SavedFit) -> "RunningFit":
-        """Return the fit that a checkpoint holds."""
+        """Return the fit that resumes from a checkpoint."""
         progress = FitProgress(**saved.progress["progress"]).resumed()
         return cls(FitState(**saved.arrays), saved.progress["mean"], progress, list(saved.history))
 
     def to_saved(self) -> SavedFit:
-        """Return the fit as a checkpoint holds it."""
+        """Return the content of a checkpoint of this fit."""
         progress = {"progress": asdict(self.progress), "mean": self.mean}
         return SavedFit(tuple(self.history), self.state.arrays(), progress)
 
 
 @dataclass(frozen=True)
 class FitLoop:
-    """Runs a fit to its end.
+    """Runs all iterations of a fit.
 
     Attributes
     ----------
     name : str
-        Of the estimator, in what is reported.
+        Name of the estimator, for progress reports.
     exchange : Exchange
     rules : StoppingRules
     interval : int
-        Iterations between checkpoints, and in one stage of the ring; -1 for all at once.
+        Iterations between checkpoints, and in one stage of the ring; -1 for all iterations.
     checkpoint : Checkpoint or None
     diverged : callable
-        The sentence on an iteration whose factors are not finite, with what to change.
+        Returns the error message for an iteration whose factors are not finite.
     """
 
     name: str
@@ -67,25 +68,25 @@ class FitLoop:
     diverged: Callable[[IterationResult], str]
 
     def run(self, fit: RunningFit, began: float) -> None:
-        """Run the iterations that are not in the history yet, in place.
+        """Run the remaining iterations, updating `fit` in place.
 
         Parameters
         ----------
         fit : RunningFit
         began : float
-            When the fit began, by `time.perf_counter`.
+            Start of the fit, as given by `time.perf_counter`.
 
         Raises
         ------
         ArithmeticError
-            When factors are not finite any more.
+            If factors become NaN or infinite.
         OSError
-            When the checkpoint cannot be written.
+            If a checkpoint cannot be written.
         """
         for numbers in intervals(len(fit.history), self.rules.max_iterations, self.interval):
             if fit.progress.end is not None:
                 return
-            # Closed at once, whatever happens, so that the exchange releases what it has sent.
+            # Closing the generator releases the broadcasts of the exchange, also after an error.
             with closing(self.exchange.run(fit.state, fit.progress, numbers)) as iterations:
                 for result, fit.progress in iterations:
                     if fit.progress.end == DIVERGED:
@@ -112,9 +113,9 @@ class FitLoop:
 
 
 def intervals(done: int, total: int, interval: int) -> Iterator[range]:
-    """Yield the numbers of the iterations to come, as many at a time as `interval` says, or all for -1.
+    """Yield the remaining iteration numbers in intervals of `interval` iterations, or in one interval for -1.
 
-    A fit that resumes from a checkpoint has the intervals of an undisturbed one.
+    The intervals of a resumed fit are aligned to those of an uninterrupted one.
     """
     step = interval if interval > 0 else max(total, 1)
     first = done + 1

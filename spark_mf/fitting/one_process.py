@@ -1,4 +1,4 @@
-"""The epochs of SGD in this process, without Spark: what they take at least on this machine."""
+"""SGD epochs in one process without Spark, as the baseline of benchmarks."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ Triples = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 
 class SGDEstimator(Protocol):
-    """What is asked of `spark_mf.SGD`."""
+    """The methods of `spark_mf.SGD` that `OneProcessSGD` uses."""
 
     def getSeed(self) -> int: ...
     def getFitBias(self) -> bool: ...
@@ -37,17 +37,17 @@ class SGDEstimator(Protocol):
 
 
 class OneProcessSGD:
-    """Stratified SGD with a thread for each user block.
+    """Stratified SGD with one thread per user block.
 
-    Blocks, schedule, seeds and the code of a block are those of a fit on Spark; all threads wait for each other after
-    each stratum. Used by benchmarks, to tell what Spark adds to the kernels.
+    Blocks, schedule, seeds and the code of a block are those of a fit on Spark. The threads synchronize after each
+    stratum. Benchmarks use this class to measure Spark's overhead.
 
     Parameters
     ----------
     sgd : SGDEstimator
         An instance of `spark_mf.SGD` with numUserBlocks and numItemBlocks set.
     training, validation : (int32[n] users, int32[n] items, float32[n] ratings)
-        Users and items by any numbers; validation ratings of unknown ones are left out.
+        Ids of users and items may be any integers. Validation ratings of unknown users or items are ignored.
     """
 
     def __init__(self, sgd: SGDEstimator, training: Triples, validation: Triples) -> None:
@@ -68,7 +68,10 @@ class OneProcessSGD:
 
         Returns
         -------
-        its record, whose seconds are those of the training alone, and the seconds of its evaluation
+        record : IterationRecord
+            Its `seconds` are those of the training alone.
+        seconds : float
+            Seconds of the evaluation.
         """
         task, number, step = self._task, self._progress.iteration, self._progress.step
         began = time.perf_counter()
@@ -129,7 +132,7 @@ def _rows_of(side: Partition, block: int, rows: Factors, task: SGDTask) -> Facto
 
 
 def _dense(ratings: Triples, users: NDArray[np.int32], items: NDArray[np.int32]) -> Triples:
-    """Return the ratings of known users and items, by their places among these."""
+    """Return the ratings of known users and items, with dense indices."""
     known = np.isin(ratings[0], users) & np.isin(ratings[1], items)
     rows = np.searchsorted(users, ratings[0][known]).astype(np.int32)
     columns = np.searchsorted(items, ratings[1][known]).astype(np.int32)

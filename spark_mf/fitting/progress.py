@@ -1,7 +1,7 @@
-"""How a fit tells where it is: records of the standard logger ``spark_mf`` that carry a `Progress`.
+"""Progress reports of fits, as records of the logger ``spark_mf`` with a `Progress` attribute.
 
-A library must not print, so estimators log; a program decides what is shown, with `show_progress` or a
-handler of its own that reads ``record.progress``.
+Estimators log instead of printing. Programs decide what to show, with `show_progress` or with their own handler, which
+reads ``record.progress``.
 """
 
 import logging
@@ -14,16 +14,24 @@ logger = logging.getLogger("spark_mf")
 
 @dataclass(frozen=True)
 class Progress:
-    """One finished iteration of a fit.
+    """One completed iteration of a fit.
 
-    Attributes:
-        label: which estimator, such as ``"ALS"``.
-        step: the iteration, from 1.
-        total: how many there will be at most.
-        seconds: wall-clock time of this iteration alone.
-        elapsed: wall-clock seconds since the fit began, setting up included.
-        train_rmse: RMSE of the training ratings, in their own unit; None where it is not measured.
-        validation_rmse: the same of the validation ratings.
+    Attributes
+    ----------
+    label : str
+        Name of the estimator, such as ``"ALS"``.
+    step : int
+        Number of the iteration, counted from 1.
+    total : int
+        Maximum number of iterations.
+    seconds : float
+        Wall-clock seconds of this iteration.
+    elapsed : float
+        Wall-clock seconds since the start of the fit, including its set-up.
+    train_rmse : float or None
+        RMSE of the training ratings; None if it was not computed.
+    validation_rmse : float or None
+        RMSE of the validation ratings; None if there are none.
     """
 
     label: str
@@ -36,14 +44,14 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """What the remaining iterations take if each takes as long as this one.
+        """Estimated seconds of the remaining iterations, each taken to be as long as this one.
 
-        The mean of all so far would be worse: the first one also compiles and warms up.
+        The mean over all iterations would overestimate, as the first iteration also compiles the kernels.
         """
         return self.seconds * (self.total - self.step)
 
     def line(self) -> str:
-        """The progress in words; the lines of one fit are aligned."""
+        """Return the progress as one line; the lines of a fit are aligned."""
         parts = [f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"]
         if self.train_rmse is not None:
             parts.append(f"train RMSE {self.train_rmse:.4f}")
@@ -56,27 +64,29 @@ class Progress:
 
 
 def report(progress: Progress) -> None:
-    """Log one finished iteration at INFO; the record's attribute ``progress`` is the `Progress` itself."""
+    """Log one completed iteration at level INFO, with the `Progress` as the record's attribute ``progress``."""
     logger.info(progress.line(), extra={"progress": progress})
 
 
 class ConsoleProgress(logging.Handler):
-    """Shows progress on a stream, and what else is logged as plain lines.
+    """Logging handler that writes progress and all other records to a stream.
 
-    On a terminal the line of a fit is drawn anew with each iteration; elsewhere every iteration gets a line.
+    On a terminal each iteration overwrites the line of the previous one; otherwise each iteration is one line.
 
-    Args:
-        stream: where to write; stderr by default, so that a job's stdout stays its result.
+    Parameters
+    ----------
+    stream : TextIO, optional
+        Defaults to stderr, so that a job's stdout contains only its result.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self._stream = stream if stream is not None else sys.stderr
         self._redraws = self._stream.isatty()
-        self._open: Progress | None = None  # what stands on the terminal's last line, still to be drawn over
+        self._open: Progress | None = None  # the progress in the terminal's current line, which will be overwritten
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record; called by `logging`."""
+        """Write one record; `logging` calls this method."""
         progress = getattr(record, "progress", None)
         try:
             if progress is None:
@@ -106,7 +116,7 @@ class ConsoleProgress(logging.Handler):
             self._open = None
 
     def close(self) -> None:
-        """End a line that a fit left open, as one does that stops early."""
+        """Terminate the current line, which a fit that stops early leaves open."""
         self.acquire()
         try:
             self._end_line()
@@ -116,9 +126,17 @@ class ConsoleProgress(logging.Handler):
 
 
 def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
-    """Show the progress of every fit of this process on `stream`, stderr by default.
+    """Show the progress of every fit of this process.
 
-    Calling it again replaces the earlier handler, so no line is shown twice.
+    Parameters
+    ----------
+    stream : TextIO, optional
+        Defaults to stderr.
+
+    Returns
+    -------
+    ConsoleProgress
+        The handler that was added to the logger ``spark_mf``. Another call replaces it.
     """
     for handler in logger.handlers[:]:
         if isinstance(handler, ConsoleProgress):

@@ -1,4 +1,4 @@
-"""Factors of a saved model as the start of another fit."""
+"""Warm start: the factors of a saved model as initial factors of a fit."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,21 @@ from spark_mf.ratings.base import PreparedRatings
 from spark_mf.ratings.layout import Side
 from spark_mf.ratings.string_ids import IdMap
 
-# An instance of another class is refused as no ALSModel.
+# Instances of other classes are loaded as an ALSModel, which raises an error.
 _KINDS: dict[str, type[FactorModel]] = {kind.__name__: kind for kind in (ALSModel, GDModel, SGDModel)}
 
 
 @dataclass(frozen=True)
 class KnownRows:
-    """What a saved model knows of one side of a fit's ratings.
+    """Factors of the users or items of a fit that are in a saved model.
 
     Attributes
     ----------
     rows : int32[m]
-        Dense indices of the users or items that the model knows.
+        Dense indices of these users or items.
     factors : float32[m, rank]
     biases : float32[m]
-        0 where the model has none.
+        Zeros if the model has no biases.
     """
 
     rows: NDArray[np.int32]
@@ -40,7 +40,7 @@ class KnownRows:
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A saved model as a fit's start."""
+    """A saved model that a fit starts from."""
 
     users: KnownRows
     items: KnownRows
@@ -49,29 +49,29 @@ class InitialModel:
     hasBias: bool
 
     def require_usable(self, fitBias: bool) -> None:
-        """Raise a ValueError when the model has biases and the fit none."""
+        """Raise a ValueError if the model has biases but the fit has none."""
         if self.hasBias and not fitBias:
             raise ValueError(
-                f"initialModel={self.path!r} has biases and fitBias is False: use fitBias=True, or save what the "
-                "model's asPlain() returns and start from that with rank + 2"
+                f"fitBias must be True for initialModel={self.path!r}, which has biases, got False. Set fitBias=True, "
+                "or save what the model's asPlain() returns and use that as initialModel with rank + 2."
             )
 
 
 def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: PreparedRatings) -> InitialModel:
-    """Load a saved ALSModel, GDModel or SGDModel and look its users and items up among a fit's.
+    """Return the factors of a saved ALSModel, GDModel or SGDModel for the users and items of a fit.
 
-    The driver holds the model's factors meanwhile.
+    The driver collects all factors of the model.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is no model at the path, or it has another rank or ids of another type.
+        If there is no model at the path, or it has another rank or ids of another type.
     """
     model = _KINDS.get(saved_class(spark, path), ALSModel).load(path)
     if model.rank != rank:
         raise ValueError(
-            f"initialModel={path!r} has rank {model.rank} and the fit has rank={rank}: use the model's rank, or "
-            "another model"
+            f"rank must be {model.rank}, the rank of initialModel={path!r}, got {rank}. Use that rank, or another "
+            "model."
         )
     return InitialModel(
         _known(path, model.userFactors, ratings.users, ratings.user_ids),
@@ -87,8 +87,8 @@ def _known(path: str, factors: DataFrame, side: Side, ids: IdMap | None) -> Know
     if has_strings != (ids is not None):
         kinds = ("strings", "integers") if has_strings else ("integers", "strings")
         raise ValueError(
-            f"initialModel={path!r} has {side.name} whose ids are {kinds[0]}, and those of the ratings are {kinds[1]}: "
-            "cast the column, or use another model"
+            f"ids of {side.name} must be {kinds[0]}, as in initialModel={path!r}, got {kinds[1]}. Cast the column, or "
+            "use another model."
         )
     if ids is not None:
         others = [name for name in factors.columns if name != "id"]

@@ -1,1 +1,1 @@
-"""Fitted models: factor frames, recommendations and persistence."""
+"""Parts of the fitted models: factor DataFrames, recommendations and persistence."""

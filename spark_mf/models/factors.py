@@ -1,4 +1,4 @@
-"""Factor matrices as NumPy arrays and as Spark frames, converted through Arrow: no Python object a row."""
+"""Conversion of factor matrices between NumPy arrays and Spark DataFrames, through Arrow."""
 
 from typing import NamedTuple
 
@@ -12,19 +12,19 @@ from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
 from spark_mf.runtime.frames import arrow_frame, id_type
 
-# An Arrow list addresses its values by 32 bits, so a frame is built from batches well below that.
+# An Arrow list array has 32-bit offsets, so DataFrames are built from batches that are well below that limit.
 _BATCH_VALUES = 1 << 24
 
 
 class CollectedFactors(NamedTuple):
-    """One side of a model in the driver's memory: n·(rank + 1)·4 bytes and the ids."""
+    """The factors of one side of a model in driver memory: n·(rank + 1)·4 bytes and the ids."""
 
     ids: pa.Array
-    """n ids, ascending, of the frame's type: int32, int64 or string, or large_string where the session uses these."""
+    """n ids in ascending order, with the type of the DataFrame: int32, int64, string or large_string."""
     factors: NDArray[np.float32]
-    """float32[n, rank], in the order of `ids`; float32[0, 0] for an empty frame."""
+    """float32[n, rank], in the order of `ids`; float32[0, 0] for an empty DataFrame."""
     biases: NDArray[np.float32] | None
-    """float32[n], in the order of `ids`; None where the frame has no column `bias`."""
+    """float32[n], in the order of `ids`; None if the DataFrame has no column `bias`."""
 
 
 def factors_frame(
@@ -39,24 +39,26 @@ def factors_frame(
     ----------
     spark : SparkSession
     ids : int64[n]
-        Id of each row, each once.
+        Distinct ids of the rows.
     factors : float32[n, rank]
     biases : float32[n], optional
 
     Returns
     -------
     DataFrame (id int not null, features array<float>), and with biases (…, bias float not null)
-        `id` is bigint when an id does not fit in 32 bits. Rows in the given order; not cached.
+        `id` is bigint if an id does not fit in 32 bits. Rows are in the given order and not cached.
 
     Raises
     ------
     ValueError
-        When the shapes do not belong together.
+        If the shapes do not match.
     """
     if ids.ndim != 1 or factors.ndim != 2 or len(ids) != len(factors):
-        raise ValueError(f"ids {ids.shape} and factors {factors.shape} differ: pass [n] and [n, rank]")
+        raise ValueError(
+            f"ids and factors must have the shapes [n] and [n, rank], got {ids.shape} and {factors.shape}."
+        )
     if biases is not None and biases.shape != ids.shape:
-        raise ValueError(f"ids {ids.shape} and biases {biases.shape} differ: pass [n] of both")
+        raise ValueError(f"biases must have the shape of ids, {ids.shape}, got {biases.shape}.")
     id_kind = id_type(ids)
     rows = max(1, _BATCH_VALUES // max(1, factors.shape[1]))
     schema = StructType(
@@ -68,7 +70,7 @@ def factors_frame(
     if biases is not None:
         schema = schema.add("bias", FloatType(), nullable=False)
     batches = []
-    for start in range(0, max(1, len(ids)), rows):  # pyspark takes no table without a batch
+    for start in range(0, max(1, len(ids)), rows):  # pyspark requires a table with at least one batch
         part = slice(start, start + rows)
         columns = [pa.array(ids[part], id_kind), list_array(factors[part])]
         if biases is not None:
@@ -78,12 +80,12 @@ def factors_frame(
 
 
 def factors_arrays(frame: DataFrame) -> tuple[pa.Array, NDArray[np.float32]]:
-    """Collect a factor frame without its biases: (n ids, float32[n, rank]), as `collect_factors` returns them."""
+    """Return the ids and factors of a factor DataFrame without its biases, as `collect_factors` does."""
     return collect_factors(frame.select("id", "features"))[:2]
 
 
 def collect_factors(frame: DataFrame) -> CollectedFactors:
-    """Collect a factor frame, sorted by id; the inverse of `factors_frame`.
+    """Return the content of a factor DataFrame, sorted by id; the inverse of `factors_frame`.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ def collect_factors(frame: DataFrame) -> CollectedFactors:
     Raises
     ------
     ValueError
-        When rows of factors are null or of unequal length, or a bias is null.
+        If rows of factors are null or differ in length, or a bias is null.
     """
     table = frame.toArrow()
     ids = table["id"].combine_chunks()
@@ -107,7 +109,7 @@ def collect_factors(frame: DataFrame) -> CollectedFactors:
     biases = None
     if "bias" in table.column_names:
         if table["bias"].null_count:
-            raise ValueError(f"{table['bias'].null_count} rows of factors have no bias: fit the model again")
+            raise ValueError(f"bias must not be null, got {table['bias'].null_count} null rows. Fit the model again.")
         biases = table["bias"].to_numpy()[order.to_numpy()]
     return CollectedFactors(ids.take(order), factors[order.to_numpy()], biases)
 
@@ -125,9 +127,9 @@ def matrix(lists: pa.ListArray, rank: int) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        When a list is null or of another length.
+        If a list is null or has another length.
     """
     lengths = lists.value_lengths()
     if lengths.null_count or not np.all(lengths.to_numpy() == rank):
-        raise ValueError(f"a row of factors is null or has not the rank {rank} of the others: fit the model again")
+        raise ValueError(f"features must have {rank} factors in every row, got null or another number. Fit again.")
     return lists.flatten().to_numpy().reshape(-1, rank)

@@ -1,7 +1,7 @@
-"""Saving and loading, in pyspark's layout: a line of JSON in `metadata/`, factors as Parquet beside it.
+"""Saving and loading of estimators and models, in pyspark's format: JSON in `metadata/`, factors as Parquet.
 
-The metadata is written last, so that a folder with metadata is complete. What is overwritten stays until all that
-replaces it is written.
+The metadata is written last, so that a directory with metadata is complete. Overwriting replaces the previous content
+only after the new content has been written.
 """
 
 import json
@@ -23,46 +23,48 @@ USER_FACTORS, ITEM_FACTORS = "userFactors", "itemFactors"
 
 
 class ParamsWriter(DefaultParamsWriter):
-    """Writes an instance that is nothing but its Params; never over what is there unless told to."""
+    """Writer of an instance that consists of its Params; overwrites only on request."""
 
     instance: Params
 
     def save(self, path: str) -> None:
-        """Write the instance to a new folder.
+        """Save the instance to a path.
 
         Raises
         ------
         FileExistsError
-            When there is something at the path and `overwrite` was not asked for.
+            If the path exists and `overwrite` was not called.
         OSError
-            When what is at the path cannot be replaced; it is unchanged then.
+            If the content of the path cannot be replaced; it is unchanged then.
         """
         _require_path(path)
         if not _exists(self.sparkSession, path):
             self.saveImpl(path)
         elif not self.shouldOverwrite:
-            raise FileExistsError(f"{path} exists already: save elsewhere, or write().overwrite().save(...)")
+            raise FileExistsError(
+                f"path must not exist, got {path!r}. Save to another path, or use write().overwrite().save(path)."
+            )
         else:
             with replacing(self.sparkSession, path) as folder:
                 self.saveImpl(folder)
 
 
 class ParamsReader(MLReader[T]):
-    """Reads an instance of one class, which is nothing but its Params."""
+    """Reader of an instance that consists of its Params."""
 
     def __init__(self, cls: type[T]) -> None:
         super().__init__()
         self.cls = cls
 
     def load(self, path: str) -> T:
-        """Return the instance that was saved.
+        """Return the instance that was saved at a path.
 
         Raises
         ------
         FileNotFoundError
-            When there is nothing at the path.
+            If the path does not exist.
         ValueError
-            When what is there is incomplete, of another class, or of a version with other Params.
+            If its content is incomplete, of another class, or of a version with other Params.
         """
         _require_path(path)
         metadata = self._read_metadata(path)
@@ -72,8 +74,8 @@ class ParamsReader(MLReader[T]):
             DefaultParamsReader.getAndSetParams(instance, metadata)
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path} holds a Param that this version of {self.cls.__name__} does not take ({error}): "
-                "load it with the version that saved it"
+                f"path must hold Params of this version of {self.cls.__name__}, got {path!r} with another one "
+                f"({error}). Load it with the version that saved it."
             ) from error
         return instance
 
@@ -85,21 +87,23 @@ class ParamsReader(MLReader[T]):
         try:
             metadata = _metadata(self.sparkSession, path)
             found = metadata["class"]
-        # In turn: no metadata, an empty file, no JSON, other JSON.
+        # The errors of missing metadata, an empty file, invalid JSON, and other JSON, in this order.
         except (AnalysisException, TypeError, ValueError, KeyError) as error:
             raise self._incomplete(path, "metadata") from error
         expected = f"{self.cls.__module__}.{self.cls.__name__}"
         if found != expected:
-            raise ValueError(f"{path} holds a {found}, not a {expected}: load it with its own class")
+            raise ValueError(f"path must hold a {expected}, got {path!r} with a {found}. Load it with that class.")
         return metadata
 
     def _incomplete(self, path: str, part: str) -> ValueError:
         name = self.cls.__name__
-        return ValueError(f"{path} is no complete {name}, its {part} cannot be read: save the {name} again")
+        return ValueError(
+            f"path must hold a complete {name}, got {path!r}, whose {part} cannot be read. Save the {name} again."
+        )
 
 
 class SavableModel(Protocol):
-    """What of a fitted model is saved besides its Params."""
+    """The properties of a fitted model that are saved besides its Params."""
 
     @property
     def userFactors(self) -> DataFrame: ...
@@ -118,26 +122,29 @@ class SavableModel(Protocol):
 
 
 class FactorModelWriter(ParamsWriter):
-    """Writes a model: Params, rank, global mean, rating range and summary as metadata, and both factor frames."""
+    """Writer of a model: Params, rank, global mean, rating range and summary as metadata, and the factors."""
 
     instance: Any
 
     def save(self, path: str) -> None:
-        """Write the model to a new folder.
+        """Save the model to a path.
 
         Raises
         ------
         FileExistsError
-            When there is something at the path and `overwrite` was not asked for.
+            If the path exists and `overwrite` was not called.
         OSError
-            When what is at the path cannot be replaced; it is unchanged then.
+            If the content of the path cannot be replaced; it is unchanged then.
         ValueError
-            When the model has no factors, or reads them from the very folder that it would overwrite.
+            If the model has no factors, or reads them from the path that it would overwrite.
         """
         _require_path(path)
         frames = (self.instance.userFactors, self.instance.itemFactors)
         if self.shouldOverwrite and any(reads_from(frame, path) for frame in frames):
-            raise ValueError(f"this model was loaded from {path} and still reads its factors there: save it elsewhere")
+            raise ValueError(
+                f"path must not be where the model was loaded from and reads its factors, got {path!r}. Save the model "
+                "to another path."
+            )
         super().save(path)
 
     def saveImpl(self, path: str) -> None:
@@ -157,11 +164,11 @@ class FactorModelWriter(ParamsWriter):
 
 
 class FactorModelReader(ParamsReader[Any]):
-    """Reads a model of one class; its factors stay in the folder and are read when they are used."""
+    """Reader of a model, whose factors are read lazily."""
 
     def _create(self, path: str, metadata: dict[str, Any]) -> Any:
         summary = metadata.get("summary")
-        # Models that were saved before there were biases know neither a mean nor a range.
+        # Models saved by versions without biases have neither a mean nor a range.
         return self.cls(
             self._read_factors(path, USER_FACTORS),
             self._read_factors(path, ITEM_FACTORS),
@@ -181,7 +188,7 @@ class FactorModelReader(ParamsReader[Any]):
 
 def _require_path(path: str) -> None:
     if not isinstance(path, str):
-        raise TypeError(f"the path is a {type(path).__name__}: pass a string")
+        raise TypeError(f"path must be a string, got a {type(path).__name__}.")
 
 
 def _join(path: str, part: str) -> str:
@@ -199,14 +206,14 @@ def _require_saved(spark: SparkSession, path: str) -> None:
     aside = set_aside(spark, path)
     if aside is not None:
         raise FileNotFoundError(
-            f"{path} does not exist, because overwriting it was interrupted; what was there is complete in {aside}: "
-            f"rename that to {path}"
+            f"path must exist, got {path!r}, which an interrupted overwrite removed. Its previous content is complete "
+            f"in {aside}; rename that to {path}."
         )
-    raise FileNotFoundError(f"{path} does not exist: give the folder that save() wrote")
+    raise FileNotFoundError(f"path must exist, got {path!r}. Use a path that save() wrote.")
 
 
 def _metadata(spark: SparkSession, path: str) -> dict[str, Any]:
-    # pyspark's own loadMetadata takes the path for a pattern.
+    # pyspark's own loadMetadata interprets the path as a glob pattern.
     return dict(json.loads(literal_reader(spark).text(_join(path, "metadata")).first()[0]))  # type: ignore[index]
 
 
@@ -216,11 +223,11 @@ def saved_class(spark: SparkSession, path: str) -> str:
     Raises
     ------
     FileNotFoundError, ValueError
-        When there is nothing, or what is there has no metadata.
+        If the path does not exist, or has no metadata.
     """
     _require_path(path)
     _require_saved(spark, path)
     try:
         return str(_metadata(spark, path)["class"]).rpartition(".")[2]
     except (AnalysisException, TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} has no metadata that can be read: save the model again") from error
+        raise ValueError(f"path must hold readable metadata, got {path!r}. Save the model again.") from error

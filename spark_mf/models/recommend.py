@@ -1,4 +1,4 @@
-"""The best-scoring candidates of every row of a factor frame, by blocked matrix products."""
+"""Top-k recommendations for the rows of a factor DataFrame, by blocked matrix products."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,30 +19,30 @@ from spark_mf.runtime.jobs import job_description
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is recommended: an Arrow array of n ids, ascending, and their factors float32[n, rank]."""
+    """The rows that can be recommended: an Arrow array of n ids in ascending order, and their factors."""
 
     ids: pa.Array
     factors: NDArray[np.float32]
 
 
 def broadcast_candidates(frame: DataFrame, rank: int) -> Broadcast[Candidates]:
-    """Collect a factor frame and broadcast it: n·rank·4 bytes in the driver and once in each running task.
+    """Return a broadcast of a factor DataFrame: n·rank·4 bytes in the driver and once in each running task.
 
-    String ids add their own bytes to that; they are in no dictionary, but lie behind each other as Arrow keeps them.
+    String ids take additional memory, in Arrow's string format.
 
     Raises
     ------
     MemoryError
-        When the driver cannot take that; see `spark_mf.resources.limits.require_room`.
+        If the factors do not fit in the driver; see `spark_mf.resources.limits.require_room`.
     """
     context = frame.sparkSession.sparkContext
-    with job_description(context, "collect what can be recommended"):
+    with job_description(context, "collect the candidates of recommendations"):
         require_room(context, frame.count(), 0, rank)
         return context.broadcast(Candidates(*factors_arrays(frame)))
 
 
 def recommendation_schema(source: str, source_type: DataType, target: str, target_type: DataType) -> StructType:
-    """Return the schema of pyspark's recommendations: a source id and its array of (target id, rating)."""
+    """Return the schema of pyspark's recommendations: a source id and an array of (target id, rating)."""
     pair = StructType([StructField(target, target_type), StructField("rating", FloatType())])
     return StructType(
         [
@@ -53,9 +53,9 @@ def recommendation_schema(source: str, source_type: DataType, target: str, targe
 
 
 def spread(frame: DataFrame) -> DataFrame:
-    """Return a factor frame in at least as many partitions as tasks can run at the same time.
+    """Return a factor DataFrame with at least as many partitions as there are task slots.
 
-    A model that was saved on a small machine comes back from a few files, and would keep as few cores busy.
+    A saved model may consist of a few files, whose partitions would keep only as many cores busy.
     """
     context = frame.sparkSession.sparkContext
     tasks = context.defaultParallelism
@@ -71,25 +71,25 @@ def recommend(
     block_size: int,
     shown_range: tuple[float, float] | None = None,
 ) -> DataFrame:
-    """Return the n best candidates of each source row. Lazy.
+    """Return a lazy DataFrame of the top n candidates for each source row.
 
-    A task holds one copy of the candidates, one Arrow batch of source rows and a tile of at most
+    A task needs memory for one copy of the candidates, one Arrow batch of source rows and a tile of at most
     `spark_mf.kernels.topk.TILE_BYTES` of scores, however many rows and candidates there are.
 
     Parameters
     ----------
     sources : DataFrame (id, features)
     candidates : Broadcast[Candidates]
-        Must stay usable for as long as the result is.
+        Must not be destroyed before the result.
     n : int
-        At most so many candidates a row, best first, equal scores by ascending id; never one with a score of
-        NaN or -inf.
+        Maximum number of candidates per row, in descending order of score; equal scores in ascending order of id.
+        Candidates with a score of NaN or -inf are left out.
     schema : StructType
-        From `recommendation_schema`.
+        The result of `recommendation_schema`.
     block_size : int
-        Candidates scored at a time, at most.
+        Maximum number of candidates that are scored at a time.
     shown_range : (low, high), optional
-        The ratings in the result are clipped to it; the order is that of the scores before.
+        Range to which the ratings in the result are clipped; their order is that of the unclipped scores.
     """
     output = to_arrow_schema(schema)
 
@@ -112,12 +112,12 @@ def _recommendations(
     indices: NDArray[np.int64],
     schema: pa.Schema,
 ) -> pa.RecordBatch:
-    """Lay selections out as a batch of (source id, list of (target id, rating)); free places are left out."""
+    """Return the selections as a batch of (source id, list of (target id, rating)), without empty entries."""
     is_taken = indices >= 0
     ends = np.cumsum(is_taken.sum(axis=1), dtype=np.int32)
     lists = schema.field(1).type
     fields = list(lists.value_type)
-    # Text comes as large strings where the session uses these, and they are others when the frame is computed.
+    # Ids may be large strings, depending on a setting of the session, which may change until the result is computed.
     targets = target_ids.take(pa.array(indices[is_taken])).cast(fields[0].type)
     sources = source_ids.cast(schema.field(0).type)
     pairs = pa.StructArray.from_arrays([targets, pa.array(values[is_taken])], fields=fields)

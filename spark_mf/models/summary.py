@@ -1,4 +1,4 @@
-"""Training summary of a fit: history and counts."""
+"""The training summary of a fit: its history and counts."""
 
 import json
 from collections.abc import Mapping
@@ -8,70 +8,70 @@ from typing import Any
 
 @dataclass(frozen=True)
 class IterationRecord:
-    """One iteration (ALS: both half-steps), step (GD) or epoch (SGD: one pass over the ratings)."""
+    """One iteration (ALS: both half-steps; GD: one step; SGD: one epoch)."""
 
     iteration: int
     """Counted from 1."""
     seconds: float
-    """Wall-clock seconds of this iteration alone, without set-up."""
+    """Wall-clock seconds of this iteration, without the set-up of the fit."""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
-    """Values by name; a name that is absent, or None, was not computed.
+    """Values by name; a metric that is absent or None was not computed.
 
     "objective"
-        The minimised objective of the stated `regularization`. ALS and GD: after the iteration. SGD: the squared errors
-        as each rating was visited in the epoch, just before its update, and the penalty of the factors at its end.
+        The objective of the summary's `regularization`. ALS and GD: after the iteration. SGD: the squared error of each
+        rating just before its update, and the penalty at the end of the epoch.
     "train_rmse"
-        Root mean squared error over the training ratings, measured as the objective is.
+        Root mean squared error of the training ratings, measured at the same time as the objective.
     "validation_rmse"
-        Root mean squared error after the iteration over the validation rows whose user and item were trained.
+        Root mean squared error after the iteration of the validation rows whose user and item have training ratings.
     "step_size"
-        SGD's step of the factors in this epoch.
+        SGD's learning rate of the factors in this epoch.
     "product_change"
-        ‖U Vᵀ − U₀ V₀ᵀ‖_F of the factors after and before the iteration, in the ratings' unit, where `tol` of ALS or GD
-        is above 0.
+        ‖U Vᵀ − U₀ V₀ᵀ‖_F of the factors after and before the iteration, in the unit of the ratings; computed if `tol`
+        of ALS or GD is positive.
     """
     kernel_seconds: float | None = None
-    """Seconds of all tasks together in the arithmetic of the iteration, its evaluation included; the rest of a task is
-    spent on bringing it what it works on. None where not measured."""
+    """Total seconds of all tasks in the kernels, including the evaluation; None if it was not measured. The rest of the
+    tasks' time is overhead of communication and waiting."""
 
     @property
     def objective(self) -> float | None:
-        """The objective; None where not computed."""
+        """The objective; None if it was not computed."""
         return self.metrics.get("objective")
 
     @property
     def train_rmse(self) -> float | None:
-        """The training RMSE; None where not computed."""
+        """The training RMSE; None if it was not computed."""
         return self.metrics.get("train_rmse")
 
     @property
     def validation_rmse(self) -> float | None:
-        """The validation RMSE; None where not computed."""
+        """The validation RMSE; None if it was not computed."""
         return self.metrics.get("validation_rmse")
 
     @property
     def step_size(self) -> float | None:
-        """The step of the factors; None but for SGD."""
+        """The learning rate of the factors; None except for SGD."""
         return self.metrics.get("step_size")
 
     @property
     def product_change(self) -> float | None:
-        """The change of U Vᵀ; None where not computed."""
+        """The change of U Vᵀ; None if it was not computed."""
         return self.metrics.get("product_change")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as a flat JSON object, the metrics beside the other fields."""
+        """Return the record as a flat JSON object that has the metrics beside the other fields."""
         own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "metrics"}
         return own | dict(self.metrics)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IterationRecord":
-        """Return the record whose `to_dict` this is.
+        """Return the record from what `to_dict` returned.
 
         Raises
         ------
         TypeError
-            When a field is missing or a metric is not a number.
+            If a field is missing, or a metric is not a number.
         """
         own = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         metrics = {name: value for name, value in values.items() if name not in own}
@@ -83,7 +83,7 @@ class IterationRecord:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """History and counts of one fit. A part of the model: saved and loaded with it."""
+    """History and counts of one fit, saved and loaded with its model."""
 
     history: tuple[IterationRecord, ...]
     setupSeconds: float
@@ -91,40 +91,41 @@ class TrainingSummary:
     totalSeconds: float
     """Wall-clock seconds of the whole `fit`."""
     users: int
-    """Distinct users of the training ratings; `items` likewise."""
+    """Number of distinct users of the training ratings."""
     items: int
+    """Number of distinct items of the training ratings."""
     ratings: int
-    """Training ratings that the objective sums over."""
+    """Number of training ratings."""
     validationRatings: int
-    """Rows held out by `validationIndicatorCol`, cold ones included."""
+    """Number of rows that `validationIndicatorCol` marks, including the cold ones."""
     coldValidationRatings: int
-    """Validation rows whose user or item has no training rating; no RMSE includes them."""
+    """Number of validation rows whose user or item has no training rating; the RMSE excludes them."""
     duplicates: int
-    """Training rows that repeat an earlier row's (user, item) pair."""
+    """Number of training rows that repeat the (user, item) pair of another row."""
     regParam: float
     regularization: str
     solver: str
-    """ALS's solver of a row, "cholesky", "cg" or "gd"; "gd" for GD, and for SGD the name of its optimizer."""
+    """The solver of ALS, "gd" for GD, or the optimizer of SGD."""
     engine: str = "broadcast"
-    """How factors reached the blocks: "broadcast", "ring" or "stages"."""
+    """The engine of the fit: "broadcast", "ring" or "stages"."""
     bestIteration: int | None = None
-    """The iteration whose factors the model holds, counted from 1; None for the last."""
+    """The iteration whose factors the model has, counted from 1; None for the last one."""
     stoppedEarly: bool = False
-    """Whether the fit ended because it no longer improved (SGD) or changed (ALS, GD), as patience and tol say."""
+    """Whether a stopping rule ended the fit: early stopping (SGD), or convergence by `tol` (ALS, GD)."""
     biasRegParam: float | None = None
-    """λ of the biases; None for a model without biases."""
+    """Regularization parameter of the biases; None for a model without biases."""
 
     @property
     def totalIterations(self) -> int:
-        """Number of iterations that were run."""
+        """Number of completed iterations."""
         return len(self.history)
 
     def metricHistory(self, name: str) -> list[float | None]:
-        """Return a metric of each iteration, in order, by its name in `IterationRecord.metrics`."""
+        """Return the values of a metric in `IterationRecord.metrics`, one per iteration."""
         return [record.metrics.get(name) for record in self.history]
 
     def to_json(self) -> str:
-        """Return the summary as one line of JSON; absent values are null. `from_json` is its inverse."""
+        """Return the summary as one line of JSON, with null for absent values; the inverse of `from_json`."""
         own = asdict(self) | {"history": [record.to_dict() for record in self.history]}
         return json.dumps(own, separators=(",", ":"))
 
@@ -135,7 +136,7 @@ class TrainingSummary:
         Raises
         ------
         ValueError
-            When the text is not such a summary.
+            If the text is not such a summary.
         """
         try:
             found: dict[str, Any] = json.loads(text)

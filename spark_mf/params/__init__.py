@@ -1,1 +1,1 @@
-"""Params of the estimators and of the model, and their validation."""
+"""Param mixins of the estimators and models, and the validation of their values."""

@@ -1,4 +1,4 @@
-"""The Params that only the ALS estimator has, and the checks of its values."""
+"""Params of the ALS estimator and their validation."""
 
 from typing import Any, Self
 
@@ -12,26 +12,27 @@ SOLVERS = ("cholesky", "cg", "gd")
 
 
 class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
-    """All Params of pyspark's ALS, and those that only spark_mf has."""
+    """All Params of pyspark's ALS, and the ones that only spark_mf has."""
 
     solver: Param[str] = Param(
         Params._dummy(),
         "solver",
-        "how a row's normal equations are solved. 'cholesky': exactly; 'cg' and 'gd': by innerSteps steps of conjugate "
-        "gradients, or of gradient descent with exact line search, from the row's previous factors.",
+        "solver of a row's normal equations. 'cholesky' solves them exactly; 'cg' and 'gd' take innerSteps steps of "
+        "conjugate gradients or of gradient descent with exact line search, starting from the row's previous factors.",
         typeConverter=TypeConverters.toString,
     )
     innerSteps: Param[int] = Param(
         Params._dummy(),
         "innerSteps",
-        "the most steps of an iterative solver per row and half-step (> 0); the exact solver 'cholesky' takes none.",
+        "maximum number of steps of an iterative solver per row and half-step (>= 1). The exact solver 'cholesky' "
+        "ignores it.",
         typeConverter=TypeConverters.toInt,
     )
     innerTol: Param[float] = Param(
         Params._dummy(),
         "innerTol",
-        "an iterative solver ends with a row once its gradient is at most this times as long as at the start of the "
-        "half-step (in [0, 1)); 0 for never, so that every row takes innerSteps steps.",
+        "relative tolerance of an iterative solver, in [0, 1): it stops for a row once the norm of the row's gradient "
+        "is at most this fraction of its norm at the start of the half-step. With 0 every row takes innerSteps steps.",
         typeConverter=TypeConverters.toFloat,
     )
 
@@ -44,23 +45,23 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
         return self.getOrDefault(self.solver)
 
     def getInnerSteps(self) -> int:
-        """Return the most steps of an iterative solver."""
+        """Return the maximum number of steps of an iterative solver."""
         return self.getOrDefault(self.innerSteps)
 
     def getInnerTol(self) -> float:
-        """Return the part of its first gradient's length at which an iterative solver ends with a row."""
+        """Return the relative tolerance of an iterative solver."""
         return self.getOrDefault(self.innerTol)
 
     def setImplicitPrefs(self, value: bool | None) -> Self:
-        """Set whether ratings are implicit preferences (not built yet)."""
+        """Set whether ratings are implicit preferences (not supported yet)."""
         return self._set(implicitPrefs=value)
 
     def setAlpha(self, value: float | None) -> Self:
-        """Set the confidence of implicit preferences (not built yet)."""
+        """Set the confidence scale of implicit preferences (not supported yet)."""
         return self._set(alpha=value)
 
     def setNonnegative(self, value: bool | None) -> Self:
-        """Set whether factors must not be negative (not built yet)."""
+        """Set whether factors are constrained to be nonnegative (not supported yet)."""
         return self._set(nonnegative=value)
 
     def setSolver(self, value: str | None) -> Self:
@@ -68,36 +69,37 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
         return self._set(solver=value)
 
     def setInnerSteps(self, value: int | None) -> Self:
-        """Set the most steps of an iterative solver."""
+        """Set the maximum number of steps of an iterative solver."""
         return self._set(innerSteps=value)
 
     def setInnerTol(self, value: float | None) -> Self:
-        """Set the part of its first gradient's length at which an iterative solver ends with a row; 0 for never."""
+        """Set the relative tolerance of an iterative solver; 0 disables it."""
         return self._set(innerTol=value)
 
 
 def validate_als_params(instance: _ALSParams) -> None:
-    """Refuse every Param value that a fit cannot use, before any Spark job.
+    """Raise an error unless every Param has a valid value; runs no Spark job.
 
     Raises
     ------
     ValueError
-        For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
+        If a value is outside its range or choices.
     NotImplementedError
-        For what pyspark's ALS does and this estimator does not do yet.
+        If a value asks for a feature of pyspark's ALS that is not supported yet.
     """
     validate_alternating_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())
     require_below_one("innerTol", instance.getInnerTol())
     require_choice("solver", instance.getSolver(), SOLVERS)
-    unbuilt = {
-        "implicitPrefs=True": instance.getImplicitPrefs(),
-        "nonnegative=True": instance.getNonnegative(),
-        # alpha only means something to implicit preferences; setting it says that they were expected.
-        f"alpha={instance.getAlpha()}": instance.getAlpha() != 1.0,
+    supported = {
+        "implicitPrefs": (instance.getImplicitPrefs(), False),
+        "nonnegative": (instance.getNonnegative(), False),
+        # alpha applies to implicit preferences only, so setting it shows that the caller expects them.
+        "alpha": (instance.getAlpha(), 1.0),
     }
-    for setting, is_asked in unbuilt.items():
-        if is_asked:
+    for name, (value, only) in supported.items():
+        if value != only:
             raise NotImplementedError(
-                f"{setting} is not built into spark_mf.ALS yet: use pyspark.ml.recommendation.ALS for it"
+                f"{name} must be {only}, got {value}. spark_mf.ALS does not support other values yet; use "
+                "pyspark.ml.recommendation.ALS instead."
             )

@@ -1,4 +1,4 @@
-"""The Params that ALS and GD share: the estimators that improve all rows of a side, block by block."""
+"""Params that ALS and GD share, and their validation."""
 
 from typing import Any, Self
 
@@ -14,13 +14,13 @@ ENGINES = ("auto", "broadcast", "ring")
 
 
 class _AlternatingParams(_FactorizationParams):
-    """Params of every estimator whose iterations improve all users and all items."""
+    """Params of the estimators whose iterations update all users and all items."""
 
     tol: Param[float] = Param(
         Params._dummy(),
         "tol",
-        "the fit ends after an iteration that changed the product of the factors, the predictions of all users for "
-        "all items, by less than this in Frobenius norm, in the ratings' unit (≥ 0); 0 for never.",
+        "convergence tolerance (>= 0): the fit stops after an iteration that changes the product of the factors, i.e. "
+        "the predictions of all users for all items, by less than this in Frobenius norm. 0 disables it.",
         typeConverter=TypeConverters.toFloat,
     )
 
@@ -29,21 +29,21 @@ class _AlternatingParams(_FactorizationParams):
         self._setDefault(tol=0.0)
 
     def getTol(self) -> float:
-        """Return the change of the product of the factors below which the fit ends."""
+        """Return the change of the product of the factors below which the fit stops."""
         return self.getOrDefault(self.tol)
 
     def setTol(self, value: float | None) -> Self:
-        """Set the change of the product of the factors below which the fit ends; 0 for never."""
+        """Set the change of the product of the factors below which the fit stops; 0 disables it."""
         return self._set(tol=value)
 
 
 def validate_alternating_params(instance: _AlternatingParams) -> None:
-    """Refuse every value of these and of the shared Params that a fit cannot use, before any Spark job.
+    """Raise an error unless every Param of ALS and GD has a valid value; runs no Spark job.
 
     Raises
     ------
     ValueError
-        For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
+        If a value is outside its range or choices.
     """
     validate_factorization_params(instance, ENGINES)
-    require_at_least_zero("tol", instance.getTol(), "change of the factors' product")
+    require_at_least_zero("tol", instance.getTol())

@@ -1,7 +1,7 @@
-"""The estimators' and the model's Params, and the checks of their values.
+"""Params that all estimators and models share, and their validation.
 
-Names, defaults and docs of everything that pyspark's ALS has come from pyspark's own mixins, which are plain
-`Params` classes. Declared here is what pyspark does not have, and what means something else than pyspark's docs say.
+Names, defaults and docs of Params that pyspark's ALS has come from pyspark's own mixins, which are plain `Params`
+classes. This module declares the Params that pyspark lacks, and the ones whose meaning differs from pyspark's docs.
 """
 
 import math
@@ -31,45 +31,45 @@ REGULARIZATIONS = ("weighted", "plain", "mean")
 
 
 class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
-    """Params that the estimator and its model share, with the setters that both have."""
+    """Params and setters that estimators and models share."""
 
     userCol: Param[str] = Param(
         Params._dummy(),
         "userCol",
-        "column name for user ids: strings, or numbers of any type whose values are integers of 64 bits.",
+        "column name for user ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
         typeConverter=TypeConverters.toString,
     )
     itemCol: Param[str] = Param(
         Params._dummy(),
         "itemCol",
-        "column name for item ids: strings, or numbers of any type whose values are integers of 64 bits.",
+        "column name for item ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
         typeConverter=TypeConverters.toString,
     )
     blockSize: Param[int] = Param(
         Params._dummy(),
         "blockSize",
-        "number of factor rows that recommendations score at a time (>= 1). More rows take more memory.",
+        "number of factor rows that recommendations score at a time (>= 1). Larger values need more memory.",
         typeConverter=TypeConverters.toInt,
     )
     clipPredictions: Param[bool] = Param(
         Params._dummy(),
         "clipPredictions",
-        "whether predictions, and the ratings shown by recommendations, are kept within the range of the training "
-        "ratings. Recommendations are ranked by the unclipped scores.",
+        "whether predictions and the ratings of recommendations are clipped to the range of the training ratings. "
+        "Recommendations are ranked by the unclipped scores.",
         typeConverter=TypeConverters.toBoolean,
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        # pyspark's mixin leaves these to its estimator and to the JVM's model.
+        # pyspark's mixin leaves these defaults to its estimator and to the JVM's model.
         self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan", clipPredictions=False)
 
     def getClipPredictions(self) -> bool:
-        """Return whether predictions are kept within the range of the training ratings."""
+        """Return whether predictions are clipped to the range of the training ratings."""
         return self.getOrDefault(self.clipPredictions)
 
     def setClipPredictions(self, value: bool | None) -> Self:
-        """Set whether predictions are kept within the range of the training ratings."""
+        """Set whether predictions are clipped to the range of the training ratings."""
         return self._set(clipPredictions=value)
 
     def setUserCol(self, value: str | None) -> Self:
@@ -85,7 +85,7 @@ class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
         return self._set(predictionCol=value)
 
     def setColdStartStrategy(self, value: str | None) -> Self:
-        """Set what `transform` does with unknown users and items: "nan" or "drop"."""
+        """Set how `transform` handles unknown users and items: "nan" or "drop"."""
         return self._set(coldStartStrategy=value)
 
     def setBlockSize(self, value: int | None) -> Self:
@@ -102,28 +102,28 @@ class _FactorizationParams(
     HasIntermediateStorageLevel,
     HasValidationIndicatorCol,
 ):
-    """Params of every estimator that factorizes ratings, by pyspark's names where it has them."""
+    """Params that all estimators share, with pyspark's names where pyspark has them."""
 
     rank = _SparkALSParams.rank
     numUserBlocks: Param[int] = Param(
         Params._dummy(),
         "numUserBlocks",
-        "number of blocks that users are cut into (>= 1). Without it the fit chooses the number by the ratings and the "
-        "cores of the session.",
+        "number of user blocks (>= 1). If it is not set, the fit chooses the number from the number of ratings and the "
+        "task slots of the session.",
         typeConverter=TypeConverters.toInt,
     )
     numItemBlocks: Param[int] = Param(
         Params._dummy(),
         "numItemBlocks",
-        "number of blocks that items are cut into (>= 1). Without it the fit chooses the number by the ratings and the "
-        "cores of the session.",
+        "number of item blocks (>= 1). If it is not set, the fit chooses the number from the number of ratings and the "
+        "task slots of the session.",
         typeConverter=TypeConverters.toInt,
     )
     checkpointInterval: Param[int] = Param(
         Params._dummy(),
         "checkpointInterval",
-        "number of iterations that run between two saves to checkpointDir, and in one stage of the ring (>= 1), or -1 "
-        "for all iterations.",
+        "number of iterations between two checkpoints, and in one barrier stage of engine 'ring' (>= 1), or -1 for all "
+        "iterations.",
         typeConverter=TypeConverters.toInt,
     )
     ratingCol = _SparkALSParams.ratingCol
@@ -131,42 +131,42 @@ class _FactorizationParams(
     regularization: Param[str] = Param(
         Params._dummy(),
         "regularization",
-        "how regParam weighs the squared norms of the factors against the squared errors. 'weighted': each "
-        "row's norm counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': each counts once; "
-        "'mean': each counts once and the errors enter by their mean.",
+        "how regParam weights the squared norms of the factors against the squared errors. 'weighted': the norm of a "
+        "row counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': it counts once; 'mean': it counts "
+        "once, and the objective has the mean of the squared errors instead of their sum.",
         typeConverter=TypeConverters.toString,
     )
     engine: Param[str] = Param(
         Params._dummy(),
         "engine",
-        "how the tasks of a fit exchange factors. 'ring': from worker to worker, in barrier stages; 'broadcast' (ALS) "
-        "or 'stages' (SGD): through the driver, in ordinary stages; 'auto': on the ring where it can run.",
+        "how the tasks of a fit exchange factors. 'ring': from worker to worker, in barrier stages; 'broadcast' (ALS, "
+        "GD) or 'stages' (SGD): through the driver, in ordinary stages; 'auto': 'ring' if it can run.",
         typeConverter=TypeConverters.toString,
     )
     ringTimeout: Param[float] = Param(
         Params._dummy(),
         "ringTimeout",
-        "seconds (> 0) that a member of the ring may be silent before its stage is given up and run again.",
+        "timeout in seconds (> 0) after which a silent worker of the ring counts as lost and Spark retries the stage.",
         typeConverter=TypeConverters.toFloat,
     )
     checkpointDir: Param[str] = Param(
         Params._dummy(),
         "checkpointDir",
-        "folder on any file system of Hadoop's in which the fit is saved every checkpointInterval iterations, and "
-        "from which a fit with the same ratings and Params goes on. Without it nothing is saved.",
+        "directory on any Hadoop file system to which the fit writes a checkpoint every checkpointInterval iterations, "
+        "and from which a fit with the same ratings and Params resumes. If it is not set, there are no checkpoints.",
         typeConverter=TypeConverters.toString,
     )
     initialModel: Param[str] = Param(
         Params._dummy(),
         "initialModel",
-        "folder of a saved model of the same rank that the fit starts from; users and items that it does not know "
-        "start as they would without it.",
+        "path of a saved model of the same rank whose factors are the initial factors (warm start). Users and items "
+        "that it does not know get random initial factors.",
         typeConverter=TypeConverters.toString,
     )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        # pyspark's default seed differs from one Python process to the next; a default model should not.
+        # pyspark's default seed differs between Python processes; results with default Params should not.
         self._setDefault(
             rank=10,
             ratingCol="rating",
@@ -179,7 +179,7 @@ class _FactorizationParams(
         )
 
     def _setDefault(self, **values: Any) -> Self:
-        # pyspark's mixin, and the metadata of an ALS that an earlier version saved, have a default of 10 blocks.
+        # pyspark's mixin, and the metadata of estimators saved by earlier versions, have a default of 10 blocks.
         return super()._setDefault(**{name: value for name, value in values.items() if name not in _BLOCK_NUMBERS})
 
     def getRank(self) -> int:
@@ -187,15 +187,15 @@ class _FactorizationParams(
         return self.getOrDefault(self.rank)
 
     def getNumUserBlocks(self) -> int | None:
-        """Return the number of blocks that users are cut into; None where the fit chooses it."""
+        """Return the number of user blocks; None if the fit chooses it."""
         return self._given(self.numUserBlocks)
 
     def getNumItemBlocks(self) -> int | None:
-        """Return the number of blocks that items are cut into; None where the fit chooses it."""
+        """Return the number of item blocks; None if the fit chooses it."""
         return self._given(self.numItemBlocks)
 
     def getValidationIndicatorCol(self) -> str | None:  # type: ignore[override]
-        """Return the name of the boolean column that marks validation rows; None for none."""
+        """Return the name of the boolean column that marks validation rows; None if there is none."""
         return self._given(self.validationIndicatorCol)
 
     def getRatingCol(self) -> str:
@@ -203,11 +203,11 @@ class _FactorizationParams(
         return self.getOrDefault(self.ratingCol)
 
     def getFinalStorageLevel(self) -> str:
-        """Return where Spark keeps the model's factors."""
+        """Return the storage level of the model's factors."""
         return self.getOrDefault(self.finalStorageLevel)
 
     def getRegularization(self) -> str:
-        """Return which of the objectives regParam belongs to."""
+        """Return how regParam weights the penalty: "weighted", "plain" or "mean"."""
         return self.getOrDefault(self.regularization)
 
     def getEngine(self) -> str:
@@ -215,7 +215,7 @@ class _FactorizationParams(
         return self.getOrDefault(self.engine)
 
     def getRingTimeout(self) -> float:
-        """Return the seconds of silence after which a member of the ring is given up."""
+        """Return the timeout in seconds after which a silent worker of the ring counts as lost."""
         return self.getOrDefault(self.ringTimeout)
 
     def getCheckpointDir(self) -> str | None:
@@ -223,11 +223,11 @@ class _FactorizationParams(
         return self._given(self.checkpointDir)
 
     def getInitialModel(self) -> str | None:
-        """Return the folder of the model that the fit starts from; None for none."""
+        """Return the path of the model that the fit starts from; None if there is none."""
         return self._given(self.initialModel)
 
     def _given(self, param: Param[T]) -> T | None:
-        """Return the value of a Param without default, None where it is not set."""
+        """Return the value of a Param without a default, or None if it is not set."""
         return self.getOrDefault(param) if self.isDefined(param) else None
 
     def setRank(self, value: int | None) -> Self:
@@ -239,15 +239,15 @@ class _FactorizationParams(
         return self._set(maxIter=value)
 
     def setRegParam(self, value: float | None) -> Self:
-        """Set λ, the weight of the penalty."""
+        """Set the regularization parameter λ."""
         return self._set(regParam=value)
 
     def setNumUserBlocks(self, value: int | None) -> Self:
-        """Set into how many blocks users are cut."""
+        """Set the number of user blocks."""
         return self._set(numUserBlocks=value)
 
     def setNumItemBlocks(self, value: int | None) -> Self:
-        """Set into how many blocks items are cut."""
+        """Set the number of item blocks."""
         return self._set(numItemBlocks=value)
 
     def setRatingCol(self, value: str | None) -> Self:
@@ -255,11 +255,11 @@ class _FactorizationParams(
         return self._set(ratingCol=value)
 
     def setIntermediateStorageLevel(self, value: str | None) -> Self:
-        """Set where Spark keeps the blocks of ratings."""
+        """Set the storage level of the blocks of ratings."""
         return self._set(intermediateStorageLevel=value)
 
     def setFinalStorageLevel(self, value: str | None) -> Self:
-        """Set where Spark keeps the model's factors."""
+        """Set the storage level of the model's factors."""
         return self._set(finalStorageLevel=value)
 
     def setSeed(self, value: int | None) -> Self:
@@ -271,15 +271,15 @@ class _FactorizationParams(
         return self._set(validationIndicatorCol=value)
 
     def setRegularization(self, value: str | None) -> Self:
-        """Set the objective: "weighted", "plain" or "mean"."""
+        """Set how regParam weights the penalty: "weighted", "plain" or "mean"."""
         return self._set(regularization=value)
 
     def setNumBlocks(self, value: int | None) -> Self:
-        """Set numUserBlocks and numItemBlocks."""
+        """Set both numUserBlocks and numItemBlocks."""
         return self._set(numUserBlocks=value, numItemBlocks=value)
 
     def setCheckpointInterval(self, value: int | None) -> Self:
-        """Set how many iterations are saved, and run in one stage of the ring, at a time; -1 for all."""
+        """Set the number of iterations between checkpoints, and in one barrier stage of the ring; -1 for all."""
         return self._set(checkpointInterval=value)
 
     def setEngine(self, value: str | None) -> Self:
@@ -287,25 +287,25 @@ class _FactorizationParams(
         return self._set(engine=value)
 
     def setRingTimeout(self, value: float | None) -> Self:
-        """Set the seconds of silence after which a member of the ring is given up."""
+        """Set the timeout in seconds after which a silent worker of the ring counts as lost."""
         return self._set(ringTimeout=value)
 
     def setCheckpointDir(self, value: str | None) -> Self:
-        """Set the folder in which the fit is saved and from which it goes on."""
+        """Set the directory of the fit's checkpoints."""
         return self._set(checkpointDir=value)
 
     def setInitialModel(self, value: str | None) -> Self:
-        """Set the folder of the saved model that the fit starts from."""
+        """Set the path of the saved model that the fit starts from."""
         return self._set(initialModel=value)
 
 
 class _HasInitStd(Params):
-    """The Param of estimators whose initial factors are normal numbers."""
+    """The Param of estimators whose initial factors are normally distributed."""
 
     initStd: Param[float] = Param(
         Params._dummy(),
         "initStd",
-        "standard deviation of the initial factors (≥ 0). With 0, factors that are all alike never part.",
+        "standard deviation of the initial factors (>= 0). With 0 all factors of a row stay equal to each other.",
         typeConverter=TypeConverters.toFloat,
     )
 
@@ -319,12 +319,12 @@ class _HasInitStd(Params):
 
 
 def validate_factorization_params(instance: _FactorizationParams, engines: tuple[str, ...]) -> None:
-    """Refuse every value of a shared Param that a fit cannot use, before any Spark job.
+    """Raise an error unless every shared Param has a valid value; runs no Spark job.
 
     Raises
     ------
     ValueError
-        For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
+        If a value is outside its range or choices.
     """
     value = instance.getOrDefault
     require_positive("rank", value(instance.rank))
@@ -334,14 +334,12 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
     require_positive("blockSize", value(instance.blockSize))
     require_seed(value(instance.seed))
     if value(instance.maxIter) < 0:
-        raise ValueError(f"maxIter={value(instance.maxIter)} is negative: use 0 or more iterations")
-    require_at_least_zero("regParam", value(instance.regParam), "weight of a penalty")
+        raise ValueError(f"maxIter must be >= 0, got {value(instance.maxIter)}.")
+    require_at_least_zero("regParam", value(instance.regParam))
     interval = value(instance.checkpointInterval)
     if interval < 1 and interval != -1:
-        raise ValueError(f"checkpointInterval={interval} is not possible: use 1 or more, or -1 for never")
-    timeout = value(instance.ringTimeout)
-    if not (math.isfinite(timeout) and timeout > 0):
-        raise ValueError(f"ringTimeout={timeout} is not possible: use a finite number of seconds above 0")
+        raise ValueError(f"checkpointInterval must be >= 1, or -1 for a single interval, got {interval}.")
+    require_above_zero("ringTimeout", value(instance.ringTimeout))
     require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
     require_choice("engine", value(instance.engine), engines)
     intermediate = tuple(name for name in STORAGE_LEVELS if name != "NONE")
@@ -351,51 +349,51 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
 
 
 def validate_model_params(instance: _SparkALSModelParams) -> None:
-    """Refuse values of the Params that model and estimator share which `transform` could not use.
+    """Raise an error unless the Params that `transform` needs have valid values.
 
     Raises
     ------
     ValueError
-        For an unknown coldStartStrategy, or the same column as userCol and itemCol.
+        If coldStartStrategy is unknown, or userCol and itemCol are the same column.
     """
-    # pyspark does not mind upper case here, and only here.
+    # pyspark ignores the case of this Param, and of no other.
     require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
     userCol = instance.getUserCol()
     if userCol == instance.getItemCol():
-        raise ValueError(f"userCol and itemCol are both {userCol!r}: name two different columns")
+        raise ValueError(f"userCol and itemCol must be two different columns, got {userCol!r} for both.")
 
 
 def require_seed(value: int) -> None:
-    """Raise a ValueError unless a seed fits in a signed integer of 64 bits."""
+    """Raise a ValueError unless a seed is a signed 64-bit integer."""
     if not -(2**63) <= value < 2**63:
         raise ValueError(f"seed must be an integer of 64 bits, got {value}. Use one from -2**63 to 2**63 - 1.")
 
 
 def require_positive(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a whole number above zero (a bool is none)."""
+    """Raise a ValueError unless `value` is a positive integer; a bool is not an integer here."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
-        raise ValueError(f"{name}={value!r} is not possible: use a whole number of 1 or more")
+        raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
 
 
 def require_above_zero(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is a finite number above 0."""
+    """Raise a ValueError unless `value` is finite and positive."""
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value} is not possible: use a finite number above 0")
+        raise ValueError(f"{name} must be finite and > 0, got {value}.")
 
 
 def require_below_one(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is a number from 0 to below 1."""
+    """Raise a ValueError unless `value` is in [0, 1)."""
     if not 0 <= value < 1:
-        raise ValueError(f"{name}={value} is not possible: use a number from 0 to below 1")
+        raise ValueError(f"{name} must be in [0, 1), got {value}.")
 
 
-def require_at_least_zero(name: str, value: float, what: str) -> None:
-    """Raise a ValueError unless `value` is a finite number of 0 or more."""
+def require_at_least_zero(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is finite and nonnegative."""
     if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name}={value} is no {what}: use a finite number of 0 or more")
+        raise ValueError(f"{name} must be finite and >= 0, got {value}.")
 
 
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a ValueError unless `value` is one of `choices`."""
     if value not in choices:
-        raise ValueError(f"{name}={value!r} is unknown: use one of {', '.join(choices)}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")

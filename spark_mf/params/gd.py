@@ -1,4 +1,4 @@
-"""The Params of the GD estimator, and the checks of its values."""
+"""Params of the GD estimator and their validation."""
 
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ class _GDParams(_AlternatingParams, _HasInitStd):
     stepSize: Param[float] = Param(
         Params._dummy(),
         "stepSize",
-        "the step, in units of 1/|Ω|: factors move by -(stepSize/|Ω|) times the gradient of Σe² + penalty (> 0).",
+        "learning rate (> 0), in units of 1/|Ω|: factors move by -(stepSize/|Ω|) times the gradient of Σe² + penalty.",
         typeConverter=TypeConverters.toFloat,
     )
 
@@ -23,22 +23,22 @@ class _GDParams(_AlternatingParams, _HasInitStd):
         self._setDefault(maxIter=100, regParam=0.05, stepSize=10.0, initStd=0.1)
 
     def getStepSize(self) -> float:
-        """Return the step, in units of 1/|Ω|."""
+        """Return the learning rate, in units of 1/|Ω|."""
         return self.getOrDefault(self.stepSize)
 
     def setStepSize(self, value: float | None) -> Self:
-        """Set the step, in units of 1/|Ω|."""
+        """Set the learning rate, in units of 1/|Ω|."""
         return self._set(stepSize=value)
 
 
 def validate_gd_params(instance: _GDParams) -> None:
-    """Refuse every Param value that a fit cannot use, before any Spark job.
+    """Raise an error unless every Param has a valid value; runs no Spark job.
 
     Raises
     ------
     ValueError
-        For a value outside its range or choices; the sentence names the Param, the value and what is allowed.
+        If a value is outside its range or choices.
     """
     validate_alternating_params(instance)
     require_above_zero("stepSize", instance.getStepSize())
-    require_at_least_zero("initStd", instance.getInitStd(), "standard deviation")
+    require_at_least_zero("initStd", instance.getInitStd())

@@ -1,8 +1,8 @@
-"""Spark's storage levels by the names that Params take."""
+"""Spark's storage levels by name."""
 
 from pyspark import StorageLevel
 
-# Python's data is always serialized, so the JVM's "_SER" names mean the same levels as those without.
+# Python data is always serialized, so the JVM's "_SER" names denote the same levels as the names without "_SER".
 STORAGE_LEVELS = {
     "NONE": StorageLevel.NONE,
     "DISK_ONLY": StorageLevel.DISK_ONLY,
@@ -26,8 +26,8 @@ def storage_level(name: str) -> StorageLevel:
     Raises
     ------
     ValueError
-        When Spark has no level of that name.
+        If Spark has no storage level of that name.
     """
     if name not in STORAGE_LEVELS:
-        raise ValueError(f"storage level={name!r} is unknown: use one of {', '.join(STORAGE_LEVELS)}")
+        raise ValueError(f"storage level must be one of {', '.join(STORAGE_LEVELS)}, got {name!r}.")
     return STORAGE_LEVELS[name]

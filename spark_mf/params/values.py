@@ -1,4 +1,4 @@
-"""How Params take values: None means not set, NumPy scalars become Python's, and other types are refused by name."""
+"""Conversion of Param values: None clears a Param, NumPy scalars become Python scalars, other types are errors."""
 
 import inspect
 from collections.abc import Callable
@@ -15,13 +15,13 @@ _LONGEST_VALUE = 80
 
 
 class _OptionalParams(Params):
-    """Params of which each may be set to None, as if it had never been set: its default holds, where it has one."""
+    """Params that accept None, which clears the Param so that its default applies, if it has one."""
 
     def _copy_params(self) -> None:
         super()._copy_params()
         for param in vars(self).values():
             if isinstance(param, Param) and param.typeConverter in _CONVERTERS:
-                # Part of the Param, because grids of Param values convert by it without asking the estimator.
+                # Stored in the Param because ParamGridBuilder converts values without asking the estimator.
                 param.typeConverter = partial(_convert, param.name, *_CONVERTERS[param.typeConverter])
 
     def set(self, param: Param[Any], value: Any) -> None:
@@ -30,7 +30,7 @@ class _OptionalParams(Params):
         Raises
         ------
         TypeError
-            When the value has another type than the Param; the sentence names the Param.
+            If the value does not have the Param's type.
         """
         if value is None:
             self.clear(param)
@@ -44,22 +44,23 @@ class _OptionalParams(Params):
 
 
 def params_setter(init: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], S]:
-    """Return the method `setParams` of an estimator, which takes what its constructor takes."""
+    """Return the method `setParams` of an estimator, with the constructor's signature."""
 
     def setParams(self: S, *args: P.args, **params: P.kwargs) -> S:
-        """Set several Params at once, by the constructor's names; a Param that is not named keeps its value.
+        """Set the named Params; all other Params keep their values.
 
         Raises
         ------
         TypeError
-            For a name that is no Param, or a value of the wrong type.
+            If a name is not a Param, or a value has the wrong type.
         """
         if args:
             raise TypeError(f"setParams must be called with keyword arguments, got {_shown(args[0])}.")
         unknown = [name for name in params if not self.hasParam(name)]
         if unknown:
             known = ", ".join(param.name for param in self.params)
-            raise TypeError(f"{unknown[0]!r} is no Param of {type(self).__name__}: use one of {known}")
+            cls = type(self).__name__
+            raise TypeError(f"setParams must be called with Params of {cls}, got {unknown[0]!r}. Use one of {known}.")
         return self._set(**params)
 
     signature: Any = inspect.signature(init).replace(return_annotation=Self)
@@ -80,7 +81,7 @@ def _float(value: Any) -> float:
 
 
 def _real(value: Any) -> Any:
-    # To Python a bool is an int, too.
+    # bool is a subclass of int.
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError
     return value
@@ -89,7 +90,7 @@ def _real(value: Any) -> Any:
 def _string(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
-    # Of a subclass such as NumPy's, the plain string.
+    # Subclasses such as np.str_ become plain strings.
     return str.__str__(value)
 
 
@@ -99,7 +100,7 @@ def _boolean(value: Any) -> bool:
     return bool(value)
 
 
-#: What stands in for pyspark's converters, which do not know the Param that they convert for.
+#: Replacements of pyspark's converters, which do not know the name of the Param whose value they convert.
 _CONVERTERS: dict[Callable[[Any], Any], tuple[str, Callable[[Any], Any]]] = {
     TypeConverters.toInt: ("an integer", _integer),
     TypeConverters.toFloat: ("a number", _float),
@@ -109,12 +110,12 @@ _CONVERTERS: dict[Callable[[Any], Any], tuple[str, Callable[[Any], Any]]] = {
 
 
 def _convert(name: str, condition: str, converter: Callable[[Any], Any], value: Any) -> Any:
-    """Return the value as a plain Python one, None as None.
+    """Return the value as a plain Python object; None stays None.
 
     Raises
     ------
     TypeError
-        When it has the wrong type, or is too large for a float.
+        If it has the wrong type, or is too large for a float.
     """
     if value is None:
         return None
@@ -125,6 +126,6 @@ def _convert(name: str, condition: str, converter: Callable[[Any], Any], value: 
 
 
 def _shown(value: Any) -> str:
-    """The value on one short line, else what type it has."""
+    """Return the value as one short line, or its type if the value is too long for that."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE and "\n" not in text else f"a value of type {type(value).__name__}"

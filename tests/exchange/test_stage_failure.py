@@ -1,4 +1,4 @@
-"""Messages of Spark's as they come from its JVM, cut in the middle, and what is left of them."""
+"""Tests of the extraction of a cause from abridged error messages of Spark's JVM."""
 
 import pytest
 
@@ -10,7 +10,7 @@ ABORTED = (
     "unsuccessfully.\n"
 )
 FRAMES = (
-    '  File "gang.py", line 49, in enter\n    result = work(ring, record)\n             ^^^^^^^^^^^^^^^^^^\n'
+    '  File "barrier_stage.py", line 49, in enter\n    result = work(ring, record)\n             ^^^^^^^^^^^^^^^^^^\n'
     '  File "ring.py", line 93, in all_gather\n    raise RingError(str(self._failure)) from self._failure\n'
 )
 JAVA = "\tat org.apache.spark.api.python.BasePythonRunner.hasNext(PythonRunner.scala:1097)\n\t... 20 more\n"
@@ -28,20 +28,20 @@ def traceback(*errors: str) -> str:
     [
         (
             traceback("TimeoutError", "spark_mf.exchange.ring.connection.RingError: position 1 was silent for 2 s."),
-            "position 1 was silent for 2 s; set a larger ringTimeout",
+            "position 1 was silent for 2 s. Set a larger ringTimeout",
             True,
         ),
-        (traceback("MemoryError"), "MemoryError; Spark's log", False),
-        (traceback("ValueError: two\nlines"), "ValueError: two; Spark's log", False),
+        (traceback("MemoryError"), "MemoryError. See Spark's log", False),
+        (traceback("ValueError: two\nlines"), "ValueError: two. See Spark's log", False),
         (
             f"{ABORTED}org.apache.spark.SparkException: Python worker exited unexpectedly (crashed). Consider this.\n"
             f"{JAVA}Caused by: java.io.EOFException\n{JAVA}",
-            "Python worker exited unexpectedly (crashed); Spark's log",
+            "Python worker exited unexpectedly (crashed). See Spark's log",
             False,
         ),
         (
             f"{ABORTED}ExecutorLostFailure (executor 0 exited) Reason: Command exited with code 137",
-            "ExecutorLostFailure (executor 0 exited) Reason: Command exited with code 137; Spark's log",
+            "ExecutorLostFailure (executor 0 exited) Reason: Command exited with code 137. See Spark's log",
             False,
         ),
     ],

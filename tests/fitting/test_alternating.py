@@ -94,7 +94,7 @@ def test_tol_alone_changes_no_factor(ratings):
 
 
 def test_a_fit_that_tol_ended_stays_ended(ratings, tmp_path):
-    """It goes on from its checkpoint with no iteration, with a larger maxIter, too; another tol is another fit."""
+    """It resumes without further iterations, even with a larger maxIter; another tol is an error."""
     params: dict[str, Any] = {"tol": 3.0, "checkpointInterval": 2, "checkpointDir": str(tmp_path)}
     ended = on_spark(maxIter=20, **params).fit(ratings)
     assert ended.summary.stoppedEarly
@@ -103,7 +103,7 @@ def test_a_fit_that_tol_ended_stays_ended(ratings, tmp_path):
     assert longer.summary.stoppedEarly
     assert longer.summary.history == ended.summary.history
     assert_same_model(longer, ended)
-    with pytest.raises(ValueError, match=r"holds a fit with tol=3\.0, and this one has 0\.5: use the same"):
+    with pytest.raises(ValueError, match=r"^tol must be 3\.0, as in the checkpoint .*, got 0\.5\. Use the same"):
         on_spark(maxIter=20, **params | {"tol": 0.5}).fit(ratings)
 
 

@@ -114,12 +114,12 @@ def test_a_fit_that_was_cut_short_goes_on_and_gives_the_same_model(
     cut_short(estimator(maxIter=3, checkpointDir=str(tmp_path)), ratings)
     saved = json.loads((tmp_path / "iteration-2" / CHECKPOINT).read_text())
     steps = []
-    for iterations in (3, 3, 5):  # it goes on, has finished, and is lengthened
+    for iterations in (3, 3, 5):  # the fit resumes, is complete, and runs further iterations
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="spark_mf"):
             model = estimator(maxIter=iterations, checkpointDir=str(tmp_path)).fit(ratings)
         steps.append([record.progress.step for record in caplog.records if hasattr(record, "progress")])
-        assert any(message.startswith("the fit goes on after ") for message in caplog.messages)
+        assert any(message.startswith("Resuming after ") for message in caplog.messages)
     assert steps == [[3], [], [4, 5]]
     assert [record.seconds for record in model.summary.history[:2]] == [each["seconds"] for each in saved["history"]]
     assert [path.name for path in tmp_path.iterdir()] == ["iteration-5"]
@@ -133,7 +133,7 @@ def test_a_save_that_was_cut_short_leaves_the_one_before_it(
     assert {path.name for path in tmp_path.iterdir()} == {"iteration-2", "iteration-4"}
     with caplog.at_level(logging.INFO, logger="spark_mf"):
         model = als(checkpointDir=str(tmp_path)).fit(ratings)
-    assert f"the fit goes on after 2 of 5 iterations, which {tmp_path}/iteration-2 holds" in caplog.messages
+    assert f"Resuming after 2 of 5 iterations from the checkpoint {tmp_path}/iteration-2." in caplog.messages
     assert_same_model(model, als().fit(ratings))
 
 
@@ -156,17 +156,20 @@ def folder(ratings: DataFrame, tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         (
             als(regParam=0.2),
-            r"holds a fit with regParam=0\.1, and this one has 0\.2: use the same, name another folder",
+            r"regParam must be 0\.1, as in the checkpoint in {dir}, got 0\.2\. Use the same value or another check",
         ),
-        (als(seed=8), "holds a fit with seed=7, and this one has 8: "),
-        (als(solver="cg"), "holds a fit with solver='cholesky', and this one has 'cg': "),
-        (sgd(), "holds a fit with estimator='ALS', and this one has 'SGD': "),
-        (als(maxIter=1), "holds a fit of 2 iterations, and maxIter=1: use at least as many, or name another folder"),
+        (als(seed=8), r"seed must be 7, as in the checkpoint in {dir}, got 8\. "),
+        (als(solver="cg"), r"solver must be 'cholesky', as in the checkpoint in {dir}, got 'cg'\. "),
+        (sgd(), r"estimator must be 'ALS', as in the checkpoint in {dir}, got 'SGD'\. "),
+        (
+            als(maxIter=1),
+            r"maxIter must be >= 2, the number of iterations of the checkpoint in {dir}, got 1\. Use a larger maxIter",
+        ),
     ],
     ids=["Param", "seed", "solver", "estimator", "maxIter"],
 )
 def test_another_fit_is_refused(ratings: DataFrame, folder: str, estimator: Any, sentence: str):
-    with pytest.raises(ValueError, match=f"^checkpointDir='{folder}' {sentence}"):
+    with pytest.raises(ValueError, match=f"^{sentence.format(dir=f'checkpointDir={folder!r}')}"):
         estimator.setCheckpointDir(folder).fit(ratings)
 
 
@@ -184,7 +187,7 @@ def test_other_ratings_are_refused(
     spark: SparkSession, table: pd.DataFrame, folder: str, change: Callable[[pd.DataFrame], pd.DataFrame]
 ):
     with pytest.raises(
-        ValueError, match=r"holds a fit with ratings=\{.*'ratings': 1200.*\}, and this one has \{.*: use"
+        ValueError, match=r"^ratings must be \{.*'ratings': 1200.*\}, as in the checkpoint .*, got \{.*\}\. Use"
     ):
         als(checkpointDir=folder).fit(spark.createDataFrame(change(table)))
 
@@ -201,7 +204,7 @@ def test_a_fit_of_which_no_save_was_completed_begins_anew(
     shutil.copytree(Path(folder) / "iteration-2", tmp_path / "iteration-2")
     (tmp_path / "iteration-2" / CHECKPOINT).unlink()
     model = als(checkpointDir=str(tmp_path), maxIter=2).fit(ratings)
-    assert f"checkpointDir='{tmp_path}' holds no complete save: the fit begins anew" in caplog.messages
+    assert f"checkpointDir='{tmp_path}' has no complete checkpoint; the fit restarts." in caplog.messages
     assert_same_model(model, als(maxIter=2).fit(ratings))
 
 
@@ -290,10 +293,10 @@ def with_broken_users(saved: Path) -> None:
         (of_another_version, "TypeError: .*unheard_of"),
         (a_list, "TypeError: "),
         (with_a_flipped_bit, "Checksum error"),
-        (with_another_history, r"checkpoint\.json is not what was written: its checksum is \d+ instead of \d+"),
+        (with_another_history, r"checkpoint\.json must have the checksum \d+, got \d+\)"),
         (garbage, "JSONDecodeError: "),
-        (with_other_users, r"users is not what was written: its checksum is \d+ instead of \d+"),
-        (with_fewer_users, r"users is not what was written: its checksum is \d+ instead of \d+"),
+        (with_other_users, r"users must have the checksum \d+, got \d+\)"),
+        (with_fewer_users, r"users must have the checksum \d+, got \d+\)"),
         (with_a_lost_part, "Unable to infer schema"),
         (with_flipped_users, "Checksum error"),
         (without_users, "Path does not exist: .*users"),
@@ -312,8 +315,9 @@ def test_a_damaged_checkpoint_is_refused(
     assert _contents(tmp_path / "iteration-1") != before
     with pytest.raises(ValueError, match=reason) as raised:
         kept.load()
-    assert str(raised.value).startswith(f"{tmp_path}/iteration-1 is no complete checkpoint (")
-    assert str(raised.value).endswith("): delete it, or name another checkpointDir")
+    start = f"{tmp_path}/iteration-1 must be a complete checkpoint, got one that cannot be read ("
+    assert str(raised.value).startswith(start)
+    assert str(raised.value).endswith("). Delete it, or use another checkpointDir.")
     assert "\n" not in str(raised.value)
 
 
@@ -363,5 +367,6 @@ def test_a_place_that_cannot_be_a_folder_is_refused_before_any_work(
     work = F.raise_error(F.lit("work began")).cast("int")
     ratings = spark.range(1).select(work.alias("user"), work.alias("item"), work.alias("rating"))
     path = str(place(tmp_path))
-    with pytest.raises(ValueError, match=f"^checkpointDir='{path}' cannot be (made|written): .*name another folder$"):
+    sentence = rf"^checkpointDir must be a writable directory, got '{path}' \(.*\)\. Use another directory\.$"
+    with pytest.raises(ValueError, match=sentence):
         als(checkpointDir=path).fit(ratings)

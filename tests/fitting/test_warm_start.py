@@ -56,7 +56,7 @@ def test_without_iterations_the_model_is_the_one_that_it_starts_from(ratings, sa
 
 
 def test_goes_on_where_the_model_stopped(ratings, saved):
-    """The error of the first epoch goes on from the last one's, where a fresh fit starts high."""
+    """The error of the first epoch continues from that of the saved model, while a new fit starts high."""
     path, model = saved["sgd"]
     more = sgd(initialModel=path, maxIter=1).fit(ratings).summary.metricHistory("train_rmse")[0]
     assert more < model.summary.metricHistory("train_rmse")[-1] < model.summary.metricHistory("train_rmse")[0]
@@ -92,16 +92,26 @@ def test_string_ids_are_found_again(ratings, tmp_path):
     same = sgd(initialModel=str(tmp_path / "named"), maxIter=0).fit(named)
     assert collect_factors(same.userFactors).ids.equals(collect_factors(model.userFactors).ids)
     np.testing.assert_array_equal(predictions(same, named), predictions(model, named))
-    with pytest.raises(ValueError, match=r"has users whose ids are strings, and those of the ratings are integers"):
+    with pytest.raises(
+        ValueError, match=r"^ids of users must be strings, as in initialModel='.*', got integers\. Cast"
+    ):
         sgd(initialModel=str(tmp_path / "named")).fit(ratings)
 
 
 @pytest.mark.parametrize(
     ("estimator", "name", "sentence"),
     [
-        (sgd(rank=4), "sgd", r"^initialModel='.*' has rank 3 and the fit has rank=4: use the model's rank, or another"),
-        (als(rank=4), "als", r"^initialModel='.*' has rank 3 and the fit has rank=4"),
-        (sgd(fitBias=False), "sgd", r"^initialModel='.*' has biases and fitBias is False: use fitBias=True, or save"),
+        (
+            sgd(rank=4),
+            "sgd",
+            r"^rank must be 3, the rank of initialModel='.*', got 4\. Use that rank, or another model",
+        ),
+        (als(rank=4), "als", r"^rank must be 3, the rank of initialModel='.*', got 4\."),
+        (
+            sgd(fitBias=False),
+            "sgd",
+            r"^fitBias must be True for initialModel='.*', which has biases, got False\. Set fi",
+        ),
     ],
 )
 def test_models_that_do_not_fit_are_refused(ratings, saved, estimator, name, sentence):
@@ -110,8 +120,10 @@ def test_models_that_do_not_fit_are_refused(ratings, saved, estimator, name, sen
 
 
 def test_a_path_without_model_is_refused(ratings, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist: give the folder that save"):
+    with pytest.raises(FileNotFoundError, match=r"^path must exist, got '.*nowhere'\. Use a path that save"):
         sgd(initialModel=str(tmp_path / "nowhere")).fit(ratings)
     sgd().save(str(tmp_path / "estimator"))
-    with pytest.raises(ValueError, match=r"holds a spark_mf.sgd.SGD, not a"):
+    with pytest.raises(
+        ValueError, match=r"^path must hold a .*ALSModel, got '.*estimator' with a spark_mf\.sgd\.SGD\."
+    ):
         sgd(initialModel=str(tmp_path / "estimator")).fit(ratings)

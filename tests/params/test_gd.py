@@ -1,4 +1,4 @@
-"""The Params of GD: defaults, setters, and values that are refused without a session."""
+"""Tests of GD's Params: defaults, setters and validation."""
 
 import math
 
@@ -28,13 +28,13 @@ def test_setters_return_the_instance():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"stepSize": 0.0}, "stepSize=0.0 is not possible: use a finite number above 0"),
-        ({"stepSize": math.inf}, "stepSize=inf is not possible"),
-        ({"initStd": -1.0}, "initStd=-1.0 is no standard deviation: use a finite number of 0 or more"),
-        ({"tol": -0.5}, "tol=-0.5 is no change of the factors' product: use a finite number of 0 or more"),
-        ({"tol": math.nan}, "tol=nan"),
-        ({"rank": 0}, "rank=0"),
-        ({"engine": "stages"}, "engine='stages' is unknown: use one of auto, broadcast, ring"),
+        ({"stepSize": 0.0}, r"^stepSize must be finite and > 0, got 0\.0\.$"),
+        ({"stepSize": math.inf}, r"^stepSize must be finite and > 0, got inf\.$"),
+        ({"initStd": -1.0}, r"^initStd must be finite and >= 0, got -1\.0\.$"),
+        ({"tol": -0.5}, r"^tol must be finite and >= 0, got -0\.5\.$"),
+        ({"tol": math.nan}, r"^tol must be .*, got nan\.$"),
+        ({"rank": 0}, r"^rank must be .*, got 0\.$"),
+        ({"engine": "stages"}, r"^engine must be one of auto, broadcast, ring, got 'stages'\.$"),
     ],
 )
 def test_unusable_values_are_refused(values, sentence):

@@ -1,6 +1,7 @@
-"""SGD's Params: defaults, setters, and values that are refused without a session."""
+"""Tests of SGD's Params: defaults, setters and validation."""
 
 import inspect
+import re
 
 import pytest
 
@@ -59,27 +60,33 @@ def test_usable_values_pass(values):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"rank": 0}, "rank=0 is not possible: use a whole number of 1 or more"),
-        ({"stepSize": 0.0}, "stepSize=0.0 is not possible: use a finite number above 0"),
-        ({"biasStepSize": float("nan")}, "biasStepSize=nan is not possible"),
-        ({"regParam": -1.0}, "regParam=-1.0 is no weight of a penalty"),
-        ({"biasRegParam": float("inf")}, "biasRegParam=inf is no weight of a penalty"),
-        ({"optimizer": "lion"}, "optimizer='lion' is unknown: use one of sgd, momentum, adagrad, adam"),
-        ({"schedule": "cosine"}, "schedule='cosine' is unknown: use one of constant, exponential, inverse, boldDriver"),
-        ({"updateOrder": "user"}, "updateOrder='user' is unknown: use one of simultaneous, sequential"),
-        ({"engine": "broadcast"}, "engine='broadcast' is unknown: use one of auto, ring, stages"),
-        ({"batchSize": 0}, "batchSize=0 is not possible"),
-        ({"momentum": 1.0}, "momentum=1.0 is not possible: use a number from 0 to below 1"),
-        ({"beta2": -0.1}, "beta2=-0.1 is not possible"),
-        ({"epsilon": 0.0}, "epsilon=0.0 is not possible"),
-        ({"initStd": -0.1}, "initStd=-0.1 is no standard deviation"),
-        ({"tol": float("nan")}, "tol=nan is no difference of errors"),
-        ({"earlyStoppingPatience": -1}, "earlyStoppingPatience=-1 is negative"),
-        ({"decay": -0.5}, "decay=-0.5 is no rate of decay"),
-        ({"schedule": "exponential", "decay": 1.5}, "decay=1.5 is no factor of schedule 'exponential': use one in"),
-        ({"ringTimeout": 0.0}, "ringTimeout=0.0 is not possible: use a finite number of seconds above 0"),
+        ({"rank": 0}, "rank must be an integer >= 1, got 0."),
+        ({"stepSize": 0.0}, "stepSize must be finite and > 0, got 0.0."),
+        ({"biasStepSize": float("nan")}, "biasStepSize must be finite and > 0, got nan."),
+        ({"regParam": -1.0}, "regParam must be finite and >= 0, got -1.0."),
+        ({"biasRegParam": float("inf")}, "biasRegParam must be finite and >= 0, got inf."),
+        ({"optimizer": "lion"}, "optimizer must be one of sgd, momentum, adagrad, adam, got 'lion'."),
+        (
+            {"schedule": "cosine"},
+            "schedule must be one of constant, exponential, inverse, boldDriver, got 'cosine'.",
+        ),
+        ({"updateOrder": "user"}, "updateOrder must be one of simultaneous, sequential, got 'user'."),
+        ({"engine": "broadcast"}, "engine must be one of auto, ring, stages, got 'broadcast'."),
+        ({"batchSize": 0}, "batchSize must be an integer >= 1, got 0."),
+        ({"momentum": 1.0}, "momentum must be in [0, 1), got 1.0."),
+        ({"beta2": -0.1}, "beta2 must be in [0, 1), got -0.1."),
+        ({"epsilon": 0.0}, "epsilon must be finite and > 0, got 0.0."),
+        ({"initStd": -0.1}, "initStd must be finite and >= 0, got -0.1."),
+        ({"tol": float("nan")}, "tol must be finite and >= 0, got nan."),
+        (
+            {"earlyStoppingPatience": -1},
+            "earlyStoppingPatience must be >= 0, got -1. Use 0 to disable early stopping.",
+        ),
+        ({"decay": -0.5}, "decay must be finite and >= 0, got -0.5."),
+        ({"schedule": "exponential", "decay": 1.5}, "decay must be in (0, 1] for schedule 'exponential', got 1.5."),
+        ({"ringTimeout": 0.0}, "ringTimeout must be finite and > 0, got 0.0."),
     ],
 )
-def test_values_that_cannot_be_used_are_named(values, sentence):
-    with pytest.raises(ValueError, match=f"^{sentence}".replace("(", r"\(")):
+def test_invalid_values_are_refused_by_name(values, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         validate_sgd_params(params(**values))

@@ -1,4 +1,4 @@
-"""Every Param of every estimator and model: None, NumPy scalars, wrong types, and what the signatures say."""
+"""Tests of the conversion of Param values, for every Param of every estimator and model."""
 
 import inspect
 import json
@@ -19,14 +19,14 @@ from spark_mf.params.als import validate_als_params
 ESTIMATORS = (ALS, GD, SGD)
 CLASSES = (*ESTIMATORS, ALSModel, GDModel, SGDModel)
 EVERY_PARAM = [(cls, param.name) for cls in CLASSES for param in cls().params]
-#: What a Param of each converter of pyspark's is said to be.
+#: The condition in the error message of each of pyspark's converters.
 KINDS = {
     TypeConverters.toInt: "an integer",
     TypeConverters.toFloat: "a number",
     TypeConverters.toString: "a string",
     TypeConverters.toBoolean: "True or False",
 }
-#: Values that each kind of Param takes, by what they are stored as.
+#: Strategies for the values that each kind of Param accepts.
 TAKEN: dict[str, Any] = {
     "an integer": st.integers(1, 100).flatmap(
         lambda n: st.sampled_from([n, float(n), np.int8(n), np.uint16(n), np.int64(n), np.float32(n), np.float64(n)])
@@ -165,7 +165,7 @@ def test_numbers_of_blocks_are_open_until_they_are_set(cls):
 
 
 def test_an_estimator_saved_with_a_default_of_blocks_and_with_none_values_loads(tmp_path, monkeypatch):
-    """Earlier versions wrote pyspark's default of 10 blocks, which no fit used, and null for None."""
+    """Earlier versions saved pyspark's default of 10 blocks, which no fit used, and null for None."""
     metadata = {
         "class": "spark_mf.als.ALS",
         "uid": "ALS_1",

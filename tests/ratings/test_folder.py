@@ -274,9 +274,9 @@ def test_bytes_that_are_no_parquet_are_refused_in_one_sentence(spark, copied, na
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"userBlocks": 0}, "userBlocks=0 is not possible: use a whole number of 1 or more"),
-        ({"itemBlocks": True}, "itemBlocks=True is not possible"),
-        ({"rank": 0}, "rank=0 is not possible"),
+        ({"userBlocks": 0}, r"^userBlocks must be an integer >= 1, got 0\.$"),
+        ({"itemBlocks": True}, r"^itemBlocks must be an integer >= 1, got True\.$"),
+        ({"rank": 0}, r"^rank must be an integer >= 1, got 0\.$"),
         ({"layouts": ("rows",)}, r"layouts=\('rows',\) is not possible: use one or both of blocks, grid"),
         ({"layouts": ()}, "is not possible"),
         ({"itemCol": "film"}, "itemCol='film' is no column of the dataset"),

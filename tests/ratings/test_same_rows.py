@@ -280,7 +280,10 @@ def test_unchanged_blocks_pass_and_others_do_not():
 
 def test_the_sentence_is_found_in_what_tasks_and_spark_fail_with():
     for sentence in (str(changed_rows("users", 1204, 1198)), missing_rows("ids")):
-        for shown in (sentence, f"iteration 1 failed: ValueError: {sentence.rstrip('.')}; Spark's log says more"):
+        for shown in (
+            sentence,
+            f"iteration 1 failed: ValueError: {sentence.rstrip('.')}. See Spark's log for details.",
+        ):
             with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"), changed_rows_told():
                 raise RuntimeError(f"Job aborted\n  File x\n{shown} SQLSTATE: P0001\n\tat java")
     error = ValueError("rank")

@@ -1,1 +1,1 @@
-"""How the members of a barrier stage exchange arrays: straight from worker to worker, round a ring."""
+"""Direct exchange of arrays between the workers of a barrier stage, which are connected as a ring."""

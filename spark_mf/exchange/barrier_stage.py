@@ -1,4 +1,4 @@
-"""A gang: the tasks of one barrier stage, which keep their records in memory and talk to each other on a ring."""
+"""Barrier stages whose tasks keep their records in memory and exchange arrays on a ring."""
 
 import logging
 import threading
@@ -24,21 +24,21 @@ logger = logging.getLogger("spark_mf")
 
 T = TypeVar("T")
 
-#: Bytes that every ring lets through, whatever its blocks are: sums over the members.
+#: Minimum limit on the bytes of an array, which sums over the members need whatever the size of the blocks.
 _SMALL_ARRAYS = 1 << 16
-#: Seconds that a member which others have left lets them tell Spark why: of several failures it keeps the first.
+#: Seconds that a member waits before it reports a broken ring, so that Spark sees the cause first and keeps that.
 _COURTESY = 0.5
 
 
-class Gang:
-    """The members of one fit, one a partition of `records`; only they can join its ring.
+class BarrierStage:
+    """Barrier stages of one fit with one task, a member of the ring, per partition of `records`.
 
     Parameters
     ----------
     records : RDD
-        One record a partition, as `spark_mf.ratings.layout.one_record_each` leaves them.
+        One record per partition, as from `spark_mf.ratings.layout.one_record_each`.
     timeout : float
-        Seconds of silence after which a member is given up, and with it the stage.
+        Seconds after which a silent member counts as lost and the stage fails.
     largest : int
         Bytes of the largest array that members exchange.
     """
@@ -48,25 +48,32 @@ class Gang:
         self._settings = RingSettings(token_bytes(32), token_hex(8), timeout, max(largest, _SMALL_ARRAYS))
 
     def run(self, description: str, work: Callable[[Ring, Any], T]) -> list[T]:
-        """Run one barrier stage: what `work` returns for each member, in the order of their positions.
+        """Run one barrier stage and return the results of its members, in the order of their positions.
 
-        Spark runs the whole stage again when a member is lost, so `work` starts from what it was sent.
+        If a member is lost, Spark retries the whole stage, and `work` starts again from its broadcast input.
+
+        Parameters
+        ----------
+        description : str
+            Job description in Spark's UI.
+        work : callable
+            Called in each task with the ring and the record of its partition.
 
         Raises
         ------
         RuntimeError
-            When the stage failed as often as Spark tries it, with what a member failed with at last.
+            If all attempts of the stage fail; the message has the failure of a member in the last attempt.
         TimeoutError
-            When the session had no room for all members for ten time-outs of a member.
+            If the session has fewer task slots than members for 10·timeout seconds.
         """
         settings = self._settings
 
         def enter(records: Iterable[Any]) -> Iterator[tuple[int, T]]:
-            # Entered first: joining takes a second, and reading the record goes on meanwhile.
+            # Joining takes a second and runs in the background while the record is read.
             try:
                 with enter_ring(settings) as ring:
                     freeze_gc()
-                    # All of them are read: a worker that leaves input unread is not used again.
+                    # Spark does not reuse a worker that does not read its whole input.
                     (record,) = list(records)
                     result = work(ring, record)
             except RingError:
@@ -75,26 +82,26 @@ class Gang:
             yield ring.position, result
 
         entered = self._records.barrier().mapPartitions(enter)
-        # Spark does not run a barrier stage again whose results go to the driver, but it does one before a shuffle.
+        # Spark retries a barrier stage only if a shuffle follows it.
         results = entered.partitionBy(entered.getNumPartitions(), _identity)
         context, members = self._records.context, entered.getNumPartitions()
-        with job_description(context, description), _room_watched(context, description, members, settings.timeout):
+        with job_description(context, description), _slots_watched(context, description, members, settings.timeout):
             try:
                 return results.values().collect()
             except Py4JJavaError as error:
                 cause = member_failure(str(error.java_exception.getMessage()))
                 if cause is None:
                     raise
-                raise RuntimeError(f"{description} failed in every attempt that Spark makes: {cause}") from None
+                raise RuntimeError(f"{description} failed in all attempts of its barrier stage: {cause}") from None
 
 
 @contextmanager
-def _room_watched(context: SparkContext, description: str, members: int, seconds: float) -> Iterator[None]:
-    """Warn, every so many seconds, while the session has no room for all members; after ten times that give up.
+def _slots_watched(context: SparkContext, description: str, members: int, seconds: float) -> Iterator[None]:
+    """Warn periodically while the session has too few task slots, and abort the job after ten periods.
 
-    Spark itself waits without a word and without end.
+    Spark itself waits silently and without a timeout.
     """
-    over, gave_up = threading.Event(), threading.Event()
+    over, timed_out = threading.Event(), threading.Event()
     tag = f"spark_mf-{token_hex(8)}"
 
     def watch() -> None:
@@ -104,32 +111,32 @@ def _room_watched(context: SparkContext, description: str, members: int, seconds
                 slots = task_slots(context)
                 waits = waits + 1 if slots < members else 0
                 if waits >= PATIENCE:
-                    gave_up.set()
+                    timed_out.set()
                     context.cancelJobsWithTag(tag)
                 elif waits:
                     logger.warning(
-                        "%s waits for room: its %d tasks run at the same time, and the session has cores for %d only; "
-                        "where a lost executor does not come back, end it and use fewer blocks, or ordinary stages; it "
-                        "is given up after %g s",
+                        "%s is waiting for task slots: it needs %d at the same time, and the session has %d. If a lost "
+                        "executor does not come back, stop the fit and use fewer blocks or the engine of ordinary "
+                        "stages. The fit is aborted after %g s.",
                         description,
                         members,
                         slots,
                         PATIENCE * seconds,
                     )
 
-    watching = threading.Thread(target=watch, name="gang-room", daemon=True)
+    watching = threading.Thread(target=watch, name="barrier-stage-slots", daemon=True)
     watching.start()
     context.addJobTag(tag)
     try:
         yield
     except Py4JJavaError:
-        if not gave_up.is_set():
+        if not timed_out.is_set():
             raise
         raise TimeoutError(
-            f"{description} was given up: for {PATIENCE * seconds:g} s the session had cores for fewer than its "
-            f"{members} tasks, which run at the same time; fit again when executors are back, which goes on from the "
-            "last save in checkpointDir where there is one, use fewer blocks or the engine of ordinary stages, or set "
-            "a larger ringTimeout"
+            f"{description} was aborted after a timeout: for {PATIENCE * seconds:g} s the session had fewer than the "
+            f"{members} task slots that it needs at the same time. Fit again when lost executors are back (with "
+            "checkpointDir the fit resumes from the last checkpoint), use fewer blocks or the engine of ordinary "
+            "stages, or set a larger ringTimeout."
         ) from None
     finally:
         context.removeJobTag(tag)
