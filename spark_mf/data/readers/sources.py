@@ -339,8 +339,8 @@ def _open_table(
     kind = frame.schema[columns["rating"]].dataType
     if not isinstance(kind, (NumericType, StringType)):
         raise ValueError(
-            f"Column {columns['rating']} of {name} must hold numbers, got type {kind.simpleString()}. Cast it or choose "
-            "another column."
+            f"Column {columns['rating']} of {name} must hold numbers, got type {kind.simpleString()}. Cast it or "
+            "choose another column."
         )
     no = F.lit(False)
     rows = frame.select(
