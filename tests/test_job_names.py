@@ -33,7 +33,7 @@ def test_every_job_of_a_fit_says_what_it_does(spark: SparkSession, tmp_path: Pat
     SGD(engine="ring", **given).fit(ratings)
     names = [name for number, name in descriptions(spark).items() if number > last]
     assert list(dict.fromkeys(names)) == [
-        "give the user ids keys",
+        "compute keys of the user ids",
         "check and count ratings",
         "lay ratings out by users",
         "lay ratings out by items",

@@ -148,9 +148,9 @@ def test_predict_one_pair(hand_made):
 @pytest.mark.parametrize(
     ("schema", "changes", "sentence"),
     [
-        ("user int, film int", {}, "itemCol='item' is no column .* one of 'user', 'film'"),
+        ("user int, film int", {}, "itemCol must be a column .* one of 'user', 'film'"),
         ("user string, item int", {}, "userCol must be a column of type int, .*, got 'user' of type string"),
-        ("user int, item boolean", {}, "itemCol='item' has the type boolean"),
+        ("user int, item boolean", {}, "itemCol must be .*, got 'item' of type boolean"),
         ("user int, item int, prediction int", {}, "predictionCol must be a new column, got 'prediction', which .* al"),
         ("user int, item int", {"coldStartStrategy": "zero"}, "coldStartStrategy must be one of .*, got 'zero'"),
         ("user int, item int", {"itemCol": "user"}, "userCol and itemCol must be two .*, got 'user' for both"),
@@ -293,7 +293,7 @@ def test_unusable_numbers_are_refused(hand_made, n):
 
 
 def test_unusable_subsets_are_refused(spark, hand_made):
-    with pytest.raises(ValueError, match=r"userCol='user' is no column"):
+    with pytest.raises(ValueError, match=r"userCol must be a column of the dataset, got 'user'"):
         hand_made.recommendForUserSubset(spark.createDataFrame([], "person int"), 1)
     with pytest.raises(ValueError, match=r"^itemCol must be a column of type int, .*, got 'item' of type string\."):
         hand_made.recommendForItemSubset(spark.createDataFrame([], "item string"), 1)

@@ -143,7 +143,7 @@ def test_partitioned_ratings(spark, als, ratings, model, tmp_path, monkeypatch, 
 def test_partitioning_into_a_folder_that_the_ratings_are_read_from(spark, ratings, odd):
     ratings.write.parquet(str(odd / "users"))
     read = literal_reader(spark).parquet(str(odd / "users"))
-    with pytest.raises(ValueError, match="the dataset reads files in the output folder"):
+    with pytest.raises(ValueError, match="path must not be a folder with files that the dataset reads"):
         partition_ratings(read, str(odd), overwrite=True)
     assert read.count() == ratings.count()
 

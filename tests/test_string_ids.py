@@ -91,7 +91,7 @@ def test_one_side_may_be_strings_and_the_other_integers(named):
 def test_a_null_id_is_counted_and_refused(named):
     broken = named.withColumn("user", F.when(F.col("item") != named.first().item, F.col("user")))
     missing = broken.where("user IS NULL").count()
-    with pytest.raises(ValueError, match=f"{missing} with a null or non-integer user id are among the 500 rows"):
+    with pytest.raises(ValueError, match=f"got {missing} with a null or non-integer user id among 500 rows"):
         als().fit(broken)
 
 

@@ -39,14 +39,15 @@ class CheckRules:
     def __post_init__(self) -> None:
         for name, value, allowed in (("on_bad", self.on_bad, ON_BAD), ("duplicates", self.duplicates, DUPLICATES)):
             if value not in allowed:
-                raise ValueError(f"{name} is {value!r}; give one of {', '.join(allowed)}.")
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
         if self.min_rating is not None and self.max_rating is not None and self.min_rating > self.max_rating:
             raise ValueError(
-                f"min_rating is {self.min_rating:g}, above max_rating, {self.max_rating:g}: exchange them."
+                f"min_rating must be at most max_rating, got min_rating {self.min_rating:g} and max_rating "
+                f"{self.max_rating:g}. Exchange them."
             )
         for name in ("min_user_ratings", "min_item_ratings"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 1, which asks for nothing, or more.")
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}. Use 1 for no minimum.")
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,8 @@ class _Cleaning:
         )
         if found.ratings != clean.accepted_rows:
             raise RuntimeError(
-                f"{self.source.name} has changed while it was read: of {clean.rows:,} rows, {found.ratings:,} were "
-                f"accepted and {clean.rejected_rows:,} rejected; check it again."
+                f"{self.source.name} must not change while it is read, got {clean.rows:,} rows of which "
+                f"{found.ratings:,} were accepted and {clean.rejected_rows:,} rejected. Check it again."
             )
         return clean
 

@@ -20,7 +20,12 @@ _OTHER_DATA = (
     ("builtins.", "str", "a string", "Use spark.read to read files, as in spark.read.parquet(path)."),
     ("pathlib.", "PurePath", "a path", "Use spark.read to read files, as in spark.read.parquet(path)."),
     ("pyspark.", "RDD", "an RDD", 'Use its toDF(["user", "item", "rating"]).'),
-    ("spark_mf.", "PartitionedRatings", "PartitionedRatings", "Only fit takes them; use the ratings that they are of."),
+    (
+        "spark_mf.",
+        "PartitionedRatings",
+        "PartitionedRatings",
+        "Only fit accepts it. Use the ratings that it was made from.",
+    ),
 )
 
 
@@ -116,9 +121,12 @@ def require_column(schema: StructType, param: str, name: str) -> DataType:
     found = [field.dataType for field in schema if field.name == name]
     if not found:
         present = ", ".join(repr(field.name) for field in schema) or "none"
-        raise ValueError(f"{param}={name!r} is no column of the dataset: set {param} to one of {present}")
+        raise ValueError(f"{param} must be a column of the dataset, got {name!r}. Set it to one of {present}.")
     if len(found) > 1:
-        raise ValueError(f"{param}={name!r} names {len(found)} columns of the dataset: rename all but one")
+        raise ValueError(
+            f"{param} must be the name of one column of the dataset, got {name!r}, which {len(found)} columns have. "
+            "Rename all but one."
+        )
     return found[0]
 
 
@@ -133,7 +141,7 @@ def require_numeric(schema: StructType, param: str, name: str) -> DataType:
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, NumericType):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: cast it to a number"
+            f"{param} must be a numeric column, got {name!r} of type {data_type.simpleString()}. Cast it to a number."
         )
     return data_type
 
@@ -149,8 +157,8 @@ def require_ids(schema: StructType, param: str, name: str) -> DataType:
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, (NumericType, StringType)):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but ids are numbers or strings: "
-            "cast it to bigint or string"
+            f"{param} must be a column of numbers or strings, got {name!r} of type {data_type.simpleString()}. "
+            "Cast it to bigint or string."
         )
     return data_type
 
@@ -187,6 +195,6 @@ def _require_boolean(schema: StructType, param: str, name: str) -> None:
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, BooleanType):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but must be boolean "
-            "(true for validation): cast it"
+            f"{param} must be a boolean column, true for validation, got {name!r} of type {data_type.simpleString()}. "
+            "Cast it to boolean."
         )

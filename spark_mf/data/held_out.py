@@ -110,4 +110,4 @@ def cold_rows(train: DataFrame, held_out: DataFrame, user_col: str = "user", ite
 
 def _require_column(frame: DataFrame, name: str, column: str) -> None:
     if column not in frame.columns:
-        raise ValueError(f"{name} has no column {column}; the columns are {', '.join(frame.columns)}.")
+        raise ValueError(f"{name} must have the column {column}, got the columns {', '.join(frame.columns)}.")

@@ -112,7 +112,7 @@ def mark_leave_out(
     """
     for name, count, least in (("k", k, 1), ("validation_k", validation_k, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise ValueError(f"{name} is {count!r}; give a whole number of at least {least}.")
+            raise ValueError(f"{name} must be an integer of at least {least}, got {count!r}.")
     user, item = F.col(quoted(user_col)), F.col(quoted(item_col))
     hashed = _pair_hash(ratings, seed, user_col, item_col)
     order = [hashed.asc(), item.asc()]  # by the item too, as two pairs may share a hash
@@ -170,11 +170,14 @@ def mark_by_time(
     """
     if (test_fraction is None) == (test_from is None):
         raise ValueError(
-            f"test_fraction is {test_fraction} and test_from is {test_from}: give one of them and not the other."
+            "Exactly one of test_fraction and test_from must be given, got test_fraction "
+            f"{test_fraction} and test_from {test_from}."
         )
     if test_fraction is None:
         if validation_fraction:
-            raise ValueError(f"validation_fraction is {validation_fraction}: it needs test_fraction, not test_from.")
+            raise ValueError(
+                f"validation_fraction must be 0 with test_from, got {validation_fraction}. Give test_fraction instead."
+            )
     else:
         _require_fractions(test_fraction, validation_fraction)
     found = require_times(ratings, timestamp_col, time_format)
@@ -186,15 +189,15 @@ def mark_by_time(
         test_start, validation_start = (latest_tick(ratings, tick, found, rank) for rank in wanted)
         if validation_fraction and validation_start == test_start:
             raise ValueError(
-                f"Too many ratings share the {timestamp_col} {found.spell(test_start)}: no validation row lies before "
-                "the test rows; give a larger validation_fraction."
+                f"Too many ratings share the {timestamp_col} {found.spell(test_start)}, so that no validation row lies "
+                "before the test rows. Give a larger validation_fraction."
             )
         if validation_start == found.first:
             raise ValueError(
-                f"Too many ratings share the {timestamp_col} {found.spell(found.first)}, the first of all: no row is "
-                "left for training; give smaller fractions, or split at random."
+                f"Too many ratings share the {timestamp_col} {found.spell(found.first)}, the earliest, so that no row "
+                "is left for training. Give smaller fractions, or split at random."
             )
-    logger.info("test rows: those with %s from %s on", timestamp_col, found.spell(test_start))
+    logger.info("test rows: those with %s at or after %s", timestamp_col, found.spell(test_start))
     return _with_sides(ratings, test=tick >= test_start, validation=tick >= validation_start)
 
 
@@ -228,8 +231,8 @@ def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
         side = side.when(F.lower(value) == "true", TEST).when(F.lower(value) == "false", TRAIN)
     else:
         raise ValueError(
-            f"Column {column} is of type {kind.simpleString()}: a split must be a string, one of {', '.join(SIDES)}, "
-            "or a boolean, true for test."
+            f"Column {column} must hold strings ({', '.join(SIDES)}) or booleans (true for test), got type "
+            f"{kind.simpleString()}. Cast it or choose another column."
         )
     wrong = side.isNull()
     bad, rows, example = ratings.agg(
@@ -237,8 +240,8 @@ def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
     ).collect()[0]
     if bad:
         raise ValueError(
-            f"{bad:,} of {rows:,} rows have a {column} that is none of {', '.join(SIDES)} and no boolean, such as "
-            f"{example!r}: correct or remove them."
+            f"Column {column} must hold one of {', '.join(SIDES)} or a boolean in every row, got other values in "
+            f"{bad:,} of {rows:,} rows, such as {example!r}. Correct or remove them."
         )
     return ratings.withColumn(SPLIT, side)
 
@@ -256,11 +259,11 @@ def _ends(test_fraction: float, validation_fraction: float) -> tuple[Decimal, De
 
 def _require_fractions(test_fraction: float, validation_fraction: float) -> None:
     if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction}; give a number above 0 and below 1, such as 0.1.")
+        raise ValueError(f"test_fraction must be above 0 and below 1, got {test_fraction}.")
     if not 0 <= validation_fraction < 1 - test_fraction:
         raise ValueError(
-            f"validation_fraction is {validation_fraction}; give a number from 0 to below {1 - test_fraction:g}, so "
-            f"that with test_fraction {test_fraction:g} some rows are left for training."
+            f"validation_fraction must be >= 0 and below {1 - test_fraction:g}, so that some rows are left for "
+            f"training with test_fraction {test_fraction:g}, got {validation_fraction}."
         )
 
 
@@ -287,5 +290,5 @@ def _require_columns(ratings: DataFrame, *columns: str) -> None:
     missing = [column for column in columns if column not in ratings.columns]
     if missing:
         raise ValueError(
-            f"the ratings have no column {', '.join(missing)}; their columns are {', '.join(ratings.columns)}."
+            f"ratings must have the columns {', '.join(columns)}, got the columns {', '.join(ratings.columns)}."
         )

@@ -74,8 +74,8 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
     """
     if column not in ratings.columns:
         raise ValueError(
-            f"the ratings have no column {column} of times; their columns are {', '.join(ratings.columns)}: name it "
-            "with timestamp_col."
+            f"timestamp_col must be a column of the ratings, got {column!r} and the columns "
+            f"{', '.join(ratings.columns)}."
         )
     require_pattern(ratings.sparkSession, time_format)
     raw = F.col(quoted(column))
@@ -89,17 +89,17 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
         *(F.max(name).alias(f"last {name}") for name in names.values()),
     ).collect()[0]
     if found["rows"] == 0:
-        raise ValueError("there are no ratings to split; give at least two rows.")
+        raise ValueError("ratings must have at least two rows to be split, got none.")
     evidence = times.evidence([found])
     format = times.choose(rows, evidence)
     bad = found["rows"] - evidence.read[format]
     if bad:
         # A text shows what is wrong better than a null.
         wrong = rows.where(F.col(names[format]).isNull()).select(F.max(raw.cast("string"))).collect()[0][0]
-        others = "" if bad == found["rows"] else f"; the others are read as {format_name(format)}"
+        others = "" if bad == found["rows"] else f" The others are read as {format_name(format)}."
         raise ValueError(
-            f"{bad:,} of {found['rows']:,} rows have no usable {column}, such as "
-            f"{'null' if wrong is None else repr(wrong)}: correct or remove them{others}."
+            f"Column {column} must hold a time in every row, got none in {bad:,} of {found['rows']:,} rows, such as "
+            f"{'null' if wrong is None else repr(wrong)}. Correct or remove them.{others}"
         )
     name = names[format]
     return TimeRange(column, format, times.tick(format), found["rows"], found[f"first {name}"], found[f"last {name}"])
@@ -121,7 +121,7 @@ def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date
     else:
         wanted, fits = "an ISO 8601 string, a date or a datetime", isinstance(time, (str, date))
     if not fits:
-        raise ValueError(f"the time {time!r} does not fit column {times.name}: give {wanted}.")
+        raise ValueError(f"test_from must be {wanted} for column {times.name}, got {time!r}.")
     if isinstance(time, int) and times.format == WHOLE:
         return time
     spelled, kind, format = F.lit(time), TimestampType() if isinstance(time, date) else StringType(), times.format
@@ -130,7 +130,7 @@ def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date
     found: int | None = ratings.sparkSession.range(1).select(tick(spelled, kind, format)).collect()[0][0]
     if found is None:
         example = ", such as 2015-03-01T12:00:00Z" if format == ISO else ""
-        raise ValueError(f"the time {time!r} cannot be read: give {wanted}{example}.")
+        raise ValueError(f"test_from must be {wanted}{example}, got {time!r}, which cannot be read.")
     return found
 
 
@@ -163,4 +163,4 @@ def _bucket_with(counts: list[tuple[int, int]], wanted: int) -> tuple[int, int]:
         if wanted <= count:
             return number, wanted
         wanted -= count
-    raise ValueError(f"row {wanted} from the end was to be found, beyond all rows: the ratings changed meanwhile.")
+    raise ValueError("ratings must not change while they are split, got fewer rows than before. Persist them first.")

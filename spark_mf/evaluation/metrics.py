@@ -47,8 +47,8 @@ def rating_errors(
     missing = [name for name in (rating_col, prediction_col) if name not in predictions.columns]
     if missing:
         raise ValueError(
-            f"predictions have no column {', '.join(map(repr, missing))}; their columns are "
-            f"{', '.join(predictions.columns)}: pass the output of model.transform, and its column names."
+            f"predictions must have the columns {rating_col!r} and {prediction_col!r}, got the columns "
+            f"{', '.join(predictions.columns)}. Pass the output of model.transform, and its column names."
         )
     error = F.col(prediction_col).cast("double") - F.col(rating_col).cast("double")
     # NaN would poison the means; as null it is left out of them, and so counted as cold below.

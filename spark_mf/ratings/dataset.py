@@ -52,7 +52,7 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -
             ratings = computed_once(ratings, level)
             passing.callback(ratings.unpersist)
         for side in with_strings:
-            with job_description(ratings.sparkSession.sparkContext, f"give the {side} ids keys"):
+            with job_description(ratings.sparkSession.sparkContext, f"compute keys of the {side} ids"):
                 ratings, maps[side] = key_strings(ratings, side, level)
             cleanup.callback(maps[side].release)
         chunks = chunk_ratings(ratings, level)
@@ -118,7 +118,7 @@ class CountedSource:
         self.counted.chunks.unpersist()
         if by_user.counts.duplicates:
             logger.info(
-                "%d of %d ratings repeat the (user, item) pair of another: each is kept as an observation",
+                "%d of %d ratings repeat the (user, item) pair of another rating; each is kept as an observation",
                 by_user.counts.duplicates,
                 counts.ratings,
             )
@@ -162,13 +162,13 @@ def _require_usable(counts: RatingCounts) -> None:
         listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
         total = counts.ratings + counts.validation_ratings + sum(faults.values())
         raise ValueError(
-            f"{listed} are among the {total} rows of the dataset: mend them, or fit what "
-            "spark_mf.data.checking.clean_ratings accepts of it"
+            f"dataset must have only usable rows, got {listed} among {total} rows. Fix these rows, or fit the output "
+            "of spark_mf.data.checking.clean_ratings."
         )
     if not counts.ratings:
         held_out = counts.validation_ratings
         raise ValueError(
-            f"all {held_out} rows are marked for validation: leave some false for training"
+            f"validationIndicatorCol must be false in some rows, got true in all {held_out}. Leave rows for training."
             if held_out
-            else "the dataset has no rows: a fit needs at least one rating"
+            else "dataset must have at least one row, got none."
         )

@@ -46,7 +46,8 @@ class PartitionedRatings(LaidOutRatings):
             text = read_text(spark, f"{self.path}/{MANIFEST}")
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"{path} has no {MANIFEST}: give the folder of a finished jobs/partition_ratings.py."
+                f"{path} must contain {MANIFEST}, got a folder without it. Give the output of a completed "
+                "jobs/partition_ratings.py."
             ) from None
         self.manifest = read_manifest(text, f"{self.path}/{MANIFEST}")
         self._require_files()
@@ -88,7 +89,7 @@ class PartitionedRatings(LaidOutRatings):
             by_item = read(BY_ITEM, items, users, n_members=plan.n_members) if plan.needs_items else None
         except JVM_ERRORS as error:
             raise ValueError(
-                f"{self.path} cannot be read: {java_reason(error)}; partition the ratings again."
+                f"{self.path} cannot be read: {java_reason(error)}. Partition the ratings again."
             ) from error
         return PreparedRatings(
             engine=plan.engine,
@@ -111,12 +112,12 @@ class PartitionedRatings(LaidOutRatings):
             if expected.get(name) == found.get(name):
                 continue
             if name not in found:
-                fault = f"the file {name} of its {MANIFEST} is missing"
+                fault = f"no file {name}"
             elif name not in expected:
-                fault = f"the file {name} is not in its {MANIFEST}"
+                fault = f"the file {name}, which is not in the manifest"
             else:
-                fault = f"the file {name} has {found[name]} bytes, and {expected[name]} by its {MANIFEST}"
-            raise ValueError(f"{self.path} is not as it was written, {fault}: partition the ratings again.")
+                fault = f"{found[name]} bytes instead of {expected[name]} in the file {name}"
+            raise ValueError(f"{self.path} must match its {MANIFEST}, got {fault}. Partition the ratings again.")
 
     def _require_fitting(self, request: RatingsRequest) -> None:
         manifest = self.manifest
@@ -124,18 +125,18 @@ class PartitionedRatings(LaidOutRatings):
             asked = getattr(request, name)
             if asked not in (None, side.blocks, side.asked_blocks):
                 raise ValueError(
-                    f"{name}={asked}, but {self.path} has {side.blocks} of these blocks: leave {name} unset, or "
-                    "partition the ratings again"
+                    f"{name} must be {side.blocks}, the number of blocks in {self.path}, got {asked}. Leave it unset, "
+                    "or partition the ratings again."
                 )
         if manifest.rank is not None and manifest.rank != request.rank:
             raise ValueError(
-                f"rank={request.rank}, but {self.path} was partitioned for rank {manifest.rank}: use that rank, or "
-                "partition the ratings again"
+                f"rank must be {manifest.rank}, for which {self.path} was partitioned, got {request.rank}. Use that "
+                "rank, or partition the ratings again."
             )
         if request.validationIndicatorCol is not None and not manifest.validation_ratings:
             raise ValueError(
-                f"validationIndicatorCol={request.validationIndicatorCol!r}, but {self.path} was partitioned "
-                "without validation rows: leave it unset, or partition the ratings with a column of marks"
+                f"validationIndicatorCol must not be set, as {self.path} was partitioned without validation rows, got "
+                f"{request.validationIndicatorCol!r}. Leave it unset, or partition the ratings with a split column."
             )
 
     @property
@@ -148,25 +149,30 @@ class PartitionedRatings(LaidOutRatings):
         for layout in needed:
             if layout not in self.manifest.layouts:
                 raise ValueError(
-                    f"{self.path} has the layout {', '.join(self.manifest.layouts)} and not {layout}, which the fit "
-                    "needs: partition the ratings again with the layout blocks"
+                    f"{self.path} must have the layout {layout} for this fit, got {', '.join(self.manifest.layouts)}. "
+                    "Partition the ratings again with the layout blocks."
                 )
         if request.validationIndicatorCol is not None and BY_USER not in needed:
             raise ValueError(
-                f"validationIndicatorCol={request.validationIndicatorCol!r}, but the grid of {self.path} has no "
-                "validation rows: leave it unset, or partition the ratings again with the layout blocks"
+                f"validationIndicatorCol must not be set, as the grid of {self.path} has no validation rows, got "
+                f"{request.validationIndicatorCol!r}. Leave it unset, or partition the ratings again with the layout "
+                "blocks."
             )
 
     def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
         """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
         rows = literal_reader(self.sparkSession).parquet(f"{self.path}/{name}")
         if side_checksum(rows) != described.checksum:
-            raise ValueError(f"{self.path}/{name} holds other ids than were written: partition the ratings again.")
+            raise ValueError(
+                f"{self.path}/{name} must contain the ids that were written, got others. Partition the ratings again."
+            )
         has_strings = described.id_type == "string"
         table = rows.select("index", *([] if has_strings else ["id"]), "ratings", "block").toArrow().sort_by("index")
         block = table["block"].to_numpy().astype(np.int32)
         if not np.array_equal(np.bincount(block, minlength=described.blocks), described.rows):
-            raise ValueError(f"{self.path}/{name} has other blocks than its {MANIFEST}: partition the ratings again.")
+            raise ValueError(
+                f"{self.path}/{name} must have the blocks of its {MANIFEST}, got others. Partition the ratings again."
+            )
         keys = table["index" if has_strings else "id"].to_numpy().astype(np.int64)
         side = Side(name, IdIndex(keys), Partition.of_blocks(block, described.blocks))
         ids = rows.select(F.col("index").cast("bigint").alias("key"), "id")
@@ -193,8 +199,8 @@ class PartitionedRatings(LaidOutRatings):
         for block, (is_now, was) in enumerate(zip(found, self.manifest.checksums[name], strict=True)):
             if is_now != was:
                 raise ValueError(
-                    f"block {block} of {self.path}/{name} holds other ratings than were written, its checksum is "
-                    f"wrong: partition the ratings again."
+                    f"Block {block} of {self.path}/{name} must contain the ratings that were written, got another "
+                    "checksum. Partition the ratings again."
                 )
         return layout
 

@@ -139,7 +139,9 @@ def partition_ratings(
     spark, level = dataset.sparkSession, storage_level(storageLevel)
     ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
     if overwrite and reads_from(dataset, path):
-        raise ValueError(f"the dataset reads files in the output folder {path}, which it would replace: give another.")
+        raise ValueError(
+            f"path must not be a folder with files that the dataset reads, got {path}. Give another folder."
+        )
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
     require_workers(spark)
     with changed_rows_told(), ExitStack() as held:
@@ -177,7 +179,7 @@ def _require_arguments(userBlocks: int, itemBlocks: int, rank: int | None, layou
     if rank is not None:
         require_positive("rank", rank)
     if not layouts or any(layout not in LAYOUT_CHOICES for layout in layouts):
-        raise ValueError(f"layouts={layouts!r} is not possible: use one or both of {', '.join(LAYOUT_CHOICES)}")
+        raise ValueError(f"layouts must be one or both of {', '.join(LAYOUT_CHOICES)}, got {layouts!r}.")
 
 
 def _select(
@@ -197,8 +199,8 @@ def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map:
     partition = Partition.within(ids[1], asked, seed)
     if partition.n_blocks < asked:
         logger.warning(
-            "%d blocks of %s were asked for and %d are made: the %d %s have up to %d ratings, and with more blocks the "
-            "largest would have over %.1f times the ratings of a mean one",
+            "%d blocks of %s were requested, but only %d are made: the %d %s have up to %d ratings each, and with more "
+            "blocks the largest block would have more than %.1f times the mean number of ratings",
             asked,
             name,
             partition.n_blocks,

@@ -120,23 +120,25 @@ def read_manifest(text: str, source: str) -> Manifest:
     ValueError
         When it is no manifest, of a version that is unknown here, or contradicts itself.
     """
-    way_out = "partition the ratings again"
+    way_out = "Partition the ratings again"
     try:
         found = json.loads(text)
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise ValueError(f"it does not say that its format is {FORMAT!r}")
+            raise ValueError(f"its format must be {FORMAT!r}")
         if found.get("version") != VERSION:
             version = json.dumps(found.get("version"))[:60]
-            way_out = "read it with the version that wrote it, or partition the ratings again"
-            raise ValueError(f"its version is {version} and this version of spark_mf reads {VERSION}")
+            way_out = "Read it with the version of spark_mf that wrote it, or partition the ratings again"
+            raise ValueError(f"its version must be {VERSION} for this version of spark_mf, got {version}")
         manifest = from_json_object(Manifest, found)
         _require_consistent(manifest)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{source} is no manifest: no JSON ({error.msg} in line {error.lineno}): {way_out}.") from None
+        raise ValueError(
+            f"{source} must be a valid manifest, got invalid JSON ({error.msg} in line {error.lineno}). {way_out}."
+        ) from None
     except RecursionError:
-        raise ValueError(f"{source} is no manifest: it is nested too deeply: {way_out}.") from None
+        raise ValueError(f"{source} must be a valid manifest, got JSON that is nested too deeply. {way_out}.") from None
     except ValueError as error:
-        raise ValueError(f"{source} is no manifest that can be used: {error}: {way_out}.") from None
+        raise ValueError(f"{source} must be a valid manifest: {error}. {way_out}.") from None
     return manifest
 
 
@@ -145,32 +147,34 @@ def _require_consistent(manifest: Manifest) -> None:
         _require_consistent_side(name, getattr(manifest, name), manifest.ratings)
     unknown = [layout for layout in manifest.layouts if layout not in LAYOUTS]
     if unknown or not manifest.layouts or len(set(manifest.layouts)) != len(manifest.layouts):
-        raise ValueError(f"its layouts are {list(manifest.layouts)}, not some of {', '.join(LAYOUTS)}")
+        raise ValueError(f"its layouts must be different ones of {', '.join(LAYOUTS)}, got {list(manifest.layouts)}")
     for layout in manifest.layouts:
         blocks = manifest.items.blocks if layout == BY_ITEM else manifest.users.blocks
         if len(manifest.checksums.get(layout, ())) != blocks:
-            raise ValueError(f"it has no checksum for each of the {blocks} blocks of {layout}")
+            raise ValueError(f"it must have a checksum of each of the {blocks} blocks of {layout}")
     if GRID in manifest.layouts:
         sums = tuple(sum(cells) for cells in manifest.cells)
         if sums != manifest.users.ratings or any(len(cells) != manifest.items.blocks for cells in manifest.cells):
-            raise ValueError("the cells of its grid do not add up to the ratings of its user blocks")
+            raise ValueError("the cells of its grid must add up to the ratings of its user blocks")
     negative = [name for name, value in asdict(manifest).items() if name != "seed" and _is_negative(value)]
     if negative:
-        raise ValueError(f"its {negative[0]} is negative")
+        raise ValueError(f"its {negative[0]} must not be negative")
 
 
 def _require_consistent_side(name: str, side: SideManifest, ratings: int) -> None:
     if side.id_type not in ID_TYPES:
-        raise ValueError(f"the id_type of its {name} is {side.id_type!r}, not one of {', '.join(ID_TYPES)}")
+        raise ValueError(f"the id_type of its {name} must be one of {', '.join(ID_TYPES)}, got {side.id_type!r}")
     if not side.ratings or len(side.ratings) != len(side.rows):
-        raise ValueError(f"its {name} have the ratings of {len(side.ratings)} blocks and the rows of {len(side.rows)}")
+        raise ValueError(
+            f"its {name} must have ratings and rows of the same blocks, got {len(side.ratings)} and {len(side.rows)}"
+        )
     if sum(side.ratings) != ratings or sum(side.rows) != side.count:
         raise ValueError(
-            f"the blocks of its {name} have {sum(side.ratings)} ratings and {sum(side.rows)} rows, "
-            f"and all together {ratings} and {side.count}"
+            f"the blocks of its {name} must add up to {ratings} ratings and {side.count} rows, got {sum(side.ratings)} "
+            f"and {sum(side.rows)}"
         )
     if any(_is_negative(value) for value in (*side.ratings, *side.rows)):
-        raise ValueError(f"a block of its {name} has a negative size")
+        raise ValueError(f"the sizes of the blocks of its {name} must not be negative")
 
 
 def _is_negative(value: Any) -> bool:

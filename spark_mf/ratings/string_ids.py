@@ -72,7 +72,10 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
             if found["ids"] == found["keys"]:
                 undone.pop_all()
                 return ratings.withColumn(side, key), IdMap(ids)
-    raise RuntimeError(f"the ids of {side} share keys under {_ATTEMPTS} hash functions: report this as a fault")
+    raise RuntimeError(
+        f"The {side} ids must have different keys, got equal ones with each of {_ATTEMPTS} hash functions. Report this "
+        "as a bug."
+    )
 
 
 def computed_once(ratings: DataFrame, level: StorageLevel) -> DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
-_IN_WORDS = {float: "finite number", int: "whole number", str: "text", tuple: "list", dict: "object"}
+_IN_WORDS = {float: "a finite number", int: "an integer", str: "a string", tuple: "a list", dict: "an object"}
 
 
 def from_json_object(cls: type[T], found: Any, inside: str = "") -> T:
@@ -30,7 +30,8 @@ def from_json_object(cls: type[T], found: Any, inside: str = "") -> T:
         When it is no object, or a key is missing or of another type; the message names the key and its value.
     """
     if not isinstance(found, Mapping):
-        raise ValueError(f"expected a JSON object{inside and f' at {inside!r}'}, found {json.dumps(found)[:60]}")
+        name = f"key {inside!r}" if inside else "the text"
+        raise ValueError(f"{name} must be a JSON object, got {json.dumps(found)[:60]}")
     hints = get_type_hints(cls)
     values = {}
     for each in fields(cls):  # type: ignore[arg-type]
@@ -56,7 +57,7 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
         try:
             return wanted.from_dict(value)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}: {error}") from None
+            raise ValueError(f"key {key!r} cannot be read, got {json.dumps(value)[:60]}: {error}") from None
     if is_dataclass(wanted):
         return from_json_object(wanted, value, key)  # type: ignore[arg-type]
     if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
@@ -64,7 +65,7 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
             return float(value)
     elif origin is None and isinstance(value, wanted) and not isinstance(value, bool):
         return value
-    raise ValueError(f"key {key!r} is {json.dumps(value)[:60]}, which is no {_IN_WORDS[origin or wanted]}")
+    raise ValueError(f"key {key!r} must be {_IN_WORDS[origin or wanted]}, got {json.dumps(value)[:60]}")
 
 
 def _is_finite(value: int | float) -> bool:

@@ -48,7 +48,7 @@ class FileHead:
             # Its last line, or its last character, may be cut too.
             lines.pop()
             if not lines:
-                raise ValueError(f"{self.path} begins with a line of over {HEAD_BYTES} bytes: it holds no ratings.")
+                raise ValueError(f"{self.path} must begin with a line of at most {HEAD_BYTES} bytes, got a longer one.")
         lines = [line for line in lines if line.strip(BLANKS)]
         if lines and "\0" in lines[0]:
             raise ValueError(
@@ -86,11 +86,11 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
         reason.
     """
     if not path:
-        raise ValueError("path is empty; give a file or a folder of ratings.")
+        raise ValueError("path must not be empty, got ''. Give a file or a folder of ratings.")
     try:
         file_system, found = found_at(spark, path)
         if not found:
-            raise FileNotFoundError(f"{path} does not exist; give a file or a folder of ratings.")
+            raise FileNotFoundError(f"{path} does not exist. Give a file or a folder of ratings.")
         found = [status for status in found if status.isDirectory() or not is_skipped(status.getPath().getName())]
         if not found:
             raise ValueError(
@@ -99,7 +99,7 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
             )
         filled = [status for status in _data_files(file_system, found) if status.getLen() > 0]
         if not filled:
-            raise ValueError(f"{path} is empty: it holds no file with any ratings.")
+            raise ValueError(f"{path} must contain a file of ratings, got no file that is not empty.")
         for name in [status.getPath().getName() for status in filled] if file_system.getScheme() == "file" else ():
             # Hadoop looks for a file of checksums beside it, by a name that it takes for a URI.
             if ":" in name:
@@ -108,7 +108,7 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
     except JVM_ERRORS as error:
         reason = java_reason(error)
         if "Permission denied" in reason or "AccessControlException" in reason:
-            raise PermissionError(f"{path} may not be read: {reason}; allow this user to read it.") from None
+            raise PermissionError(f"{path} cannot be read: {reason}. Allow this user to read it.") from None
         raise ValueError(f"{path} cannot be opened: {reason}.") from None
 
 
@@ -172,8 +172,8 @@ def java_reason(error: PySparkException | Py4JJavaError) -> str:
 def _jvm(spark: SparkSession) -> Any:
     if not isinstance(spark, SparkSession) or spark._jvm is None:
         raise ValueError(
-            f"spark is a {type(spark).__module__}.{type(spark).__name__}, without a JVM of its own: reading "
-            "ratings needs a classic SparkSession, not one of Spark Connect."
+            f"spark must be a classic SparkSession, got {type(spark).__module__}.{type(spark).__name__}, which has no "
+            "JVM. Use SparkSession.builder.master(...) without remote(...)."
         )
     return spark._jvm
 
@@ -229,8 +229,10 @@ def _head(file_system: Any, status: Any) -> FileHead:
     # Spark chooses the codec by the name alone, so it would take packed bytes for text, or text for packed.
     if path.endswith(".gz") != head.startswith(_GZIP):
         if path.endswith(".gz"):
-            raise ValueError(f"{path} is not gzipped although its name ends in .gz; rename it.")
-        raise ValueError(f"{path} is gzipped; rename it to {path}.gz, as Spark goes by the name.")
+            raise ValueError(f"{path} must be gzipped, as its name ends in .gz, got a file that is not. Rename it.")
+        raise ValueError(
+            f"{path} must have a name that ends in .gz, got a gzipped file of another name. Rename it to {path}.gz."
+        )
     cut = len(head) == HEAD_BYTES
     if not path.endswith(".gz"):
         return FileHead(path, head, cut)
@@ -238,9 +240,9 @@ def _head(file_system: Any, status: Any) -> FileHead:
     try:
         unpacked = unpacking.decompress(head, HEAD_BYTES)
     except zlib.error as error:
-        raise ValueError(f"{path} is a broken gzip file: {error}; fetch it again.") from None
+        raise ValueError(f"{path} must be a complete gzip file, got an error: {error}. Fetch it again.") from None
     if not unpacked:
-        raise ValueError(f"{path} is empty once unpacked: it holds no ratings.")
+        raise ValueError(f"{path} must hold ratings, got an empty file once unpacked.")
     # A gzip file may consist of several, one after the other.
     cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
     return FileHead(path, unpacked, cut)

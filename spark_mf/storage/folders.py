@@ -59,20 +59,24 @@ class RatingsFolder:
             folder, files = hadoop_path(spark, self.path)
             if files.exists(folder):
                 if not files.getFileStatus(folder).isDirectory():
-                    raise FileExistsError(f"the output {path} is a file: give the path of a folder.")
+                    raise FileExistsError(
+                        f"output must be a folder, got {path}, which is a file. Give the path of a folder."
+                    )
                 if not overwrite and len(files.listStatus(folder)):
                     raise FileExistsError(
-                        f"the output folder {path} is not empty: give another one, or --overwrite to replace what an "
-                        "earlier run of this job left there."
+                        f"output must be an empty folder, got {path}, which is not empty. Give another one, or "
+                        "--overwrite to replace the files of an earlier run of this job."
                     )
             if not files.mkdirs(folder):
-                raise ValueError(f"the output folder {path} cannot be made: give another one.")
+                raise ValueError(f"The output folder {path} cannot be created. Give another one.")
             # The one sure way to know is to write.
             probe, _ = hadoop_path(spark, _below(self.path, "_probe"))
             files.create(probe, True).close()
             files.delete(probe, False)
         except JVM_ERRORS as error:
-            raise ValueError(f"the output folder {path} cannot be written: {java_reason(error)}.") from None
+            raise ValueError(
+                f"The output folder {path} cannot be written: {java_reason(error)}. Give another one."
+            ) from None
 
     def inside(self, name: str) -> str:
         """The path of one of its files or folders, where it is written: at its own place only if nothing is there."""
@@ -137,13 +141,15 @@ def ratings_path(spark: SparkSession, path: str) -> str:
             described, _ = hadoop_path(spark, f"{path.rstrip('/')}/{DESCRIPTION}")
             if not files.exists(described):
                 raise ValueError(
-                    f"{path} has no {DESCRIPTION}: the job that should have written it did not finish; run it again."
+                    f"{path} must contain {DESCRIPTION}, got the output of a job that did not finish. Run it again."
                 )
             folder, path = inner, f"{path.rstrip('/')}/{RATINGS}"
         unfinished, _ = hadoop_path(spark, f"{path.rstrip('/')}/_temporary")
         success, _ = hadoop_path(spark, f"{path.rstrip('/')}/_SUCCESS")
         if files.exists(folder) and files.exists(unfinished) and not files.exists(success):
-            raise ValueError(f"{path} was not written to its end: it holds _temporary and no _SUCCESS; write it again.")
+            raise ValueError(
+                f"{path} must be written completely, got a folder with _temporary and without _SUCCESS. Write it again."
+            )
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be opened: {java_reason(error)}.") from None
     return path
@@ -163,9 +169,11 @@ def read_description(spark: SparkSession, path: str, name: str = DESCRIPTION) ->
     try:
         found = json.loads(read_text(spark, file))
     except ValueError as error:
-        raise ValueError(f"{file} is no JSON ({error}): write the folder again.") from None
+        raise ValueError(
+            f"{file} must contain a JSON object, got invalid JSON ({error}). Write the folder again."
+        ) from None
     if not isinstance(found, dict):
-        raise ValueError(f"{file} holds {type(found).__name__} instead of a JSON object: write the folder again.")
+        raise ValueError(f"{file} must contain a JSON object, got a {type(found).__name__}. Write the folder again.")
     return found
 
 
@@ -207,7 +215,7 @@ def read_text(spark: SparkSession, path: str) -> str:
         finally:
             stream.close()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text.") from None
+        raise ValueError(f"{path} must be UTF-8 text, got other bytes.") from None
     except JVM_ERRORS as error:
         raise ValueError(f"{path} cannot be read: {java_reason(error)}.") from None
 

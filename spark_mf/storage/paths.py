@@ -86,7 +86,9 @@ def require_apart(spark: SparkSession, source: str, output: str) -> None:
         return
     output_place = place_of(spark, output)
     if any(place.is_in(output_place) for place in places or [place_of(spark, source)]):
-        raise ValueError(f"{source} is in the output folder {output}, and would be replaced: give another output.")
+        raise ValueError(
+            f"output must not contain the data to be read, got {output}, with {source}. Give another output."
+        )
 
 
 @contextmanager
@@ -117,7 +119,7 @@ def replacing(spark: SparkSession, path: str) -> Iterator[str]:
     try:
         files.delete(hadoop_path(spark, old)[0], True)
     except JVM_ERRORS as error:
-        logger.warning("%s, which %s replaces, cannot be deleted: %s", old, path, java_reason(error))
+        logger.warning("cannot delete %s, which %s has replaced: %s", old, path, java_reason(error))
 
 
 def set_aside(spark: SparkSession, path: str) -> str | None:

@@ -60,9 +60,9 @@ def test_rows_in_are_rows_accepted_and_rejected(spark, source, finished):
     files = (finished / "rejected").glob("*.json")
     rejected = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert sorted(rejected, key=lambda row: row["line"]) == [
-        {"reason": "rating is no number", "file": str(source), "line": 5, "text": "2,10,five,102"},
+        {"reason": "rating is not a number", "file": str(source), "line": 5, "text": "2,10,five,102"},
         {
-            "reason": "its rating went into the mean of its user and item",
+            "reason": "its rating is part of the mean of its user and item",
             "file": str(source),
             "line": 6,
             "text": "2,10,1,103",
@@ -73,7 +73,7 @@ def test_rows_in_are_rows_accepted_and_rejected(spark, source, finished):
 def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path, capsys):
     described = read_description(spark, str(finished))
     assert (described["rows"], described["accepted"], described["rejected"]) == (5, 3, 2)
-    assert described["reasons"]["rating is no number"] == 1
+    assert described["reasons"]["rating is not a number"] == 1
     assert (described["ranges"]["least_user"], described["ranges"]["most_timestamp"]) == (1, 104)
     again = ["--on-bad", "reject", "--duplicates", "last", "--id-type", "string"]
     assert job.main([str(source), "--output", str(tmp_path / "out"), *again]) == 0
@@ -88,7 +88,7 @@ def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path,
         "rows in": "5",
         "accepted": "3",
         "rejected": "2",
-        "- rating is no number": "1",
+        "- rating is not a number": "1",
         "- a later row rates the same item by the same user": "1",
         "blank lines": "1",
         "repeated pairs of user and item": "1",
@@ -170,7 +170,7 @@ def test_times_are_written_and_summed_up_as_times(job, spark, tmp_path, capsys):
 def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_path, capsys):
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"))
     assert "1 of 5 rows of" in sentence
-    assert f"the first is line 5 of {source}, '2,10,five,102' (rating is no number)" in sentence
+    assert f"The first is line 5 of {source}, '2,10,five,102' (rating is not a number)" in sentence
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject")
     assert "1 rows of" in sentence
     assert "choose with duplicates to keep all, the last, or their mean or sum" in sentence
@@ -191,7 +191,7 @@ def test_a_run_that_dies_half_way_leaves_the_earlier_one_complete(
     assert (tmp_path / "out" / "_unfinished" / "ratings" / "_SUCCESS").exists()
     assert read_ratings(spark, tmp_path / "out").rows == 3
     capsys.readouterr()
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, *arguments)
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, *arguments)
     assert job.main([*arguments, "--overwrite"]) == 0
     assert read_ratings(spark, tmp_path / "out").rows == 4
 
@@ -201,13 +201,14 @@ def test_a_killed_write_of_sparks_own_is_refused(job, spark, finished, tmp_path,
     (tmp_path / "killed" / "_SUCCESS").unlink()
     (tmp_path / "killed" / "_temporary").mkdir()
     sentence = refused(job, capsys, str(tmp_path / "killed"), "--output", str(tmp_path / "out"))
-    assert "was not written to its end: it holds _temporary and no _SUCCESS" in sentence
+    assert "must be written completely, got a folder with _temporary and without _SUCCESS" in sentence
 
 
 def test_the_input_may_not_be_in_the_output(job, spark, finished, capsys):
     inside = str(finished / "ratings")
     sentence = refused(job, capsys, inside, "--output", str(finished), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read, got" in sentence
+    assert sentence.endswith("Give another output.")
     assert ratings_path(spark, str(finished)) == inside
 
 
@@ -215,7 +216,7 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "inside", Path("/proc/no-such-folder")):
         sentence = refused(job, capsys, str(source), "--output", str(output))
-        assert f"the output {output} is a file" in sentence or f"the output folder {output} cannot be" in sentence
+        assert f"got {output}, which is a file" in sentence or f"The output folder {output} cannot be" in sentence
 
 
 @pytest.mark.parametrize(
@@ -229,9 +230,12 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
         (["x.csv", "--missing", "99"], "missing must be given with layout matrix only, got 99."),
         (["--on-bad", "skip"], "--on-bad is 'skip'; it must be one of fail, reject"),
         (["--min-user-ratings", "0"], "--min-user-ratings is 0; it must be a whole number of at least 1"),
-        (["--min-rating", "6", "--max-rating", "5"], "min_rating is 6, above max_rating, 5: exchange them."),
+        (
+            ["--min-rating", "6", "--max-rating", "5"],
+            "min_rating must be at most max_rating, got min_rating 6 and max_rating 5",
+        ),
         ([], "RATINGS is missing: give the path of ratings"),
-        (["absent.csv"], "absent.csv does not exist; give a file or a folder of ratings."),
+        (["absent.csv"], "absent.csv does not exist. Give a file or a folder of ratings."),
     ],
 )
 def test_bad_options_are_refused(job, spark, tmp_path, capsys, arguments, sentence):

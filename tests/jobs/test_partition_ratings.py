@@ -70,7 +70,8 @@ def refused(job, capsys, *arguments: str) -> str:
 
 def test_the_ratings_may_not_be_in_the_output(job, spark, ratings, capsys):
     sentence = refused(job, capsys, *options(ratings, ratings.parent), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read, got" in sentence
+    assert sentence.endswith("Give another output.")
     assert [path.name for path in ratings.parent.iterdir()] == [ratings.name]
 
 

@@ -149,7 +149,9 @@ def test_more_blocks_than_can_be_even_are_lowered_and_said(spark, tmp_path, capl
         written = partition_ratings(ratings, str(tmp_path / "out"), userBlocks=4, itemBlocks=8)
     assert (written.manifest.users.blocks, written.manifest.items.blocks) == (4, 2)
     assert written.manifest.items.balance <= 1.2
-    assert "8 blocks of items were asked for and 2 are made: the 41 items have up to 40 ratings" in caplog.text
+    assert (
+        "8 blocks of items were requested, but only 2 are made: the 41 items have up to 40 ratings each" in caplog.text
+    )
     # What was asked for is accepted as well as what was made.
     for blocks in (8, 2):
         assert als(numItemBlocks=blocks).fit(written).summary.items == 41
@@ -158,8 +160,8 @@ def test_more_blocks_than_can_be_even_are_lowered_and_said(spark, tmp_path, capl
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"numUserBlocks": 4}, "numUserBlocks=4, but .* has 3 of these blocks"),
-        ({"numItemBlocks": 3}, "numItemBlocks=3, but .* has 2 of these blocks"),
+        ({"numUserBlocks": 4}, "numUserBlocks must be 3, the number of blocks in .*, got 4"),
+        ({"numItemBlocks": 3}, "numItemBlocks must be 2, the number of blocks in .*, got 3"),
     ],
 )
 def test_other_blocks_are_refused_by_name(spark, folder, params, sentence):
@@ -170,13 +172,15 @@ def test_other_blocks_are_refused_by_name(spark, folder, params, sentence):
 def test_another_rank_or_layout_or_missing_validation_is_refused_by_name(spark, marked, tmp_path):
     kept = marked.where("split = 'train'")
     ranked = partition_ratings(kept, str(tmp_path / "ranked"), rank=5, userBlocks=2, itemBlocks=2)
-    with pytest.raises(ValueError, match=r"rank=4, but .* was partitioned for rank 5"):
+    with pytest.raises(ValueError, match=r"rank must be 5, for which .* was partitioned, got 4"):
         als().fit(ranked)
     assert als(rank=5).fit(ranked).rank == 5
-    with pytest.raises(ValueError, match=r"validationIndicatorCol='held', but .* without validation rows"):
+    with pytest.raises(
+        ValueError, match=r"validationIndicatorCol must not be set, as .* without validation rows, got 'held'"
+    ):
         als(rank=5, validationIndicatorCol="held").fit(ranked)
     grid = partition_ratings(kept, str(tmp_path / "grid"), layouts=("grid",), userBlocks=2, itemBlocks=2)
-    with pytest.raises(ValueError, match="has the layout grid and not by_user, which the fit needs"):
+    with pytest.raises(ValueError, match="must have the layout by_user for this fit, got grid"):
         als().fit(grid)
 
 
@@ -186,7 +190,9 @@ def data_file(folder: Path, name: str) -> Path:
 
 def test_a_folder_without_manifest_is_not_taken_for_complete(spark, copied):
     (copied / "manifest.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"has no manifest.json: give the folder of a finished"):
+    with pytest.raises(
+        FileNotFoundError, match=r"must contain manifest.json, got a folder without it. Give the output of a completed"
+    ):
         PartitionedRatings(spark, str(copied))
 
 
@@ -195,14 +201,14 @@ def test_files_that_do_not_match_are_refused_by_name(spark, copied):
     length = file.stat().st_size
     with file.open("ab") as end:
         end.write(b"x")
-    with pytest.raises(ValueError, match=f"by_item/{file.name} has {length + 1} bytes, and {length} by its manifest"):
+    with pytest.raises(ValueError, match=f"got {length + 1} bytes instead of {length} in the file by_item/{file.name}"):
         PartitionedRatings(spark, str(copied))
     file.rename(file.with_name("part-9.parquet"))
-    with pytest.raises(ValueError, match=f"the file by_item/{file.name} of its manifest.json is missing"):
+    with pytest.raises(ValueError, match=f"must match its manifest.json, got no file by_item/{file.name}"):
         PartitionedRatings(spark, str(copied))
     shutil.copy(data_file(copied, "users"), file)
     file.write_bytes(b"x" * length)
-    with pytest.raises(ValueError, match=r"the file by_item/part-9\.parquet is not in its manifest\.json"):
+    with pytest.raises(ValueError, match=r"got the file by_item/part-9\.parquet, which is not in the manifest"):
         PartitionedRatings(spark, str(copied))
 
 
@@ -227,21 +233,25 @@ def rewritten(spark, copied: Path, name: str, change) -> PartitionedRatings:
         (
             "by_user",
             lambda rows: rows.withColumn("ratings", F.transform("ratings", lambda r: r + F.lit(1).cast("float"))),
-            "block 0 of .*/by_user holds other ratings than were written, its checksum is wrong",
+            "Block 0 of .*/by_user must contain the ratings that were written, got another checksum",
         ),
-        ("by_item", lambda rows: rows.where("row != 7"), "block . of .*/by_item holds other ratings"),
-        ("by_item", lambda rows: rows.union(rows.where("row = 7")), "block . of .*/by_item holds other ratings"),
+        ("by_item", lambda rows: rows.where("row != 7"), "Block . of .*/by_item must contain the ratings"),
+        ("by_item", lambda rows: rows.union(rows.where("row = 7")), "Block . of .*/by_item must contain the ratings"),
         (
             "by_user",
             lambda rows: rows.withColumn("columns", F.transform("columns", lambda c: c + 1000)),
-            "block 0 of .*/by_user holds other ratings",
+            "Block 0 of .*/by_user must contain the ratings that were written",
         ),
         (
             "by_user",
             lambda rows: rows.withColumn("ratings", F.slice("ratings", 1, 1)),
-            "block 0 of .*/by_user holds other ratings",
+            "Block 0 of .*/by_user must contain the ratings that were written",
         ),
-        ("users", lambda rows: rows.withColumn("id", F.col("id") + 1), ".*/users holds other ids than were written"),
+        (
+            "users",
+            lambda rows: rows.withColumn("id", F.col("id") + 1),
+            ".*/users must contain the ids that were written, got others",
+        ),
     ],
     ids=["rating", "row missing", "row twice", "column out of range", "lists of other lengths", "id"],
 )
@@ -258,8 +268,8 @@ def test_files_may_be_written_anew_with_the_same_content(spark, copied):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("by_user", "block 0 of .*/by_user holds other ratings"),
-        ("items", "cannot be read: .*; partition the ratings again"),
+        ("by_user", "Block 0 of .*/by_user must contain the ratings that were written"),
+        ("items", "cannot be read: .* Partition the ratings again"),
     ],
 )
 def test_bytes_that_are_no_parquet_are_refused_in_one_sentence(spark, copied, name, sentence):
@@ -277,10 +287,10 @@ def test_bytes_that_are_no_parquet_are_refused_in_one_sentence(spark, copied, na
         ({"userBlocks": 0}, r"^userBlocks must be an integer >= 1, got 0\.$"),
         ({"itemBlocks": True}, r"^itemBlocks must be an integer >= 1, got True\.$"),
         ({"rank": 0}, r"^rank must be an integer >= 1, got 0\.$"),
-        ({"layouts": ("rows",)}, r"layouts=\('rows',\) is not possible: use one or both of blocks, grid"),
-        ({"layouts": ()}, "is not possible"),
-        ({"itemCol": "film"}, "itemCol='film' is no column of the dataset"),
-        ({"splitCol": "rating"}, "Column rating is of type float: a split must be a string"),
+        ({"layouts": ("rows",)}, r"layouts must be one or both of blocks, grid, got \('rows',\)"),
+        ({"layouts": ()}, r"layouts must be .*, got \(\)"),
+        ({"itemCol": "film"}, "itemCol must be a column of the dataset, got 'film'"),
+        ({"splitCol": "rating"}, "Column rating must hold strings .* or booleans .*, got type float"),
     ],
 )
 def test_bad_arguments_leave_nothing(marked, tmp_path, arguments, sentence):
@@ -310,7 +320,7 @@ def test_a_run_that_is_killed_leaves_no_manifest_or_the_earlier_one(spark, marke
     assert list((copied / "_unfinished" / "by_user").glob("part-*"))
     assert PartitionedRatings(spark, str(copied)).manifest == manifest
     assert list((copied.parent / "new" / "by_user").glob("part-*"))
-    with pytest.raises(FileNotFoundError, match=r"has no manifest.json"):
+    with pytest.raises(FileNotFoundError, match=r"must contain manifest.json"):
         PartitionedRatings(spark, str(copied.parent / "new"))
 
 

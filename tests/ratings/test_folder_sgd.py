@@ -51,14 +51,14 @@ def test_the_grid_alone_is_enough(marked, from_data, tmp_path):
     kept = marked.where("split = 'train'")
     folder = partition_ratings(kept, str(tmp_path / "grid"), userBlocks=2, itemBlocks=3, layouts=("grid",), seed=5)
     assert_same(from_data, sgd().fit(folder))
-    with pytest.raises(ValueError, match=r"'held', but .* was partitioned without validation rows"):
+    with pytest.raises(ValueError, match=r"must not be set, as .* was partitioned without validation rows, got 'held'"):
         sgd(validationIndicatorCol="held").fit(folder)
 
 
 def test_a_grid_has_no_validation_rows(marked, tmp_path):
     path = str(tmp_path / "grid")
     folder = partition_ratings(marked, path, userBlocks=2, itemBlocks=3, splitCol="split", layouts=("grid",))
-    with pytest.raises(ValueError, match=r"'split', but the grid of .* has no validation rows: leave it unset, or"):
+    with pytest.raises(ValueError, match=r"as the grid of .* has no validation rows, got 'split'\. Leave it unset, or"):
         sgd(validationIndicatorCol="split").fit(folder)
 
 
@@ -71,7 +71,7 @@ def test_a_damaged_grid_is_refused(marked, tmp_path):
     other.write_bytes(one_bytes)
     assert sgd(maxIter=1).fit(folder).summary.ratings == 1500  # blocks are known by what is in them, not by their names
     one.write_bytes(one_bytes[:100] + bytes(len(one_bytes) - 104) + one_bytes[-4:])
-    with pytest.raises(ValueError, match="holds other ratings than were written, its checksum is wrong"):
+    with pytest.raises(ValueError, match="must contain the ratings that were written, got another checksum"):
         sgd().fit(folder)
 
 

@@ -52,7 +52,7 @@ def refusal(text: str) -> str:
     with pytest.raises(ValueError, match=r"again\.$") as refused:
         read_manifest(text, "folder/manifest.json")
     (sentence,) = str(refused.value).splitlines()
-    assert sentence.startswith("folder/manifest.json is no manifest")
+    assert sentence.startswith("folder/manifest.json must be a valid manifest")
     return sentence
 
 
@@ -66,24 +66,36 @@ def test_there_and_back():
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("format", "parquet", "its format is 'spark_mf partitioned ratings'"),
-        ("version", 2, "its version is 2 and this version of spark_mf reads 1: read it with the version that wrote"),
+        ("format", "parquet", "its format must be 'spark_mf partitioned ratings'. Partition"),
+        (
+            "version",
+            2,
+            "its version must be 1 for this version of spark_mf, got 2. Read it with the version of spark_mf that",
+        ),
         ("users", None, "key 'users' is missing"),
-        ("ratings", "7", "key 'ratings' is \"7\", which is no whole number"),
-        ("users.ratings", [4, 3.5], "key 'users.ratings[1]' is 3.5"),
-        ("users.balance", 10**400, "key 'users.balance' is 1000"),
-        ("layouts", ["by_user", "by_film"], "its layouts are ['by_user', 'by_film']"),
-        ("layouts", [], "its layouts are []"),
-        ("layouts", ["grid", "grid"], "its layouts are ['grid', 'grid']"),
-        ("users.id_type", "double", "the id_type of its users is 'double', not one of int, bigint, string"),
-        ("users.ratings", [4, 4], "the blocks of its users have 8 ratings and 3 rows, and all together 7 and 3"),
-        ("items.rows", [5], "the blocks of its items have 7 ratings and 5 rows, and all together 7 and 4"),
-        ("items.rows", [2, 2], "its items have the ratings of 1 blocks and the rows of 2"),
-        ("users.ratings", [8, -1], "a block of its users has a negative size"),
-        ("checksums.by_item", [3, 4], "no checksum for each of the 1 blocks of by_item"),
-        ("checksums.grid", None, "no checksum for each of the 2 blocks of grid"),
-        ("cells", [[3], [4]], "the cells of its grid do not add up"),
-        ("duplicates", -1, "its duplicates is negative"),
+        ("ratings", "7", "key 'ratings' must be an integer, got \"7\""),
+        ("users.ratings", [4, 3.5], "key 'users.ratings[1]' must be an integer, got 3.5"),
+        ("users.balance", 10**400, "key 'users.balance' must be a finite number, got 1000"),
+        (
+            "layouts",
+            ["by_user", "by_film"],
+            "its layouts must be different ones of by_user, by_item, grid, got ['by_user', 'by_film']",
+        ),
+        ("layouts", [], "its layouts must be different ones of by_user, by_item, grid, got []"),
+        (
+            "layouts",
+            ["grid", "grid"],
+            "its layouts must be different ones of by_user, by_item, grid, got ['grid', 'grid']",
+        ),
+        ("users.id_type", "double", "the id_type of its users must be one of int, bigint, string, got 'double'"),
+        ("users.ratings", [4, 4], "the blocks of its users must add up to 7 ratings and 3 rows, got 8 and 3"),
+        ("items.rows", [5], "the blocks of its items must add up to 7 ratings and 4 rows, got 7 and 5"),
+        ("items.rows", [2, 2], "its items must have ratings and rows of the same blocks, got 1 and 2"),
+        ("users.ratings", [8, -1], "the sizes of the blocks of its users must not be negative"),
+        ("checksums.by_item", [3, 4], "it must have a checksum of each of the 1 blocks of by_item"),
+        ("checksums.grid", None, "it must have a checksum of each of the 2 blocks of grid"),
+        ("cells", [[3], [4]], "the cells of its grid must add up"),
+        ("duplicates", -1, "its duplicates must not be negative"),
     ],
 )
 def test_contradictions_are_refused(path, value, sentence):

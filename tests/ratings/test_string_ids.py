@@ -51,7 +51,9 @@ def test_a_shared_key_leads_to_another_hash_function(ratings, monkeypatch):
 
 def test_a_hash_that_never_tells_ids_apart_is_reported(ratings, monkeypatch):
     monkeypatch.setattr(ids_module, "_hash", lambda side, salt: F.lit(1).cast("bigint"))
-    with pytest.raises(RuntimeError, match="the ids of user share keys under 8 hash functions"):
+    with pytest.raises(
+        RuntimeError, match="The user ids must have different keys, got equal ones with each of 8 hash functions"
+    ):
         key_strings(ratings, "user", LEVEL)
 
 

@@ -34,24 +34,24 @@ def test_all_kinds_are_built():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"count": True}, "key 'count' is true, which is no whole number"),
-        ({"count": 3.0}, "key 'count' is 3.0, which is no whole number"),
-        ({"share": "1"}, "key 'share' is \"1\", which is no finite number"),
-        ({"share": 10**400}, "key 'share' is 1000"),
-        ({"share": json.loads("NaN")}, "key 'share' is NaN, which is no finite number"),
+        ({"count": True}, "key 'count' must be an integer, got true"),
+        ({"count": 3.0}, "key 'count' must be an integer, got 3.0"),
+        ({"share": "1"}, "key 'share' must be a finite number, got \"1\""),
+        ({"share": 10**400}, "key 'share' must be a finite number, got 1000"),
+        ({"share": json.loads("NaN")}, "key 'share' must be a finite number, got NaN"),
         ({"inner": {"sizes": []}}, "key 'inner.name' is missing"),
-        ({"inner": {"name": "a", "sizes": [1, "2"]}}, "key 'inner.sizes[1]' is \"2\", which is no whole number"),
-        ({"inner": 3}, "expected a JSON object at 'inner', found 3"),
-        ({"table": [1]}, "key 'table' is [1], which is no object"),
-        ({"table": {"x": {}}}, "key 'table.x' is {}, which is no list"),
+        ({"inner": {"name": "a", "sizes": [1, "2"]}}, "key 'inner.sizes[1]' must be an integer, got \"2\""),
+        ({"inner": 3}, "key 'inner' must be a JSON object, got 3"),
+        ({"table": [1]}, "key 'table' must be an object, got [1]"),
+        ({"table": {"x": {}}}, "key 'table.x' must be a list, got {}"),
     ],
 )
 def test_other_values_are_named(changes, sentence):
-    with pytest.raises(ValueError, match=r"^(key|expected)") as refused:
+    with pytest.raises(ValueError, match=r"^key") as refused:
         from_json_object(Outer, VALID | changes)
     assert sentence in str(refused.value)
 
 
 def test_what_is_no_object_is_refused():
-    with pytest.raises(ValueError, match=r"expected a JSON object, found \[1\]"):
+    with pytest.raises(ValueError, match=r"^the text must be a JSON object, got \[1\]"):
         from_json_object(Outer, [1])

@@ -28,7 +28,7 @@ def test_a_folder_is_complete_once_it_is_described(spark, tmp_path):
     folder = RatingsFolder(spark, str(tmp_path / "a" / "out"), overwrite=False)
     folder.start()
     (tmp_path / "a" / "out" / "ratings").mkdir()
-    with pytest.raises(ValueError, match=r"out has no description.json: the job .* did not finish; run it again"):
+    with pytest.raises(ValueError, match=r"out must contain description.json, got .* did not finish\. Run it again"):
         ratings_path(spark, folder.path)
     folder.finish({"ratings": 3, "name": "ä"})
     assert ratings_path(spark, folder.path) == folder.inside("ratings") == f"{folder.path}/ratings"
@@ -41,7 +41,7 @@ def test_overwriting_replaces_what_the_job_makes_and_nothing_else(spark, tmp_pat
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("x")
     (tmp_path / "description.json").write_text("{}")
-    with pytest.raises(FileExistsError, match="is not empty: give another one, or --overwrite"):
+    with pytest.raises(FileExistsError, match=r"which is not empty. Give another one, or --overwrite"):
         RatingsFolder(spark, str(tmp_path), overwrite=False)
     folder = RatingsFolder(spark, str(tmp_path), overwrite=True)
     for _ in range(2):  # a job that was killed has started before
@@ -81,15 +81,15 @@ def test_a_failing_renaming_leaves_the_earlier_run_complete(spark, tmp_path, mon
 
 def test_a_file_and_an_unwritable_place_are_refused(spark, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(FileExistsError, match="is a file: give the path of a folder"):
+    with pytest.raises(FileExistsError, match=r"which is a file. Give the path of a folder"):
         RatingsFolder(spark, str(tmp_path / "file"), overwrite=True)
-    with pytest.raises(ValueError, match=r"the output folder .*/file/out cannot be written"):
+    with pytest.raises(ValueError, match=r"The output folder .*/file/out cannot be written"):
         RatingsFolder(spark, str(tmp_path / "file" / "out"), overwrite=True)
     with pytest.raises(ValueError, match="cannot be written"):
         RatingsFolder(spark, "nosuchscheme://host/out", overwrite=True)
     # Linux lets not even root make folders here.
     assert os.path.isdir("/proc/self")
-    with pytest.raises(ValueError, match="the output folder /proc/self/out cannot be"):
+    with pytest.raises(ValueError, match="The output folder /proc/self/out cannot be"):
         RatingsFolder(spark, "/proc/self/out", overwrite=True)
 
 
@@ -105,7 +105,9 @@ def test_what_spark_did_not_finish_is_refused(spark, tmp_path):
     (tmp_path / "done" / "_temporary").mkdir()
     assert ratings_path(spark, str(tmp_path / "done")) == str(tmp_path / "done")
     (tmp_path / "done" / "_SUCCESS").unlink()
-    with pytest.raises(ValueError, match="was not written to its end: it holds _temporary and no _SUCCESS"):
+    with pytest.raises(
+        ValueError, match="must be written completely, got a folder with _temporary and without _SUCCESS"
+    ):
         ratings_path(spark, str(tmp_path / "done"))
 
 
@@ -117,14 +119,16 @@ def test_texts_are_there_whole_or_not_at_all(spark, tmp_path):
         write_text(spark, path, content)
         assert read_text(spark, path) == content + "\n"
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="binary is not UTF-8 text"):
+    with pytest.raises(ValueError, match="binary must be UTF-8 text, got other bytes"):
         read_text(spark, str(tmp_path / "binary"))
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("{", "is no JSON"), ("[1]", "holds list instead of a JSON object")])
+@pytest.mark.parametrize(("text", "sentence"), [("{", "invalid JSON"), ("[1]", "a list")])
 def test_descriptions_that_cannot_be_read_are_refused(spark, tmp_path, text, sentence):
     (tmp_path / "description.json").write_text(text)
-    with pytest.raises(ValueError, match=f"description.json {sentence}.*: write the folder again"):
+    with pytest.raises(
+        ValueError, match=f"description.json must contain a JSON object, got {sentence}.* Write the folder again"
+    ):
         read_description(spark, str(tmp_path))
 
 

@@ -38,7 +38,7 @@ def require_literal(spark, folder: Path) -> None:
     for path in (folder, inside):
         (head,) = file_heads(spark, str(path))
         assert (head.path, head.head) == (str(inside), CSV.encode())
-    with pytest.raises(ValueError, match="is in the output folder"):
+    with pytest.raises(ValueError, match="output must not contain the data to be read, got"):
         require_apart(spark, str(inside), str(folder))
 
 
@@ -134,7 +134,9 @@ def test_inputs_in_the_output_are_refused_however_they_are_spelled(spark, tmp_pa
         os.path.relpath(output),
     ]
     for source, folder in itertools.product(inside, [str(output), f"file:///{output}", str(tmp_path / "link")]):
-        with pytest.raises(ValueError, match="and would be replaced: give another output"):
+        with pytest.raises(
+            ValueError, match=r"output must not contain the data to be read, got .* Give another output"
+        ):
             require_apart(spark, source, folder)
     for source in (tmp_path, tmp_path / "my out%2", tmp_path / "my out", "nosuchscheme://host/a"):
         require_apart(spark, str(source), str(output))

@@ -8,7 +8,7 @@ from spark_mf.data.readers.sources import RatingsSource
 DUPLICATES = ("error", "keep", "last", "mean", "sum")
 
 REPEATED = "a later row rates the same item by the same user"
-MERGED = "its rating went into the {} of its user and item"
+MERGED = "its rating is part of the {} of its user and item"
 OVERFLOWS = "the sum of the ratings of its user and item is not finite"
 
 
@@ -70,7 +70,7 @@ def refuse_duplicates(repeated: DataFrame, source: RatingsSource) -> None:
     example = repeated.where("nth > 1").orderBy("file", "block", "offset", "position").first()
     assert example is not None
     raise ValueError(
-        f"{repeats:,} rows of {source.name} repeat the user and item of another, such as {source.columns['user']} "
-        f"{example['user']!r} and {source.columns['item']} {example['item']!r}: remove them, or choose with duplicates "
-        "to keep all, the last, or their mean or sum."
+        f"{source.name} must have one rating of each user and item, got {repeats:,} rows that repeat the user and item "
+        f"of another, such as {source.columns['user']} {example['user']!r} and {source.columns['item']} "
+        f"{example['item']!r}. Remove them, or choose with duplicates to keep all, the last, or their mean or sum."
     )

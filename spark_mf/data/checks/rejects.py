@@ -20,8 +20,8 @@ REPEATS_HEADER = "it repeats the header"
 OUT_OF_RANGE = "is out of range"
 NOT_FINITE = "is not finite"
 NO_TEXT = "is not UTF-8"
-NO_INTEGER = "is no integer of at most 64 bits"
-NO_TIME = "is no time ({})"
+NO_INTEGER = "is not an integer of at most 64 bits"
+NO_TIME = "is not a time ({})"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ClassifiedRows:
         name = self.source.columns["timestamp"]
         reasons = (
             *self.reasons,
-            f"{name} " + ("is no integer" if format == WHOLE else NO_TIME.format(format_name(format))),
+            f"{name} " + ("is not an integer" if format == WHOLE else NO_TIME.format(format_name(format))),
         )
         if unreadable:
             is_wrong = (F.col("fault") == USABLE) & times.given() & columns["timestamp"].isNull()
@@ -106,7 +106,7 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
     converted["rating"] = number = _rating(source)
     faults += [
         (f"{rating} is missing", _is_missing(source, "rating")),
-        (f"{rating} is no number", number.isNull()),
+        (f"{rating} is not a number", number.isNull()),
         (f"{rating} {NOT_FINITE}", F.isnan(number) | (F.abs(number) == float("inf"))),
     ]
     if source.has_times:

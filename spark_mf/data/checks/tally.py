@@ -158,7 +158,7 @@ def count_faults(classified: ClassifiedRows) -> Tally:
     if header is not None:
         counted[header] -= sum(part.header_position != _NOWHERE for part in parts)
     if not any(number for code, number in counted.items() if code not in (BLANK, SKIPPED)):
-        raise ValueError(f"{source.name} has no ratings; give data with at least one row.")
+        raise ValueError(f"{source.name} must have at least one row of ratings, got none.")
     usable = [group for group in groups if group["fault"] == USABLE]
     types = {side: _narrowest(usable, side) if side in integer_sides else "string" for side in source.id_types}
     # Lines inside quoted fields may stand for rows until the fields are joined: their times tell nothing.
@@ -199,10 +199,13 @@ def refuse_faults(tally: Tally) -> None:
     located = tally.locate(tally.classified.faulty())
     first = located.orderBy("file", "line").first()
     if first is None:
-        raise RuntimeError(f"{tally.source.name} has changed while it was read: read it again.")
+        raise RuntimeError(
+            f"{tally.source.name} must not change while it is read, got no unusable row on reading it again. Read it "
+            "once more."
+        )
     where = f"{'row' if tally.source.format == 'parquet' else 'line'} {first['line']} of {first['file']}"
     reasons = ", ".join(f"{number:,} × {reason}" for reason, number in tally.faults.items())
-    way_out = "correct or remove them, or set them aside with jobs/check_ratings.py --on-bad reject"
+    way_out = "Correct or remove them, or set them aside with jobs/check_ratings.py --on-bad reject"
     if any(NO_INTEGER in reason for reason in tally.faults):
         way_out += ", or read ids as text with id_type string"
     if any(NO_TEXT in reason for reason in tally.faults):
@@ -210,8 +213,8 @@ def refuse_faults(tally: Tally) -> None:
     if UNCLOSED in tally.faults:
         way_out += ", or take quotes as they are with --quote none"
     raise ValueError(
-        f"{tally.faulty:,} of {tally.rows:,} rows of {tally.source.name} cannot be used ({reasons}); the first is "
-        f"{'' if first['line'] is None else where + ', '}{first['text'][:_SHOWN_CHARACTERS]!r} ({first['reason']}): "
+        f"{tally.faulty:,} of {tally.rows:,} rows of {tally.source.name} cannot be used ({reasons}). The first is "
+        f"{'' if first['line'] is None else where + ', '}{first['text'][:_SHOWN_CHARACTERS]!r} ({first['reason']}). "
         f"{way_out}."
     )
 
@@ -234,8 +237,8 @@ def _parts(groups: Iterable[Row], header: int | None) -> tuple[_Part, ...]:
             if filled and not header_found:
                 if firsts.get(header) != min(filled):
                     raise ValueError(
-                        f"{file_of_uri(file)} does not begin with the header that the first file has: "
-                        "give it the same header, or the path of the ratings alone."
+                        f"{file_of_uri(file)} must begin with the header of the first file, got another first line. "
+                        "Give it the same header, or give a path that has only the files of ratings."
                     )
                 header_position, header_found = min(filled), True
             parts.append(_Part(file, block, min(firsts.values()), lines_before, header_position))

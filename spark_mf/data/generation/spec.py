@@ -44,15 +44,15 @@ class RatingsSpec:
         self._require_minimum("min_item_ratings", "items")
         self._require_values()
         if self.skew not in get_args(Skew):
-            raise ValueError(f"skew is {self.skew!r}; give one of {', '.join(map(repr, get_args(Skew)))}.")
+            raise ValueError(f"skew must be one of {', '.join(map(repr, get_args(Skew)))}, got {self.skew!r}.")
         seed_key(self.seed)
 
     def _require_room(self) -> None:
         densest = int(self.users * self.items * LARGEST_SHARE)
         if self.ratings > densest:
             raise ValueError(
-                f"ratings is {self.ratings}, but {self.users} users and {self.items} items can hold "
-                f"{densest} ({LARGEST_SHARE:.0%} of all pairs): ask for fewer, or for more users or items."
+                f"ratings must be at most {densest}, which is {LARGEST_SHARE:.0%} of all pairs of {self.users} users "
+                f"and {self.items} items, got {self.ratings}. Ask for fewer ratings, or for more users or items."
             )
 
     def _require_minimum(self, name: str, whose: str) -> None:
@@ -61,26 +61,27 @@ class RatingsSpec:
         require_integer(name, minimum, 0, 2**31 - 1)
         if minimum * number > self.ratings:
             raise ValueError(
-                f"{name} is {minimum}, which takes {minimum * number} ratings for {number} {whose}, but ratings is "
-                f"{self.ratings}: ask for more ratings, fewer {whose} or a {name} of at most {self.ratings // number}."
+                f"{name} must be at most {self.ratings // number} for {self.ratings} ratings and {number} {whose}, got "
+                f"{minimum}, which takes {minimum * number} ratings. Ask for more ratings, fewer {whose} or a smaller "
+                f"{name}."
             )
 
     def _require_values(self) -> None:
         if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise ValueError(f"noise is {self.noise}; give a finite standard deviation of 0 or more.")
+            raise ValueError(f"noise must be finite and >= 0, got {self.noise}.")
         low, high = self.scale
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"scale is {self.scale}; give the lowest and the highest rating, such as (0.5, 5.0).")
+            raise ValueError(f"scale must be the lowest and the highest rating, such as (0.5, 5.0), got {self.scale}.")
         if self.step is not None and not 0 < self.step <= high - low:
             raise ValueError(
-                f"step is {self.step}; give a number above 0 and at most {high - low}, the width of the "
-                "scale, or None for ratings that are not rounded."
+                f"step must be above 0 and at most {high - low}, the width of the scale, or None for ratings that are "
+                f"not rounded, got {self.step}."
             )
 
 
 def require_integer(name: str, value: int, smallest: int, largest: int) -> None:
     """Refuse what is no integer from `smallest` to `largest`, by TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; give an integer.")
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}.")
     if not smallest <= value <= largest:
-        raise ValueError(f"{name} is {value}; give an integer from {smallest} to {largest}.")
+        raise ValueError(f"{name} must be an integer from {smallest} to {largest}, got {value}.")

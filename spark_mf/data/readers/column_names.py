@@ -83,7 +83,9 @@ def choose_columns(
     for role, name in asked.items():
         if name is not None:
             if name not in present:
-                raise ValueError(f"{role}_col is {name!r}, but the columns of {source} are {listed}.")
+                raise ValueError(
+                    f"{role}_col must be one of the columns of {source}, which are {listed}, got {name!r}."
+                )
             columns[role] = name
             notes.append(f"{role} column: {name} (as asked)")
             continue
@@ -97,14 +99,16 @@ def choose_columns(
             why = f"any of {', '.join(guesses)} could be it, choose with {role}_col" if guesses else "there is none"
             notes.append(f"{role} column: none ({why})")
         else:
-            why = f"{' and '.join(guesses)} could all be" if guesses else "none has a known name for"
+            found = f"{' and '.join(guesses)}, which could all be it" if guesses else "no column with a known name"
             raise ValueError(
-                f"Of the columns of {source} ({listed}), {why} the {role} column: name it with {role}_col."
+                f"The {role} column of {source} must be one of {listed}, got {found}. Name it with {role}_col."
             )
     for role, name in columns.items():
         same = [other for other in columns if columns[other] == name and other != role]
         if same:
-            raise ValueError(f"Column {name} of {source} cannot be both {role}_col and {same[0]}_col.")
+            raise ValueError(
+                f"{role}_col and {same[0]}_col of {source} must be different columns, got {name} for both."
+            )
     return columns, notes
 
 

@@ -88,9 +88,9 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
-            raise ValueError(f"format is {self.format!r}; give one of {', '.join(FORMATS)}, or None to guess.")
+            raise ValueError(f"format must be one of {', '.join(FORMATS)}, or None to guess it, got {self.format!r}.")
         if self.id_type not in ID_TYPES:
-            raise ValueError(f"id_type is {self.id_type!r}; give one of {', '.join(ID_TYPES)}.")
+            raise ValueError(f"id_type must be one of {', '.join(ID_TYPES)}, got {self.id_type!r}.")
         if self.quote not in QUOTES:
             raise ValueError(f"quote must be one of {', '.join(QUOTES)}, got {self.quote!r}.")
         if self.layout is not None and self.layout not in LAYOUTS:
@@ -188,8 +188,8 @@ class RatingsSource:
         except JVM_ERRORS as error:
             what = _DESCRIPTIONS.get(self.format, "a table")
             raise ValueError(
-                f"{self.name} cannot be read as {what}: {java_reason(error)}; check that its files are "
-                "whole and alike, or give another format."
+                f"{self.name} cannot be read as {what}: {java_reason(error)}. Check that its files are "
+                "complete and alike, or give another format."
             ) from error
 
 
@@ -219,7 +219,7 @@ def open_ratings(
 
 def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> RatingsSource:
     if not path:
-        raise ValueError("path is empty; give a file or a folder of ratings.")
+        raise ValueError("path must not be empty, got ''. Give a file or a folder of ratings.")
     heads = file_heads(spark, path := _resolved(spark, path))
     _require_format(heads[0], options.format)
     if not heads[0].head.startswith(_PARQUET):
@@ -227,7 +227,7 @@ def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> Ratings
     try:
         frame = read_parquet(spark, path)
     except JVM_ERRORS as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}; fetch or write it again.") from error
+        raise ValueError(f"{path} cannot be read as Parquet: {java_reason(error)}. Fetch or write it again.") from error
     place = {"file": F.col("_metadata.file_path"), "offset": F.col("_metadata.row_index")}
     return _open_table(
         frame, path, "parquet", options, place, [format_note("Parquet", asked=options.format is not None)]
@@ -331,16 +331,16 @@ def _open_table(
         kind = frame.schema[columns[side]].dataType
         if not isinstance(kind, (NumericType, StringType)):
             raise ValueError(
-                f"Column {columns[side]} of {name} is of type {kind.simpleString()}, but must hold numbers or "
-                "strings: cast it or choose another column."
+                f"Column {columns[side]} of {name} must hold numbers or strings, got type {kind.simpleString()}. Cast "
+                "it or choose another column."
             )
         natural = "string" if isinstance(kind, StringType) else "integer"
         id_types[side] = natural if options.id_type == "auto" else options.id_type
     kind = frame.schema[columns["rating"]].dataType
     if not isinstance(kind, (NumericType, StringType)):
         raise ValueError(
-            f"Column {columns['rating']} of {name} is of type {kind.simpleString()}, but must hold numbers: cast it "
-            "or choose another column."
+            f"Column {columns['rating']} of {name} must hold numbers, got type {kind.simpleString()}. Cast it or "
+            "choose another column."
         )
     no = F.lit(False)
     rows = frame.select(
@@ -375,10 +375,13 @@ def _resolved(spark: SparkSession, path: str) -> str:
 def _require_format(first: FileHead, format: str | None) -> None:
     """Refuse a file whose first bytes contradict the format that was asked for, or are of one that none reads."""
     if format is None and first.head.startswith(_ZIP):
-        raise ValueError(f"{first.path} is a zip archive, which Spark cannot read: unpack it first.")
+        raise ValueError(f"path must not be a zip archive, as Spark reads none, got {first.path}. Unpack it first.")
     if format is not None and first.head.startswith(_PARQUET) != (format == "parquet"):
         truth = "a" if format != "parquet" else "not a"
-        raise ValueError(f"format is {format!r}, but {first.path} is {truth} Parquet file; give another format.")
+        raise ValueError(
+            f"format must be that of the file, got {format!r} for {first.path}, which is {truth} Parquet file. Give "
+            "another format."
+        )
 
 
 def _type_of_text_ids(ids: list[str]) -> str:

@@ -115,12 +115,12 @@ def text_layout(
         kind = NETFLIX if re.search(ITEM_LINE, firsts[0]) else RATINGS
     lines = [line for line in heads[0].lines(encoding) if kind != NETFLIX or not re.search(ITEM_LINE, line)]
     if not lines:
-        raise ValueError(f"{heads[0].path} has nothing but the numbers of items: it holds no ratings.")
+        raise ValueError(f"{heads[0].path} must hold ratings, got only the numbers of items.")
     separator = separator or detect_separator(heads[0].path, lines, quote, 0 if kind == MATRIX else len(columns))
     quote = quote and separator != BLANKS
     first = split_fields(lines[0], separator, quote)
     if len(first) > MOST_FIELDS:
-        raise ValueError(f"{heads[0].path} has {len(first)} columns; at most {MOST_FIELDS} can be read.")
+        raise ValueError(f"{heads[0].path} must have at most {MOST_FIELDS} columns, got {len(first)}.")
     if kind == MATRIX:
         second = split_fields(lines[1], separator, quote) if len(lines) > 1 else []
         header = _is_matrix_header(first, second, columns)
@@ -130,8 +130,8 @@ def text_layout(
         alike = begins == lines[0] if header else _is_row(begins, separator, quote, kind, columns)
         if not alike:
             raise ValueError(
-                f"{path} holds unlike files, {heads[0].path} begins with {firsts[0][:60]!r} and {head.path} "
-                f"with {begins[:60]!r}: give the path of the ratings alone."
+                f"The files of {path} must be alike, got {heads[0].path}, which begins with {firsts[0][:60]!r}, and "
+                f"{head.path}, which begins with {begins[:60]!r}. Give a path that has only the files of ratings."
             )
     names = _names(lines[0], separator, quote, header, kind, columns, heads[0].path)
     filled = next((rows for head in heads if (rows := head.lines(encoding)[header:])), [])
@@ -148,7 +148,7 @@ def first_line(head: FileHead, encoding: Encoding) -> str:
     """
     lines = head.lines(encoding)
     if not lines:
-        raise ValueError(f"{head.path} has nothing but blank lines: it holds no ratings.")
+        raise ValueError(f"{head.path} must hold ratings, got only blank lines.")
     return lines[0]
 
 
@@ -185,7 +185,10 @@ def _names(
         names = positions[: len(first)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"The header of {path} repeats {', '.join(repeated)}: rename one of them.")
+        raise ValueError(
+            f"The header of {path} must name each column once, got {', '.join(repeated)} several times. "
+            "Rename one of them."
+        )
     return names
 
 

@@ -33,31 +33,31 @@ INTEGERS = [
     ("2,30,4,103,9", "it has too few or too many fields"),
     ('2,"30,4,103', "its quotes do not close"),
     ("userId,movieId,rating,timestamp", "it repeats the header"),
-    ("UserId,movieId,rating,timestamp", "userId is no integer of at most 64 bits"),
+    ("UserId,movieId,rating,timestamp", "userId is not an integer of at most 64 bits"),
     (",30,4,103", "userId is missing"),
     ("2,\t ,4,103", "movieId is missing"),
-    ("x,30,4,103", "userId is no integer of at most 64 bits"),
-    ("2,1.5,4,103", "movieId is no integer of at most 64 bits"),
-    ("2,1e3,4,103", "movieId is no integer of at most 64 bits"),
+    ("x,30,4,103", "userId is not an integer of at most 64 bits"),
+    ("2,1.5,4,103", "movieId is not an integer of at most 64 bits"),
+    ("2,1e3,4,103", "movieId is not an integer of at most 64 bits"),
     ("12.0,9007199254740993.00,4,103.0", (12, 2**53 + 1, 4.0, 103)),
-    ("-0.0,.0,4,103", "movieId is no integer of at most 64 bits"),
+    ("-0.0,.0,4,103", "movieId is not an integer of at most 64 bits"),
     ("9223372036854775807,-9223372036854775808,4,103", (2**63 - 1, -(2**63), 4.0, 103)),
-    ("9223372036854775808,30,4,103", "userId is no integer of at most 64 bits"),
-    ("2,-9223372036854775809,4,103", "movieId is no integer of at most 64 bits"),
+    ("9223372036854775808,30,4,103", "userId is not an integer of at most 64 bits"),
+    ("2,-9223372036854775809,4,103", "movieId is not an integer of at most 64 bits"),
     ("-3,2147483648,4,103", (-3, 2**31, 4.0, 103)),
     (' 4 ,"5",6,7', (4, 5, 6.0, 7)),
-    ("😀,30,4,103", "userId is no integer of at most 64 bits"),
+    ("😀,30,4,103", "userId is not an integer of at most 64 bits"),
     ("2,30,,103", "rating is missing"),
-    ("2,30,five,103", "rating is no number"),
-    ('2,30,"5,0",103', "rating is no number"),
-    ("2,30,5d,103", "rating is no number"),
-    ("2,30,0x1p3,103", "rating is no number"),
+    ("2,30,five,103", "rating is not a number"),
+    ('2,30,"5,0",103', "rating is not a number"),
+    ("2,30,5d,103", "rating is not a number"),
+    ("2,30,0x1p3,103", "rating is not a number"),
     ("2,30,NaN,103", "rating is not finite"),
     ("2,30,-inf,103", "rating is not finite"),
     ("2,30,1e400,103", "rating is not finite"),
     ("2,30,1e39,103", "rating is not finite"),
     ("2,30,-1e-400,103", "rating is out of range (below 0.5)"),
-    ("2,30,4,noon", "timestamp is no integer"),
+    ("2,30,4,noon", "timestamp is not an integer"),
     ("2,31,4,", (2, 31, 4.0, None)),
     ("2,30,0.4,1", "rating is out of range (below 0.5)"),
     # As float32 it is above the bound's float64, but it is the bound.
@@ -92,7 +92,7 @@ def test_string_ids_stay_as_they_are(spark, tmp_path):
     (tmp_path / "a.csv").write_bytes(b"user,item,rating\n" + b"\n".join(lines + bad))
     clean = check(spark, tmp_path / "a.csv")
     assert {row["user"] for row in clean.accepted.collect()} == {each.replace('""', '"') for each in ids}
-    reasons = ["user is missing", "user is missing", "user is not UTF-8", "item is missing", "rating is no number"]
+    reasons = ["user is missing", "user is missing", "user is not UTF-8", "item is missing", "rating is not a number"]
     assert [reason for _, _, reason in rejected(clean)] == reasons
     assert rejected(clean)[2][1] == "\ufffd\ufffd,i,1"
     clean.unpersist()
@@ -137,7 +137,7 @@ def test_tables_of_several_types(spark, tmp_path):
     from_file, from_frame = (
         clean_ratings(spark, each, options, rules) for each in (str(tmp_path / "t"), frame.cache())
     )
-    whole = "a.b is no integer of at most 64 bits"
+    whole = "a.b is not an integer of at most 64 bits"
     reasons = [whole, "a.b is missing", whole, whole, "i is missing", "i is missing"]
     reasons += ["r is missing", "r is not finite", "r is not finite", "r is not finite"]
     for clean in (from_file, from_frame):
@@ -152,9 +152,9 @@ def test_tables_of_several_types(spark, tmp_path):
 
 def test_columns_that_hold_neither_numbers_nor_text(spark):
     frame = spark.range(1).selectExpr("id user", "current_date() item", "id rating", "array(id) x")
-    with pytest.raises(ValueError, match="Column item of the ratings is of type date, but must hold numbers or str"):
+    with pytest.raises(ValueError, match="Column item of the ratings must hold numbers or strings, got type date"):
         check(spark, frame)
-    with pytest.raises(ValueError, match=r"Column x of the ratings is of type array<bigint>, but must hold numbers"):
+    with pytest.raises(ValueError, match=r"Column x of the ratings must hold numbers, got type array<bigint>"):
         clean_ratings(spark, frame, ReadOptions(user_col="user", item_col="rating", rating_col="x"))
 
 
@@ -183,6 +183,6 @@ def test_lines_of_very_many_fields(spark, tmp_path):
     clean = check(spark, tmp_path / "a.csv")
     assert [(line, reason) for line, _, reason in rejected(clean)] == [
         (2, "it has too few or too many fields"),
-        (3, "user is no integer of at most 64 bits"),
+        (3, "user is not an integer of at most 64 bits"),
     ]
     assert accepted(clean) == [(2, 2, 2.0)]

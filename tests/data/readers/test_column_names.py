@@ -55,24 +55,24 @@ def test_an_unclear_timestamp_is_left_out():
         (
             "a item rating",
             {},
-            "Of the columns of x.csv (a, item, rating), none has a known name for the user column: "
-            "name it with user_col.",
+            "The user column of x.csv must be one of a, item, rating, got no column with a known name. Name it with "
+            "user_col.",
         ),
         (
             "user item rating score",
             {},
-            "Of the columns of x.csv (user, item, rating, score), rating and score could all be the rating "
-            "column: name it with rating_col.",
+            "The rating column of x.csv must be one of user, item, rating, score, got rating and score, which could "
+            "all be it. Name it with rating_col.",
         ),
         (
             "user item rating",
             {"item": "movie"},
-            "item_col is 'movie', but the columns of x.csv are user, item, rating.",
+            "item_col must be one of the columns of x.csv, which are user, item, rating, got 'movie'.",
         ),
         (
             "user item rating",
             {"item": "user", "user": "user"},
-            "Column user of x.csv cannot be both user_col and item_col.",
+            "user_col and item_col of x.csv must be different columns, got user for both.",
         ),
     ],
 )

@@ -19,7 +19,7 @@ REVIEWS = [
     ("2,2,4,fine", (2, 2, 4.0)),
     ('3,2,4,"open, and', "its quotes do not close"),
     ("4,2,3,fine", (4, 2, 3.0)),
-    ('4,3,x,"He said ""hello""', "rating is no number"),
+    ('4,3,x,"He said ""hello""', "rating is not a number"),
     ("4,4,4,and", None),
     ('left"', None),
     ('5,5,1,"a "stray" one', "its quotes do not close"),
@@ -55,7 +55,7 @@ def test_open_quotes_take_and_make_no_rows(spark, tmp_path, packed):
 def test_an_open_quote_is_refused_with_the_way_out(spark, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('user,item,rating\n1,2,"3\n2,2,4\n')
-    with pytest.raises(ValueError, match=r"'1,2,\"3' \(its quotes do not close\): .* with --quote none\.$"):
+    with pytest.raises(ValueError, match=r"'1,2,\"3' \(its quotes do not close\)\. .* with --quote none\.$"):
         read_ratings(spark, path)
     path.write_text('user,item,rating\n"1,2,3\n2,2,4\n')
     found = read_ratings(spark, path, ReadOptions(quote="none", id_type="string"))
@@ -80,11 +80,11 @@ def test_every_json_line_is_what_it_is(spark, tmp_path):
         ("7", "it has too few"),
         ('{"user_id": null, "business_id": 1, "stars": 1}', "user_id is missing"),
         ('{"business_id": 1, "stars": 1}', "user_id is missing"),
-        ('{"user_id": "c", "business_id": 1.5, "stars": 1}', "business_id is no integer"),
-        ('{"user_id": "c", "business_id": 1, "stars": true}', "stars is no number"),
+        ('{"user_id": "c", "business_id": 1.5, "stars": 1}', "business_id is not an integer"),
+        ('{"user_id": "c", "business_id": 1, "stars": true}', "stars is not a number"),
         ('{"user_id": "c", "business_id": 1, "stars": NaN}', "stars is not finite"),
         ('{"user_id": "c", "business_id": 1, "stars": 1e400}', "stars is not finite"),
-        ('{"user_id": "c", "business_id": 1, "stars": [1]}', "stars is no number"),
+        ('{"user_id": "c", "business_id": 1, "stars": [1]}', "stars is not a number"),
         ('{"user_id": "c\ufffd", "business_id": 1, "stars": 1}', "user_id is not UTF-8"),
         ("", None),
     ]
@@ -109,7 +109,7 @@ def test_text_of_another_encoding_is_refused_by_name_or_read(spark, tmp_path):
     assert [tuple(row) for row in found.ratings.collect()] == [("é1", "ü€", 4.0)]
     assert "encoding: windows-1252 (as asked)" in found.notes
     path.write_bytes("user;item;rating;note\né1;ü;4;ß\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"user is not UTF-8\): .* name the encoding of the file with --encoding\.$"):
+    with pytest.raises(ValueError, match=r"user is not UTF-8\)\. .* name the encoding of the file with --encoding\.$"):
         read_ratings(spark, path)
     # Where ids are UTF-8, the bytes of other columns do not matter.
     path.write_bytes("user;item;rating;note\n1;2;4;ß\n".encode("latin-1"))

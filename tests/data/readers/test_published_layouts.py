@@ -135,7 +135,7 @@ def test_matrices(spark, tmp_path):
     assert sorted(map(tuple, found.ratings.collect())) == [("ann", 10, 1.0), ("ann", 30, 3.0), ("bob", 20, 2.5)]
     assert "user column: userId (before the ratings)" in found.notes
     broken = write(tmp_path / "broken.csv", "1,2\n1,2,3\n1,x\n")
-    with pytest.raises(ValueError, match=r"^2 of 5 rows of .* the first is line 2 of .*, '1,2,3' \(it has too few or"):
+    with pytest.raises(ValueError, match=r"^2 of 5 rows of .* The first is line 2 of .*, '1,2,3' \(it has too few or"):
         read_ratings(spark, broken, ReadOptions(layout="matrix"))
 
 

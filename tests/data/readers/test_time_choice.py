@@ -109,7 +109,7 @@ def test_the_format_is_that_of_all_values(spark, values, time_format, format, fi
             "must be ISO 8601, US or European dates, or seconds since 1970, got 'Sep 30' and 'noon'. Set time_format",
         ),
         (["2019-09-30"], "european", "must be European dates, D.M.YYYY, got '2019-09-30'. Set time_format"),
-        (["2019-09-30", "noon"], None, "1 of 2 rows have no usable time, such as 'noon': correct or remove them; the "),
+        (["2019-09-30", "noon"], None, "got none in 1 of 2 rows, such as 'noon'. Correct or remove them. The others "),
         (
             ["2019-09-30"],
             "soon",
