@@ -102,7 +102,7 @@ def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
         (["--preset", "textbook", "--ratings", "5000"], "ratings is 5000, but 100 users and 60 items can hold 3600"),
         (["--preset", "ml-100k", "--ratings", "9000"], "min_user_ratings is 20, which takes 18860 ratings"),
         (["--min-item-ratings", "80"], "min_item_ratings is 80, which takes 136000 ratings for 1700 items"),
-        (["--seed", "9223372036854775808"], "seed is 9223372036854775808; give an integer from"),
+        (["--seed", "9223372036854775808"], "seed must be in [-2**63, 2**63 - 1], got 9223372036854775808."),
         (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number of at least 0 and below 1"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
         (["--partition", "3"], "unrecognized arguments: --partition "),
