@@ -57,7 +57,7 @@ def _marked(ratings: DataFrame, settings: CompareSettings) -> tuple[DataFrame, s
     if settings.split == "time":
         if "timestamp" not in ratings.columns:
             raise ValueError(
-                f"--split time needs a column of times, and none of {settings.ratings} is known to be one: name it "
+                f"--split time requires a column of times, and none of {settings.ratings} was recognized. Name it "
                 "with --timestamp-col."
             )
         return mark_by_time(ratings, test_fraction=settings.test_fraction), "the latest of all"

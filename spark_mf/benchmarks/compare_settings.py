@@ -140,13 +140,15 @@ class CompareSettings(TimedReadSettings):
         for split, name in required.items():
             value, option = getattr(self, name), "--" + name.replace("_", "-")
             if self.split == split and value is None:
-                raise ValueError(f"--split {split} needs {option}: give it (--help explains it).")
+                raise ValueError(f"{option} must be given with --split {split}, got none.")
             if self.split != split and value is not None:
-                raise ValueError(f"{option} is {value!r}, which needs --split {split}, and --split is {self.split}.")
+                raise ValueError(
+                    f"{option} must be given with --split {split} only, got {value!r} with --split {self.split}."
+                )
         if self.timestamp_col is not None and self.split not in ("time", "leave-out"):
             raise ValueError(
-                f"--timestamp-col is {self.timestamp_col!r}, which needs --split time or leave-out, and --split is "
-                f"{self.split}."
+                f"--timestamp-col must be given with --split time or leave-out only, got {self.timestamp_col!r} with "
+                f"--split {self.split}."
             )
         if self.time_format is not None and not self.needs_times:
             raise ValueError(
@@ -155,14 +157,11 @@ class CompareSettings(TimedReadSettings):
             )
         if self.ratings is None and (self.split in ("time", "column") or self.timestamp_col is not None):
             raise ValueError(
-                f"--split {self.split} needs RATINGS with a column for it, which generated ratings do not have: give "
-                "the path of ratings, or --split random or leave-out."
+                f"RATINGS must be given with --split {self.split}, because generated ratings have no column for it. "
+                "Pass the path of ratings, or use --split random or leave-out."
             )
         if self.sgd_schedule == "exponential" and not 0 < self.sgd_decay <= 1:
-            raise ValueError(
-                f"--sgd-decay is {self.sgd_decay:g}, which --sgd-schedule exponential cannot multiply steps by: give a "
-                "number above 0 and at most 1."
-            )
+            raise ValueError(f"--sgd-decay must be in (0, 1] with --sgd-schedule exponential, got {self.sgd_decay:g}.")
 
     @property
     def needs_times(self) -> bool:

@@ -76,8 +76,8 @@ def split_and_count(name: str, marked: DataFrame, how: str | None = None) -> Spl
     for part, count in (("training", train_count), ("test", test_count)):
         if count == 0:
             raise ValueError(
-                f"{name}: the split leaves no {part} rows of {train_count + test_count}: give more ratings or another "
-                "split."
+                f"{name}: the split must leave at least one {part} row, got none of {train_count + test_count}. Use "
+                "more ratings or another split."
             )
     everything = train.unionByName(test)
     pairs = everything.select("user", "item").distinct().count()
@@ -132,7 +132,7 @@ class Bench:
         fraction = min(1.0, _WARM_UP_RATINGS / max(1, self._data.ratings))
         sample = self._data.train.sample(fraction=fraction, seed=self._given.seed)
         for method in methods:
-            with phase(f"{method.label}: warming up"):
+            with phase(f"{method.label}: warm-up"):
                 try:
                     model = self._estimator(method, _WARM_UP_ITERATIONS).fit(sample)
                     rating_errors(model.transform(self._data.test))
@@ -140,7 +140,7 @@ class Bench:
                         use(model)
                     release(model)
                 except Exception as fault:
-                    logger.warning("%s: warming up failed: %s", method.label, first_sentence(fault))
+                    logger.warning("%s: warm-up failed: %s", method.label, first_sentence(fault))
 
     def run(self, method: Method) -> ResultRow:
         """Fit once on the clock and evaluate; a failure becomes a row with ``error``."""
@@ -257,8 +257,8 @@ class Bench:
         errors = rating_errors(model.transform(self._data.test))
         if errors.cold_rows != self._data.cold_test_ratings:
             raise ValueError(
-                f"the model left {errors.cold_rows} test rows without a prediction, and "
-                f"{self._data.cold_test_ratings} are cold: their errors would not be comparable."
+                f"the model must predict all test rows except the {self._data.cold_test_ratings} cold ones, got "
+                f"{errors.cold_rows} rows without a prediction, so its errors are not comparable."
             )
         return errors
 

@@ -112,7 +112,7 @@ def spark_mf_sgd(name: str, own: Hyperparameters, *, fit_bias: bool, engine: str
         When ``own`` has no step.
     """
     if own.step is None:
-        raise ValueError("these hyperparameters have no step, without which SGD does not descend: give StepParams")
+        raise ValueError("own.step must be StepParams, got None.")
     step = own.step if fit_bias else own.step.without_biases()
 
     def build(given: Hyperparameters) -> Estimator[Any]:

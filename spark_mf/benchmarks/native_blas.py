@@ -13,8 +13,8 @@ from spark_mf.benchmarks.environment import NATIVE
 
 LIBRARIES = ("libblas.so.3", "liblapack.so.3")
 HOW_TO_GET = (
-    "install OpenBLAS (Debian and Ubuntu: libopenblas0-pthread), or name with --openblas a folder that holds "
-    f"{' and '.join(LIBRARIES)} of it"
+    "Install OpenBLAS (Debian and Ubuntu: libopenblas0-pthread), or pass with --openblas a folder that contains its "
+    f"{' and '.join(LIBRARIES)}"
 )
 
 
@@ -29,7 +29,7 @@ def library_folders(folder: Path) -> list[Path]:
     found = sorted(folder.rglob("*.so*")) if folder.is_dir() else []
     missing = [name for name in LIBRARIES if name not in {path.name for path in found}]
     if missing:
-        raise FileNotFoundError(f"--openblas is {folder}, where there is no {missing[0]}: {HOW_TO_GET}.")
+        raise FileNotFoundError(f"--openblas must contain {missing[0]}, got {folder}. {HOW_TO_GET}.")
     # Absolute: the loader would read a relative one from wherever the process stands.
     return list(dict.fromkeys(path.parent.resolve() for path in found))
 
@@ -87,7 +87,7 @@ def require_blas(used: str, libraries: list[str], *, wants_openblas: bool) -> st
     """
     name = f"{used}: {', '.join(libraries)}" if libraries else used
     if wants_openblas and not (used.startswith(NATIVE + " (") and any("openblas" in path for path in libraries)):
-        raise RuntimeError(f"pyspark's JVM does not use OpenBLAS but {name}: {HOW_TO_GET}.")
+        raise RuntimeError(f"pyspark's JVM must use OpenBLAS, got {name}. {HOW_TO_GET}.")
     if not wants_openblas and "JNI" in used:
-        raise RuntimeError(f"pyspark's JVM was to use no native library and uses {name}.")
+        raise RuntimeError(f"pyspark's JVM must use no native library, got {name}.")
     return name

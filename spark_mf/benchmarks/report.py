@@ -79,7 +79,7 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
     """
     failed = [row for row in rows if row.error]
     if failed:
-        return f"{len(failed)} of {len(rows)} runs failed, the first, {failed[0].label}, with: {failed[0].error}"
+        return f"{len(failed)} of {len(rows)} runs failed; {failed[0].label} failed first: {failed[0].error}"
     if max_rmse_difference is None:
         return None
     judged = [(row, row.test_rmse) for row in rows if row.test_rmse is not None]
@@ -90,13 +90,15 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
         if own.model == SAME_AS_BASELINE and theirs.model == BASELINE
     ]
     if not differences:
-        return f"there are no two test RMSE to compare: run {BASELINE} and {SAME_AS_BASELINE} on rows not all cold."
+        return (
+            f"there are no two test RMSEs to compare. Run {BASELINE} and {SAME_AS_BASELINE} on test rows not all cold."
+        )
     difference, own, theirs = max(differences, key=lambda found: found[0])
     if difference <= max_rmse_difference:
         return None
     return (
         f"the test RMSE of {own.label} is {own.test_rmse:.4f} and that of {theirs.label} "
-        f"{theirs.test_rmse:.4f}: they differ by {difference:.4f}, and {max_rmse_difference:g} is allowed."
+        f"{theirs.test_rmse:.4f}: they differ by {difference:.4f}, more than the allowed {max_rmse_difference:g}."
     )
 
 

@@ -185,7 +185,7 @@ def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
         When a line is no row; the message names file, line and fault.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there are no result rows at {path}: give the path of a results.jsonl.")
+        raise FileNotFoundError(f"{path} does not exist. Pass the path of a results.jsonl.")
     rows: list[Any] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -193,9 +193,9 @@ def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
         try:
             rows.append(from_json_object(row_type, json.loads(line)))
         except json.JSONDecodeError as fault:
-            raise ValueError(f"{path}, line {number}: not JSON ({fault.msg} at column {fault.colno}).") from None
+            raise ValueError(f"{path}, line {number}: invalid JSON ({fault.msg} at column {fault.colno}).") from None
         except ValueError as fault:
             raise ValueError(f"{path}, line {number}: {fault}.") from None
     if not rows:
-        raise ValueError(f"{path} holds no rows: the run that should have written them has not finished.")
+        raise ValueError(f"{path} must contain at least one row, got none. The run that writes it has not finished.")
     return rows

@@ -39,8 +39,8 @@ class Strata:
     def __post_init__(self) -> None:
         if not 1 <= self.user_blocks <= self.item_blocks:
             raise ValueError(
-                f"there are {self.user_blocks} user blocks and {self.item_blocks} item blocks: use 1 or more user "
-                "blocks, and no fewer item blocks"
+                "item_blocks must be >= user_blocks and user_blocks must be >= 1, "
+                f"got {self.user_blocks} user blocks and {self.item_blocks} item blocks."
             )
 
     def owned(self, user_block: int) -> range:

@@ -62,7 +62,7 @@ def _in_memory(split: SplitRatings) -> Ratings:
     try:
         return Ratings.from_columns(split.marked(), "user", "item", "rating", HELD_OUT)
     except ValueError as fault:  # too many
-        raise ValueError(f"{split.dataset}: {fault}, with --on {SPARK}.") from None
+        raise ValueError(f"{split.dataset}: {fault} Pass --on {SPARK} to do so.") from None
 
 
 def _counts(ratings: Ratings) -> RatingCounts:

@@ -36,15 +36,15 @@ def find_study(settings: ExperimentSettings) -> Study:
     names = ", ".join(study.name for study in STUDIES)
     found = [study for study in STUDIES if study.name == settings.name]
     if not found:
-        given = "missing" if settings.name is None else repr(settings.name)
-        raise ValueError(f"NAME is {given}; it must be one of {names} (--list describes them).")
+        given = "none" if settings.name is None else repr(settings.name)
+        raise ValueError(f"NAME must be one of {names}, got {given}. See --list.")
     (study,) = found
     if study.textbook_only and settings.runner == SPARK:
-        raise ValueError(
-            f"{study.name} needs what only the textbook has, and would run on {SPARK}: give --on textbook."
-        )
+        raise ValueError(f"--on must be textbook for the study {study.name}, got {SPARK}. Pass --on textbook.")
     if settings.ratings is not None and not study.takes_ratings:
-        raise ValueError(f"RATINGS is {settings.ratings!r}, and {study.name} has a rating of its own: leave it out.")
+        raise ValueError(
+            f"RATINGS must not be given for the study {study.name}, got {settings.ratings!r}. Leave it out."
+        )
     return study
 
 

@@ -94,7 +94,7 @@ class ExperimentSettings(ReadSettings):
         """Raise ValueError for a sweep over nothing."""
         for name in ("lambdas", "biased_lambdas", "ranks", "step_factors"):
             if getattr(self, name) == ():
-                raise ValueError(f"--{name.replace('_', '-')} is empty; give at least one value, such as 1.")
+                raise ValueError(f"--{name.replace('_', '-')} must not be empty. Pass at least one value, such as 1.")
 
     @property
     def runner(self) -> str:

@@ -75,7 +75,7 @@ def test_leaving_out_without_times_is_random(spark, ratings):
 def test_a_split_by_time_needs_times(spark, tmp_path):
     file = tmp_path / "ratings.csv"
     file.write_text("user,item,rating\n1,2,3\n1,3,4\n")
-    with pytest.raises(ValueError, match=r"--split time needs a column of times, and none of .* is known to be one"):
+    with pytest.raises(ValueError, match=r"--split time requires a column of times, and none of .* was recognized"):
         load_ratings(spark, CompareSettings(ratings=str(file), split="time"))
 
 

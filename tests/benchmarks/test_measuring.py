@@ -161,7 +161,7 @@ def test_predictions_missing_for_warm_rows_are_a_failure(bench):
 def test_a_warm_up_that_fails_is_said_and_leaves_the_others_alone(bench, caplog):
     with caplog.at_level(logging.INFO, "spark_mf"):
         bench.warm_up([method(broken), GUESS])
-    assert "warming up failed: no memory left" in caplog.text
+    assert "warm-up failed: no memory left" in caplog.text
     assert caplog.text.count("warming up ...") == 2
 
 

@@ -63,5 +63,5 @@ def test_sgd_gets_its_own_hyperparameters_and_never_stops_early():
 
 
 def test_sgd_without_a_step_is_refused():
-    with pytest.raises(ValueError, match="these hyperparameters have no step, without which"):
+    with pytest.raises(ValueError, match=r"own\.step must be StepParams, got None"):
         spark_mf_sgd("sgd", replace(DESCENT, step=None), fit_bias=True)

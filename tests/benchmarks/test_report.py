@@ -93,7 +93,7 @@ def test_the_report_tells_sgd_from_als(comparison, make_row_of_sgd):
 def test_sgd_may_differ_in_rmse(make_row, make_row_of_sgd):
     theirs = make_row(model="pyspark.ALS", label="pyspark", test_rmse=0.874)
     assert comparison_fault([make_row(), make_row_of_sgd(test_rmse=0.5), theirs], 0.0051) is None
-    assert "run pyspark.ALS and spark_mf.ALS on" in str(comparison_fault([make_row_of_sgd(), theirs], 0.005))
+    assert "Run pyspark.ALS and spark_mf.ALS on" in str(comparison_fault([make_row_of_sgd(), theirs], 0.005))
 
 
 def test_agreement_in_rmse_is_judged_over_every_pair(make_row):
@@ -102,7 +102,7 @@ def test_agreement_in_rmse_is_judged_over_every_pair(make_row):
     assert comparison_fault(ours + theirs, 0.0051) is None
     assert comparison_fault(ours + theirs, None) is None
     assert comparison_fault(ours + theirs, 0.002) == (
-        "the test RMSE of cg is 0.8790 and that of pyspark 0.8740: they differ by 0.0050, and 0.002 is allowed."
+        "the test RMSE of cg is 0.8790 and that of pyspark 0.8740: they differ by 0.0050, more than the allowed 0.002."
     )
 
 
@@ -113,13 +113,13 @@ def test_a_failed_run_is_a_fault_whatever_the_rmse(make_row, limit):
         make_row(model="pyspark.ALS", label="pyspark"),
         make_row(label="failed", test_rmse=None, error="no memory left"),
     ]
-    assert comparison_fault(rows, limit) == "1 of 3 runs failed, the first, failed, with: no memory left"
+    assert comparison_fault(rows, limit) == "1 of 3 runs failed; failed failed first: no memory left"
 
 
 def test_agreement_needs_both_sides(make_row):
     own, cold = make_row(), make_row(model="pyspark.ALS", label="pyspark", test_rmse=None)
-    assert "no two test RMSE to compare" in str(comparison_fault([own], 0.005))
-    assert "no two test RMSE to compare" in str(comparison_fault([own, cold], 0.005))
+    assert "no two test RMSEs to compare" in str(comparison_fault([own], 0.005))
+    assert "no two test RMSEs to compare" in str(comparison_fault([own, cold], 0.005))
 
 
 @pytest.mark.parametrize("name", ["weighted", "plain", "mean"])

@@ -108,15 +108,15 @@ def test_a_faulty_line_is_named_with_its_fault(tmp_path, make_row, change, fault
 def test_a_line_that_is_no_json_is_named(tmp_path, make_row):
     file = tmp_path / "results.jsonl"
     file.write_text(f"{make_row().to_json()}\n{make_row().to_json()[:50]}\n")
-    with pytest.raises(ValueError, match=r"results.jsonl, line 2: not JSON"):
+    with pytest.raises(ValueError, match=r"results.jsonl, line 2: invalid JSON"):
         read_rows(file)
 
 
 def test_a_missing_or_empty_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no result rows at .*absent.jsonl"):
+    with pytest.raises(FileNotFoundError, match=r"absent.jsonl does not exist"):
         read_rows(tmp_path / "absent.jsonl")
     (tmp_path / "empty.jsonl").touch()
-    with pytest.raises(ValueError, match=r"empty.jsonl holds no rows"):
+    with pytest.raises(ValueError, match=r"empty.jsonl must contain at least one row, got none"):
         read_rows(tmp_path / "empty.jsonl")
 
 

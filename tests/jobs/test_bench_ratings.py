@@ -70,7 +70,7 @@ def test_a_step_that_fails_has_a_row_that_says_so(job, in_this_process, tmp_path
 def test_a_process_that_dies_has_a_row_too(tmp_path):
     command = ["-c", "import sys; sys.exit(3)"]
     row = bench_module._in_a_process(BenchRatingsSettings(), command, "check", 10_000)
-    assert row.error == "its process ended with code 3 before it was measured"
+    assert row.error == "its process ended with exit code 3 before it was measured"
     assert (row.step, row.ratings, row.master, row.seconds) == ("check", 10_000, "local[2]", None)
 
 

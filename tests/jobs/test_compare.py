@@ -154,8 +154,8 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
     ratings = tmp_path / "ratings.csv"
     ratings.write_text("user,item,rating\n1,2,3.0\n")
     sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path / "out"))
-    assert "the split leaves no" in sentence
-    assert "give more ratings or another split" in sentence
+    assert "the split must leave at least one" in sentence
+    assert "Use more ratings or another split" in sentence
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,14 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         (["--format", "xls"], "--format is 'xls'; it must be one of csv"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
         (["--split", "half"], "--split is 'half'; it must be one of random, leave-out, time, column"),
-        (["--split", "leave-out"], "--split leave-out needs --leave-out: give it"),
-        (["--split", "column", "r.csv"], "--split column needs --split-col: give it"),
-        (["--leave-out", "2"], "--leave-out is 2, which needs --split leave-out, and --split is random"),
-        (["--split-col", "fold"], "--split-col is 'fold', which needs --split column, and --split is random"),
-        (["--timestamp-col", "ts", "r.csv"], "--timestamp-col is 'ts', which needs --split time or leave-out, and"),
+        (["--split", "leave-out"], "--leave-out must be given with --split leave-out, got none"),
+        (["--split", "column", "r.csv"], "--split-col must be given with --split column, got none"),
+        (["--leave-out", "2"], "--leave-out must be given with --split leave-out only, got 2 with --split random"),
+        (["--split-col", "fold"], "--split-col must be given with --split column only, got 'fold' with --split random"),
+        (
+            ["--timestamp-col", "ts", "r.csv"],
+            "--timestamp-col must be given with --split time or leave-out only, got 'ts' with",
+        ),
         (
             ["--time-format", "us", "r.csv"],
             "--time-format must be given with --split time or --timestamp-col only, got",
@@ -182,12 +185,15 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
             ["--time-format", "soon", "r.csv"],
             "--time-format is 'soon'; it must be one of iso, us, european, seconds, m",
         ),
-        (["--split", "time"], "--split time needs RATINGS with a column for it, which generated ratings do not have"),
-        (["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"], "--split leave-out needs RATINGS with"),
+        (["--split", "time"], "RATINGS must be given with --split time, because generated ratings have no column"),
+        (
+            ["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"],
+            "RATINGS must be given with --split leave-out",
+        ),
         (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
         (["--sgd-epochs", "0"], "--sgd-epochs is 0; it must be a whole number of at least 1"),
         (["--sgd-schedule", "cosine"], "--sgd-schedule is 'cosine'; it must be one of constant, exponential"),
-        (["--sgd-decay", "1.5"], "--sgd-decay is 1.5, which --sgd-schedule exponential cannot multiply steps by"),
+        (["--sgd-decay", "1.5"], "--sgd-decay must be in (0, 1] with --sgd-schedule exponential, got 1.5"),
         (["--sgd-engine", "broadcast"], "--sgd-engine is 'broadcast'; it must be one of auto, ring, stages"),
         (["--als-engine", "stages"], "--als-engine is 'stages'; it must be one of auto, broadcast, ring"),
         (["--ranc", "3"], "unrecognized arguments: --ranc "),

@@ -107,7 +107,7 @@ def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
         ),
         (["--preset", "ml-100k", "--ratings", "9000"], "min_user_ratings must be at most 9 for 9000 ratings"),
         (["--min-item-ratings", "80"], " and 1700 items, got 80, which takes 136000 ratings"),
-        (["--seed", "9223372036854775808"], "seed is 9223372036854775808; give an integer from"),
+        (["--seed", "9223372036854775808"], "seed must be in [-2**63, 2**63 - 1], got 9223372036854775808."),
         (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number of at least 0 and below 1"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
         (["--partition", "3"], "unrecognized arguments: --partition "),

@@ -71,7 +71,7 @@ def test_a_fit_that_is_refused_is_a_row_without_a_picture(surface, tmp_path):
     fits, _ = surface
     twice = Ratings.from_columns({"user": np.array([4, 4]), "item": np.array([7, 7]), "rating": np.array([3.0, 1.0])})
     (row,) = landscape.run(dataclasses.replace(fits, data=dataclasses.replace(fits.data, ratings=twice)))
-    assert "repeat the pair of another" in (row.error or "")
+    assert "must contain each (user, item) pair at most once" in (row.error or "")
     assert landscape.draw([row], tmp_path) == []
     assert "ALS, λ = 0.001: 1 ratings repeat" in study_report(landscape.LANDSCAPE, [row], [])
 

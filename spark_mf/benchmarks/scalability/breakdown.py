@@ -69,7 +69,7 @@ def break_down(log: EventLog, window: Span, slots: int, kernel_seconds: float = 
         When the window is empty or there are no slots.
     """
     if window.seconds <= 0 or slots < 1:
-        raise ValueError(f"a window of {window.seconds:g} s and {slots} slots have no time to break down.")
+        raise ValueError(f"window and slots must be > 0, got {window.seconds:g} s and {slots} slots.")
     tasks = serialization = shuffle = scheduling = 0.0
     for task in log.tasks:
         share = window.common(task.span) / task.span.seconds / slots if task.span.seconds > 0 else 0.0

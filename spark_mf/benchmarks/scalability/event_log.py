@@ -84,7 +84,7 @@ def find_event_log(folder: Path) -> Path:
     logs = [path for path in folder.iterdir() if path.is_file() and path.suffix not in (".inprogress", ".crc")]
     if len(logs) != 1:
         raise FileNotFoundError(
-            f"{folder} holds {len(logs)} finished event logs and should hold one: stop the session."
+            f"{folder} must contain one finished event log, got {len(logs)}. Stop the session first."
         )
     return logs[0]
 
@@ -100,7 +100,7 @@ def read_event_log(path: Path) -> EventLog:
         When a line is no event; the message names file and line.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there is no event log at {path}: set spark.eventLog.enabled to true.")
+        raise FileNotFoundError(f"{path} does not exist. Set spark.eventLog.enabled to true.")
     with path.open(encoding="utf-8", errors="replace") as lines:
         return _gather(path, lines)
 
@@ -121,8 +121,8 @@ def _gather(path: Path, lines: Iterable[str]) -> EventLog:
                 tasks.append(_task(event))
         except (ValueError, KeyError, TypeError) as fault:
             raise ValueError(
-                f"{path}, line {number}: no event of Spark's ({type(fault).__name__}: {fault}); give a log with "
-                "spark.eventLog.compress and spark.eventLog.rolling.enabled false."
+                f"{path}, line {number}: not a Spark event ({type(fault).__name__}: {fault}). Write the log with "
+                "spark.eventLog.compress and spark.eventLog.rolling.enabled set to false."
             ) from None
     return EventLog(tuple(jobs), tuple(tasks))
 

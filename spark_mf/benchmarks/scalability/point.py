@@ -59,10 +59,12 @@ def measure_point(settings: ScalabilitySettings, folder: OutputFolder, name: str
         return
     point = next((point for point in points_of(settings) if point.name == name), None)
     if point is None:
-        raise ValueError(f"{name} is no point of these settings: run the job without --point.")
+        raise ValueError(f"--point must be a point of these settings, got {name}. Run the job without --point.")
     counts = counts_of(data_folder(folder, point.ratings), settings.data_description(point.ratings))
     if counts is None:
-        raise FileNotFoundError(f"{data_folder(folder, point.ratings)} lacks ratings: run the job without --point.")
+        raise FileNotFoundError(
+            f"{data_folder(folder, point.ratings)} contains no ratings. Run the job without --point."
+        )
     record_point(folder, _measure(settings, folder, point, counts))
 
 
@@ -122,8 +124,8 @@ def _fit(
     slots = task_slots(spark.sparkContext)
     if slots != point.cores:
         raise RuntimeError(
-            f"the session has room for {slots} tasks and the point is one of {point.cores} cores: see that the master "
-            "has so many free, with the memory of an executor each."
+            f"the session must have {point.cores} task slots, one per core of the point, got {slots}. Make sure that "
+            "the master has that many free cores, and memory for an executor on each."
         )
     method, clock = point.fitted(settings), _Clock()
     given = method.own

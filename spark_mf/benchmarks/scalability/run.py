@@ -42,14 +42,14 @@ def points_to_measure(settings: ScalabilitySettings, folder: OutputFolder, *, ag
     require_java()
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         raise RuntimeError(
-            "every point starts Spark by itself, which it cannot below spark-submit: run the job with python, and "
-            "name the cluster with --master."
+            "the job must not be run by spark-submit, because every point starts its own session. Run the job with "
+            "python, and pass the cluster with --master."
         )
     most, there = max(settings.cores), os.cpu_count() or 1
     if settings.master.startswith("local") and most > there:
         raise ValueError(
-            f"cores goes up to {most} on a machine of {there}: more would measure how tasks share them; give fewer, or "
-            "the master of a cluster."
+            f"cores must be at most {there}, the cores of this machine, got {most}. Use fewer, or the master of a "
+            "cluster."
         )
     points = points_of(settings)
     for size in {point.ratings for point in points}:
@@ -84,7 +84,7 @@ def write_data(
             code = run_point(command, data_point(ratings))
             if code != 0:
                 raise RuntimeError(
-                    f"{ratings:,} ratings were not written: their process ended with code {code}, see above."
+                    f"{ratings:,} ratings were not written: their process ended with exit code {code}, see above."
                 )
 
 
@@ -115,7 +115,7 @@ def measure_points(
         record_point(folder, _interrupted(point, settings, folder))
         code = run_point(command, point.name)
         if code != 0:
-            logger.warning("%s: its process ended with code %d", point.name, code)
+            logger.warning("%s: its process ended with exit code %d", point.name, code)
     return write_findings(folder.path, recorded_rows(folder, ScalabilityRow))
 
 
@@ -145,6 +145,6 @@ def _require_same_settings(row: ScalabilityRow, settings: ScalabilitySettings, f
     for name, value in asked.items():
         if getattr(row, name) != value:
             raise ValueError(
-                f"{folder.path / ROWS} holds a row of {row.label} with {name} {getattr(row, name)}, and now it is "
-                f"{value}: give another output folder, or measure all points --again."
+                f"{name} must be {getattr(row, name)}, as in the row of {row.label} in {folder.path / ROWS}, got "
+                f"{value}. Use another output folder, or measure all points with --again."
             )

@@ -94,24 +94,25 @@ class ScalabilitySettings:
 
     def __post_init__(self) -> None:
         if not (self.experiments and self.methods and self.cores):
-            raise ValueError("experiments, methods or cores is an empty list: name at least one of each.")
+            raise ValueError("experiments, methods and cores must not be empty. Pass at least one value for each.")
         most = max(self.cores)
         if self.master.startswith("local") and CORES_PLACE not in self.master:
             raise ValueError(
-                f"master is {self.master!r}, which has as many cores at every point: write {CORES_PLACE} for their "
-                "number, as in 'local[{cores}]'."
+                f"master must contain {CORES_PLACE} in place of the number of cores, as in 'local[{{cores}}]', "
+                f"got {self.master!r}."
             )
         if BLOCKS in self.experiments and self.block_counts and min(self.block_counts) < most:
             raise ValueError(
-                f"block_counts begins at {min(self.block_counts)}, and {most} cores need at least as many blocks: give "
-                "larger numbers."
+                f"block_counts must be at least {most}, the largest number of cores, got {min(self.block_counts)}."
             )
         for name, needed in ((RATINGS, self.ratings_sizes), (RANK, self.ranks), (BLOCKS, self.block_counts)):
             if name in self.experiments and not needed:
-                raise ValueError(f"the experiment {name} has an empty list of sizes: give some, or leave it out.")
+                raise ValueError(
+                    f"sizes of the experiment {name} must not be empty. Pass some, or leave the experiment out."
+                )
         for each in self.spark_conf:
             if "=" not in each.strip("="):
-                raise ValueError(f"spark_conf has {each!r}; write KEY=VALUE, as in spark.executor.memory=1g.")
+                raise ValueError(f"spark_conf must be KEY=VALUE, as in spark.executor.memory=1g, got {each!r}.")
 
     def master_of(self, cores: int) -> str:
         """The Spark master of a point."""

@@ -86,7 +86,7 @@ def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRa
             parts[part] = read.persist(StorageLevel.MEMORY_AND_DISK)
         rows = sum(part.count() for part in parts.values())
         if rows != counts.ratings:
-            raise ValueError(f"{folder} holds {rows} ratings and should hold {counts.ratings}: remove it.")
+            raise ValueError(f"{folder} must contain {counts.ratings} ratings, got {rows}. Remove the folder.")
         return SplitRatings(**asdict(counts), train=parts["train"], test=parts["test"])
 
 

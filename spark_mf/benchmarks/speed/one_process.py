@@ -36,7 +36,7 @@ def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow
     """
     counts = counts_of(folder / DATA, settings.description)
     if counts is None:
-        raise FileNotFoundError(f"{folder / DATA} lacks the ratings: run the job without --point.")
+        raise FileNotFoundError(f"{folder / DATA} contains no ratings. Run the job without --point.")
     where = Provenance(f"{settings.cores} threads", settings.cores, software_versions(), git_commit(PACKAGE))
     rows = [unmeasured_row(method, counts, settings.given, where) for method in point_methods(ONE_PROCESS, settings)]
     began = time.perf_counter()

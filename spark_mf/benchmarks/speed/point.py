@@ -58,7 +58,7 @@ def _unmeasured(spark: SparkSession, settings: BenchSettings, folder: OutputFold
     """Measure, and return rows of what could not even be tried."""
     counts = counts_of(folder.path / DATA, settings.description)
     if counts is None:
-        raise FileNotFoundError(f"{folder.path / DATA} lacks the ratings: run the job without --point.")
+        raise FileNotFoundError(f"{folder.path / DATA} contains no ratings. Run the job without --point.")
     where, methods = provenance(spark), point_methods(point, settings)
     try:
         blas = None

@@ -217,5 +217,5 @@ def _in_a_process(settings: BenchRatingsSettings, command: Sequence[str], step: 
     if ended.returncode == 0 and lines:
         return from_json_object(StepRow, json.loads(lines[-1]))
     where = Provenance(f"local[{settings.cores}]", settings.cores, software_versions(), git_commit(PACKAGE))
-    fault = f"its process ended with code {ended.returncode} before it was measured"
+    fault = f"its process ended with exit code {ended.returncode} before it was measured"
     return replace(_unmeasured(settings, where, step, ratings), error=fault)

@@ -64,7 +64,7 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
         if again or not all(row is not None and row.error is None for row in found):
             unfinished.append(point)
         else:
-            logger.info("%s: measured already; --again measures it anew", point)
+            logger.info("%s: already measured; --again measures it once more", point)
     replaced = {method.label for point in unfinished for method in point_methods(point, settings)}
     for row in rows.values():
         if row.label not in replaced:
@@ -83,7 +83,7 @@ def write_data(settings: BenchSettings, folder: OutputFolder, command: Sequence[
     if counts_of(folder.path / DATA, settings.description) is None:
         code = run_point(command, DATA)
         if code != 0:
-            raise RuntimeError(f"the ratings were not written: their process ended with code {code}, see above.")
+            raise RuntimeError(f"the ratings were not written: their process ended with exit code {code}, see above.")
 
 
 def bench(
@@ -138,7 +138,7 @@ def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[st
     openblas = Path(settings.openblas) if settings.openblas is not None else None
     code = run_point(command, point, openblas_environment(openblas) if point == OPENBLAS else {})
     if code != 0:
-        logger.warning("%s: its process ended with code %d", point, code)
+        logger.warning("%s: its process ended with exit code %d", point, code)
 
 
 def _interrupted(method: Method, counts: RatingCounts, settings: BenchSettings) -> ResultRow:
@@ -149,9 +149,9 @@ def _interrupted(method: Method, counts: RatingCounts, settings: BenchSettings) 
 
 def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: OutputFolder) -> None:
     methods = {method.label: method for point in POINTS for method in point_methods(point, settings)}
-    way_out = "give another output folder, or measure all points --again"
+    way_out = "Use another output folder, or measure all points with --again"
     if row.label not in methods:
-        raise ValueError(f"{folder.path / ROWS} holds a row of {row.label}, which is no point: {way_out}.")
+        raise ValueError(f"{folder.path / ROWS} must contain rows of points only, got {row.label!r}. {way_out}.")
     given = methods[row.label].own or settings.given
     asked: dict[str, Any] = {**vars(given), "ratings": settings.ratings, "cores": settings.cores}
     counts = counts_of(folder.path / DATA, settings.description)
@@ -160,6 +160,6 @@ def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: Outp
     for name, value in asked.items():
         if getattr(row, name) != value:
             raise ValueError(
-                f"{folder.path / ROWS} holds a row of {row.label} with {name} {getattr(row, name)}, and now it is "
-                f"{value}: {way_out}."
+                f"{name} must be {getattr(row, name)}, as in the row of {row.label} in {folder.path / ROWS}, got "
+                f"{value}. {way_out}."
             )

@@ -177,7 +177,7 @@ def one_process_methods(settings: BenchSettings) -> list[Method]:
     """The names of what the point without Spark measures: the same epochs with their evaluation, and without."""
 
     def build(given: Hyperparameters) -> Estimator[Any]:
-        raise TypeError(f"{PLAIN_PROCESS} are no estimator: measure them in the point {ONE_PROCESS}")
+        raise TypeError(f"{PLAIN_PROCESS} are not an estimator. Measure them with the point {ONE_PROCESS}.")
 
     return [
         Method(ONE_PROCESS, label, PLAIN_PROCESS, "sgd", None, True, build, settings.descent)

@@ -24,7 +24,7 @@ def textbook_tables(rows: Sequence[TextbookRow]) -> str:
 def textbook_fault(rows: Sequence[TextbookRow]) -> str | None:
     """What is wrong with the results, as one sentence; None when every number is as it should be."""
     faults = [row.fault for row in rows if row.fault]
-    return f"{len(faults)} of {len(rows)} results are not as they should be, the first: {faults[0]}" if faults else None
+    return f"{len(faults)} of {len(rows)} results are wrong, the first: {faults[0]}" if faults else None
 
 
 def textbook_report(rows: Sequence[TextbookRow]) -> str:

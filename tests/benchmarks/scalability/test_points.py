@@ -90,11 +90,14 @@ def test_every_method_is_on_its_engine_with_its_blocks():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"methods": ()}, "experiments, methods or cores is an empty list"),
-        ({"master": "local[4]"}, r"master is 'local\[4\]', which has as many cores at every point"),
-        ({"experiments": ("blocks",), "block_counts": (1, 4)}, "block_counts begins at 1, and 2 cores need"),
-        ({"experiments": ("rank",), "ranks": ()}, "the experiment rank has an empty list"),
-        ({"spark_conf": ("spark.executor.memory",)}, "write KEY=VALUE"),
+        ({"methods": ()}, "experiments, methods and cores must not be empty"),
+        ({"master": "local[4]"}, r"master must contain \{cores\} .* 'local\[\{cores\}\]', got 'local\[4\]'"),
+        (
+            {"experiments": ("blocks",), "block_counts": (1, 4)},
+            "block_counts must be at least 2, the largest number of cores, got 1",
+        ),
+        ({"experiments": ("rank",), "ranks": ()}, "sizes of the experiment rank must not be empty"),
+        ({"spark_conf": ("spark.executor.memory",)}, "spark_conf must be KEY=VALUE.*, got 'spark.executor.memory'"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(changes, said):
@@ -115,23 +118,23 @@ def test_masters_give_each_point_its_cores():
 
 
 def test_what_cannot_be_measured_is_refused(folder, monkeypatch):
-    with pytest.raises(ValueError, match="cores goes up to 3 on a machine of 2"):
+    with pytest.raises(ValueError, match="cores must be at most 2, the cores of this machine, got 3"):
         points_to_measure(replace(TINY, cores=(3,)), folder, again=False)
     cluster = replace(TINY, cores=(3,), master="spark://host:7077")
     assert len(points_to_measure(cluster, folder, again=False)) == 2
     with pytest.raises(ValueError, match="ask for fewer"):
         points_to_measure(replace(TINY, ratings_per_user=49, items=50), folder, again=False)
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
-    with pytest.raises(RuntimeError, match="run the job with python"):
+    with pytest.raises(RuntimeError, match="Run the job with python"):
         points_to_measure(TINY, folder, again=False)
 
 
 def test_an_unknown_point_and_missing_ratings_are_refused(folder):
-    with pytest.raises(ValueError, match="cg:9 is no point of these settings"):
+    with pytest.raises(ValueError, match="--point must be a point of these settings, got cg:9"):
         measure_point(TINY, folder, "cg:9")
-    with pytest.raises(FileNotFoundError, match="lacks ratings"):
+    with pytest.raises(FileNotFoundError, match="contains no ratings"):
         measure_point(TINY, folder, "cg:1:1000:4:own:1")
-    with pytest.raises(RuntimeError, match="1,000 ratings were not written: their process ended with code 3"):
+    with pytest.raises(RuntimeError, match="1,000 ratings were not written: their process ended with exit code 3"):
         write_data(TINY, folder, ["-c", "raise SystemExit(3)"], points_of(TINY))
 
 
@@ -152,7 +155,9 @@ def test_measured_points_are_kept_and_serve_further_experiments(folder, counted,
     more = replace(TINY, experiments=(RATINGS,), ratings_sizes=(2_000,))
     assert kept.name not in [point.name for point in points_to_measure(more, folder, again=False)]
     assert recorded_rows(folder, ScalabilityRow)[0].experiments == (STRONG, WEAK, RATINGS)
-    with pytest.raises(ValueError, match="with iterations 2, and now it is 3: give another output folder"):
+    with pytest.raises(
+        ValueError, match=r"iterations must be 2, as in the row of .*, got 3\. Use another output folder"
+    ):
         points_to_measure(replace(TINY, iterations=3), folder, again=False)
 
 

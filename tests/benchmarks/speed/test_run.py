@@ -119,7 +119,7 @@ def test_written_ratings_are_reused_only_for_their_description(measured, spark):
     assert counts_of(measured.path / DATA, replace(TINY, seed=1).description) is None
     data = read_set(spark, measured.path / DATA, counts)
     assert data.train.count() == counts.ratings - counts.test_ratings
-    with pytest.raises(ValueError, match="should hold 1201"):
+    with pytest.raises(ValueError, match="must contain 1201 ratings"):
         read_set(spark, measured.path / DATA, replace(counts, ratings=1201))
 
 
@@ -139,7 +139,7 @@ def test_points_that_have_rows_are_measured_only_again(measured):
 
 def test_rows_of_other_settings_are_not_mixed(measured):
     other = replace(TINY, rank=3, points=("pyspark-openblas",))
-    with pytest.raises(ValueError, match="with rank 2, and now it is 3: give another output folder"):
+    with pytest.raises(ValueError, match=r"rank must be 2, as in the row of .*, got 3\. Use another output folder"):
         points_to_measure(other, measured, again=False)
     assert points_to_measure(replace(TINY, rank=3), measured, again=True) == list(POINTS)
 
@@ -185,5 +185,5 @@ def test_the_report_is_made_of_earlier_rows_too(measured):
 
 
 def test_without_ratings_nothing_is_measured(folder):
-    with pytest.raises(RuntimeError, match="ended with code 3"):
+    with pytest.raises(RuntimeError, match="ended with exit code 3"):
         write_data(TINY, folder, ["-c", "raise SystemExit(3)"])

@@ -106,7 +106,7 @@ def test_a_number_is_published_to_its_last_digit_only(row):
     other = replace(row, obtained=1.05516)
     assert not other.is_published_number
     assert textbook_fault([row, other]) == (
-        "1 of 2 results are not as they should be, the first: SGD: test RMSE is 1.05516, published 1.0551"
+        "1 of 2 results are wrong, the first: SGD: test RMSE is 1.05516, published 1.0551"
     )
     bound = replace(row, published=1e-9, decimals=-1, obtained=1e-11)
     assert bound.is_published_number
