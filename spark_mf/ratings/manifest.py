@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spark_mf.ratings.typed_json import from_json_object
+from spark_mf.ratings.typed_json import from_json
 
 MANIFEST = "manifest.json"
 FORMAT = "spark_mf partitioned ratings"
@@ -129,7 +129,7 @@ def read_manifest(text: str, source: str) -> Manifest:
             version = json.dumps(found.get("version"))[:60]
             way_out = "read it with the version that wrote it, or partition the ratings again"
             raise ValueError(f"its version is {version} and this version of spark_mf reads {VERSION}")
-        manifest = from_json_object(Manifest, found)
+        manifest = from_json(Manifest, text)
         _require_consistent(manifest)
     except json.JSONDecodeError as error:
         raise ValueError(f"{source} is no manifest: no JSON ({error.msg} in line {error.lineno}): {way_out}.") from None
