@@ -5,15 +5,26 @@ Rows are all that plots and reports know; nothing here needs Spark.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar, overload
+
+from pydantic import BeforeValidator
 
 from spark_mf.models.summary import IterationRecord
-from spark_mf.ratings.typed_json import from_json_object
+from spark_mf.ratings.typed_json import from_json
 
 T = TypeVar("T")
+
+
+def _nested(record: Any) -> Any:
+    """Return the flat JSON object of `IterationRecord.to_dict` with its metrics in an object of their own."""
+    if not isinstance(record, dict):
+        return record
+    own = {each.name for each in fields(IterationRecord)} - {"metrics"}
+    metrics = {name: value for name, value in record.items() if name not in own}
+    return {name: value for name, value in record.items() if name in own} | {"metrics": metrics}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +124,7 @@ class ResultRow:
     setup_seconds: float | None = None
     test_rmse: float | None = None
     test_mae: float | None = None
-    history: tuple[IterationRecord, ...] = ()
+    history: tuple[Annotated[IterationRecord, BeforeValidator(_nested)], ...] = ()
     peak_memory_mb: float | None = None
     recommend_seconds: float | None = None
     blas: str | None = None
@@ -191,9 +202,7 @@ def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
         if not line.strip():
             continue
         try:
-            rows.append(from_json_object(row_type, json.loads(line)))
-        except json.JSONDecodeError as fault:
-            raise ValueError(f"{path}, line {number}: invalid JSON ({fault.msg} at column {fault.colno}).") from None
+            rows.append(from_json(row_type, line))
         except ValueError as fault:
             raise ValueError(f"{path}, line {number}: {fault}.") from None
     if not rows:

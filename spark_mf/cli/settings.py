@@ -1,121 +1,101 @@
-"""Settings of a job: declared once as a dataclass, set by a TOML file and by command-line options over it."""
+"""Settings of a job: declared once as a pydantic dataclass, read from a TOML file and from command-line options."""
 
 import argparse
 import difflib
-import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from spark_mf.runtime.validation import first_fault
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What values a setting takes.
-
-    Attributes
-    ----------
-    allowed : str
-        The allowed values in words, as they follow "must be".
-    from_text : Callable[[str], Any]
-        Turns the text of an option into a value; raises ValueError when it cannot.
-    accepts : Callable[[Any], bool]
-        Whether a value, from the file or from an option, is allowed.
-    """
-
-    allowed: str
-    from_text: Callable[[str], Any]
-    accepts: Callable[[Any], bool]
+#: Configuration of every dataclass of settings.
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-def whole(minimum: int) -> Kind:
-    """Whole numbers from ``minimum`` on."""
-    return Kind(
-        f"a whole number of at least {minimum}",
-        int,
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= minimum,
-    )
+def accepted_by(parse: Callable[[Any], Any], condition: str) -> AfterValidator:
+    """Return the validator of values that ``parse`` does not refuse by a ValueError or a false result."""
+
+    def check(value: Any) -> Any:
+        try:
+            is_accepted = bool(parse(value))
+        except ValueError:
+            is_accepted = False
+        if not is_accepted:
+            raise ValueError(f"Input should be {condition}")
+        return value
+
+    return AfterValidator(check)
 
 
-def real(allowed: str, accepts: Callable[[float], bool]) -> Kind:
-    """Finite numbers for which ``accepts`` holds, ``allowed`` in words."""
-
-    def is_allowed(value: Any) -> bool:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value) and accepts(value)
-
-    return Kind(allowed, float, is_allowed)
+def one_of(*names: str) -> AfterValidator:
+    """Return the validator of texts that are one of ``names``."""
+    return accepted_by(names.__contains__, f"one of {', '.join(names)}")
 
 
-FRACTION = real("a number above 0 and below 1", lambda value: 0 < value < 1)
-AT_LEAST_ZERO = real("a number of at least 0", lambda value: value >= 0)
+def split_list(value: Any) -> Any:
+    """Return the parts of a comma-separated text or of a list as a tuple, and anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
 
 
-def text(allowed: str = "a non-empty text") -> Kind:
-    """Texts that are not empty."""
-    return Kind(allowed, str, lambda value: isinstance(value, str) and value != "")
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("Input should be a list of different values")
+    return values
 
 
-def one_of(*names: str) -> Kind:
-    """One of a few names."""
-    return Kind(f"one of {', '.join(names)}", str, lambda value: value in names)
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+#: Different values: a list in TOML, a comma-separated text as an option.
+Several = Annotated[tuple[T, ...], BeforeValidator(split_list), AfterValidator(_distinct)]
 
 
-def several(kind: Kind, allowed: str) -> Kind:
-    """A list (in TOML) or a comma-separated text (as option) of values of one kind, without repetition."""
-
-    def from_text(given: str) -> list[Any]:
-        return [kind.from_text(part.strip()) for part in given.split(",") if part.strip()]
-
-    def accepts(values: Any) -> bool:
-        is_list = isinstance(values, list | tuple)
-        return is_list and all(map(kind.accepts, values)) and len(set(values)) == len(values)
-
-    return Kind(allowed, from_text, accepts)
-
-
-def setting(default: Any, kind: Kind, help: str, *, group: str, positional: bool = False) -> Any:
-    """Declare a dataclass field that file and options can set.
+def setting(default: Any, help: str, *, group: str, positional: bool = False) -> Any:
+    """Declare a field that the file and the options can set.
 
     Parameters
     ----------
     default : Any
-        The value when neither file nor option sets it; None means unset.
-    kind : Kind
-        What is allowed.
+        The value when neither the file nor an option sets it; None means unset.
     help : str
-        What the setting is for, shown by ``--help``.
+        The text that ``--help`` shows.
     group : str
-        The heading it stands under in ``--help``.
+        The heading in ``--help`` under which the field is listed.
+    positional : bool
+        Whether the command line takes the value by its position instead of by an option.
     """
-    return field(default=default, metadata={"kind": kind, "help": help, "group": group, "positional": positional})
+    return Field(default, description=help, json_schema_extra={"group": group, "positional": positional})
 
 
 class OneSentenceParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and exit code 2, not a page of usage."""
 
     def error(self, message: str) -> NoReturn:
+        """End the program with the message."""
         self.exit(2, f"{self.prog}: {message} (--help explains every option).\n")
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
     """Give ``parser`` one option for each setting of ``cls``; an option that is not given stays unset."""
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for declared in fields(cls):
-        title = declared.metadata["group"]
+    for name, declared in _declared(cls).items():
+        title = _extra(declared, "group")
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
         shown = _as_text(declared.default)
-        explained = declared.metadata["help"] + (f" (default: {shown})" if shown else "")
+        explained = str(declared.description) + (f" (default: {shown})" if shown else "")
         common: dict[str, Any] = {"help": explained.replace("%", "%%"), "default": argparse.SUPPRESS}
-        metavar = declared.name.upper()
-        if declared.metadata["positional"]:
-            groups[title].add_argument(declared.name, nargs="?", metavar=metavar, **common)
+        if _extra(declared, "positional"):
+            groups[title].add_argument(name, nargs="?", metavar=name.upper(), **common)
         else:
-            groups[title].add_argument(_option(declared.name), metavar=metavar, **common)
+            groups[title].add_argument(_option(name), metavar=name.upper(), **common)
 
 
 def read_settings(cls: type[T], file: Path | None, options: Mapping[str, str]) -> T:
@@ -124,7 +104,7 @@ def read_settings(cls: type[T], file: Path | None, options: Mapping[str, str]) -
     Parameters
     ----------
     cls : type
-        A dataclass whose fields were declared with `setting`.
+        A pydantic dataclass whose fields were declared with `setting`.
     file : Path | None
         TOML with some of the settings as top-level keys.
     options : Mapping[str, str]
@@ -135,23 +115,44 @@ def read_settings(cls: type[T], file: Path | None, options: Mapping[str, str]) -
     FileNotFoundError
         When the file does not exist.
     ValueError
-        When it cannot be read as TOML, or a key is unknown, or a value is not allowed.
+        When the file is not valid TOML, a key is unknown, or a value is not allowed.
     """
-    declared: dict[str, Field[Any]] = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
+    declared = _declared(cls)
+    hints = get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for key, value in _read_toml(file).items() if file else ():
         if key not in declared:
             raise ValueError(f"{file}: unknown key {key!r}{_suggestion(key, declared)}.")
-        values[key] = _allowed(value, declared[key].metadata["kind"], f"{file}: key {key!r}")
+        values[key] = _validated(hints[key], value, f"{file}: {key}", strict=True)
     for name, given in options.items():
-        kind = declared[name].metadata["kind"]
-        called = name.upper() if declared[name].metadata["positional"] else _option(name)
-        try:
-            value = kind.from_text(given)
-        except ValueError:
-            raise ValueError(f"{called} is {given!r}; it must be {kind.allowed}.") from None
-        values[name] = _allowed(value, kind, called)
-    return cls(**values)
+        called = name.upper() if _extra(declared[name], "positional") else _option(name)
+        values[name] = _validated(hints[name], given, called, strict=False)
+    try:
+        return cls(**values)
+    except ValidationError as error:  # values that do not go together
+        raise ValueError(f"{first_fault(error, _place, repr)}.") from None
+
+
+def _validated(hint: Any, value: Any, called: str, *, strict: bool) -> Any:
+    def name(place: tuple[int | str, ...]) -> str:
+        return f"each value of {called}" if place else called
+
+    try:
+        return TypeAdapter(hint, config=STRICT).validate_python(value, strict=strict)
+    except ValidationError as error:
+        raise ValueError(f"{first_fault(error, name, repr)}.") from None
+
+
+def _declared(cls: type) -> dict[str, FieldInfo]:
+    return cls.__pydantic_fields__  # type: ignore[attr-defined]
+
+
+def _extra(declared: FieldInfo, key: str) -> Any:
+    return declared.json_schema_extra[key]  # type: ignore[index]
+
+
+def _place(place: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, place))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -165,12 +166,6 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ValueError(f"the configuration file {file} cannot be read: {fault.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ValueError(f"the configuration file {file} is not valid TOML: {fault}.") from None
-
-
-def _allowed(value: Any, kind: Kind, called: str) -> Any:
-    if not kind.accepts(value):
-        raise ValueError(f"{called} is {value!r}; it must be {kind.allowed}.")
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _suggestion(key: str, known: Iterable[str]) -> str:

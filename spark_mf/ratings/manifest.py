@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spark_mf.ratings.typed_json import from_json_object
+from spark_mf.ratings.typed_json import from_json
 
 MANIFEST = "manifest.json"
 FORMAT = "spark_mf partitioned ratings"
@@ -129,7 +129,7 @@ def read_manifest(text: str, source: str) -> Manifest:
             version = json.dumps(found.get("version"))[:60]
             way_out = "Read it with the version of spark_mf that wrote it, or partition the ratings again"
             raise ValueError(f"its version must be {VERSION} for this version of spark_mf, got {version}")
-        manifest = from_json_object(Manifest, found)
+        manifest = from_json(Manifest, text)
         _require_consistent(manifest)
     except json.JSONDecodeError as error:
         raise ValueError(

@@ -1,75 +1,48 @@
-"""Dataclasses from JSON, with every value checked: what is read from a file is what was declared, or is refused."""
+"""Dataclasses from JSON, every value validated against its annotation by pydantic."""
 
 import json
-import math
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spark_mf.runtime.validation import first_fault
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 T = TypeVar("T")
 
-_IN_WORDS = {float: "a finite number", int: "an integer", str: "a string", tuple: "a list", dict: "an object"}
 
+def from_json(cls: type[T], text: str) -> T:
+    """Build a dataclass from the text of a JSON object.
 
-def from_json_object(cls: type[T], found: Any, inside: str = "") -> T:
-    """Build a dataclass from what `json.loads` returned, each value checked against its annotation.
-
-    Annotations may be int, float, str, tuple[x, ...], dict[str, x], dataclasses of these, and any of them or
-    None. Keys that the class does not have are ignored; those with a default may be absent.
-
-    Parameters
-    ----------
-    cls : a dataclass
-    found : what should be a JSON object
-    inside : the key that holds it, for messages
+    Types are strict and floats finite. Keys that the class does not have are ignored.
 
     Raises
     ------
     ValueError
-        When it is no object, or a key is missing or of another type; the message names the key and its value.
+        When the text is not a JSON object, or a key is missing or of another type; the message names the key and its
+        value.
     """
-    if not isinstance(found, Mapping):
-        name = f"key {inside!r}" if inside else "the text"
-        raise ValueError(f"{name} must be a JSON object, got {json.dumps(found)[:60]}")
-    hints = get_type_hints(cls)
-    values = {}
-    for each in fields(cls):  # type: ignore[arg-type]
-        key = f"{inside}.{each.name}" if inside else each.name
-        if each.name in found:
-            values[each.name] = _checked(found[each.name], hints[each.name], key)
-        elif each.default is MISSING:
-            raise ValueError(f"key {key!r} is missing")
-    return cls(**values)
+    # Python workers import this module but read no JSON, and need no pydantic.
+    from pydantic import ValidationError
 
-
-def _checked(value: Any, hint: Any, key: str) -> Any:
-    choices = get_args(hint) if get_origin(hint) in (types.UnionType, Union) else (hint,)
-    if value is None and type(None) in choices:
-        return None
-    (wanted,) = (choice for choice in choices if choice is not type(None))
-    origin = get_origin(wanted)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_checked(part, get_args(wanted)[0], f"{key}[{i}]") for i, part in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {name: _checked(part, get_args(wanted)[1], f"{key}.{name}") for name, part in value.items()}
-    if hasattr(wanted, "from_dict") and isinstance(value, dict):
-        try:
-            return wanted.from_dict(value)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"key {key!r} cannot be read, got {json.dumps(value)[:60]}: {error}") from None
-    if is_dataclass(wanted):
-        return from_json_object(wanted, value, key)  # type: ignore[arg-type]
-    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if _is_finite(value):
-            return float(value)
-    elif origin is None and isinstance(value, wanted) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"key {key!r} must be {_IN_WORDS[origin or wanted]}, got {json.dumps(value)[:60]}")
-
-
-def _is_finite(value: int | float) -> bool:
     try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
-        return False
+        found: T = _adapter(cls).validate_json(text)  # type: ignore[arg-type]
+        return found
+    except ValidationError as error:
+        raise ValueError(first_fault(error, _key, lambda value: json.dumps(value)[:60])) from None
+
+
+@cache
+def _adapter(cls: Any) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter
+    from typing_extensions import TypeAliasType
+
+    # A dataclass would have to bring its configuration along; an alias of it takes the one given here.
+    alias: Any = TypeAliasType(cls.__name__, cls)
+    return TypeAdapter(alias, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return f"key {key.removeprefix('.')!r}" if key else "the text"

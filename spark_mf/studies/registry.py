@@ -36,8 +36,8 @@ def find_study(settings: ExperimentSettings) -> Study:
     names = ", ".join(study.name for study in STUDIES)
     found = [study for study in STUDIES if study.name == settings.name]
     if not found:
-        given = "none" if settings.name is None else repr(settings.name)
-        raise ValueError(f"NAME must be one of {names}, got {given}. See --list.")
+        given = "nothing" if settings.name is None else repr(settings.name)
+        raise ValueError(f"NAME must be one of {names}, got {given}. --list describes them.")
     (study,) = found
     if study.textbook_only and settings.runner == SPARK:
         raise ValueError(f"--on must be textbook for the study {study.name}, got {SPARK}. Pass --on textbook.")

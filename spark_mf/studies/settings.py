@@ -1,11 +1,14 @@
 """What the job of the studies may be told."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Annotated, Any
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.cli.read_settings import READ, ReadSettings
-from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, Kind, one_of, real, setting, several, text, whole
+from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
 from spark_mf.studies.tuning import PUBLISHED, RATINGS, Tuning
 
 TEXTBOOK, SPARK = "textbook", "spark"
@@ -15,80 +18,67 @@ _MODEL = "model: by default what suits the published set, or RATINGS"
 _SWEEPS = "sweeps: by default what suits the published set, or RATINGS"
 _SPARK = "Spark"
 
-_ABOVE_ZERO = real("a number above 0", lambda value: value > 0)
-_AT_LEAST_ZERO_EACH = several(AT_LEAST_ZERO, "a list of different numbers of at least 0")
 
-
-def _tuned(name: str, kind: Kind, help: str, group: str) -> Any:
+def _tuned(name: str, help: str, group: str) -> Any:
     """An unset setting of `Tuning`, whose help says what it is by default."""
     published, ratings = (_shown(getattr(tuning, name)) for tuning in (PUBLISHED, RATINGS))
     default = published if published == ratings else f"{published}; with RATINGS {ratings}"
-    return setting(None, kind, f"{help} (default: {default})", group=group)
+    return setting(None, f"{help} (default: {default})", group=group)
 
 
 def _shown(value: Any) -> str:
     return ",".join(f"{each:g}" for each in value) if isinstance(value, tuple) else f"{value:g}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ExperimentSettings(ReadSettings):
     """What a study is told; every field is an option of ``jobs/experiments.py`` and a key of its TOML."""
 
-    name: str | None = setting(None, text(), "the study; --list describes them", group=_RUN, positional=True)
-    ratings: str | None = setting(
+    name: Text | None = setting(None, "the study; --list describes them", group=_RUN, positional=True)
+    ratings: Text | None = setting(
         None,
-        text(),
         "ratings to read, of any form that jobs/compare.py reads; without it the published set of the textbook, 952 "
         "training and 238 test ratings of 60 items by 100 users",
         group=READ,
         positional=True,
     )
-    on: str | None = setting(
+    on: Annotated[str, one_of(TEXTBOOK, SPARK)] | None = setting(
         None,
-        one_of(TEXTBOOK, SPARK),
         f"whose estimators: {TEXTBOOK}, NumPy on one machine (default without RATINGS), or {SPARK} (default with them)",
         group=_RUN,
     )
-    seed: int = setting(0, whole(0), "of splitting, initial factors, visits and directions", group=_RUN)
-    test_fraction: float = setting(0.1, FRACTION, "share of RATINGS held out for the test", group=_RUN)
-    rank: int | None = _tuned("rank", whole(1), "features of each user and item", _MODEL)
-    epochs: int | None = _tuned("epochs", whole(1), "passes of SGD over the ratings", _MODEL)
-    iterations: int | None = _tuned("iterations", whole(1), "iterations of ALS", _MODEL)
-    reg_param: float | None = _tuned("reg_param", AT_LEAST_ZERO, "λ of factors", _MODEL)
-    bias_reg_param: float | None = _tuned("bias_reg_param", AT_LEAST_ZERO, "λ of biases", _MODEL)
-    rank_reg_param: float | None = _tuned("rank_reg_param", AT_LEAST_ZERO, "λ where it stays and ranks vary", _MODEL)
-    init_std: float | None = _tuned("init_std", AT_LEAST_ZERO, "standard deviation of SGD's initial factors", _MODEL)
-    step_size: float | None = _tuned("step_size", _ABOVE_ZERO, "step of single ratings", _MODEL)
-    batch_size: int | None = _tuned("batch_size", whole(1), "ratings of a batch", _MODEL)
-    batch_step_size: float | None = _tuned("batch_step_size", _ABOVE_ZERO, "step of a batch's summed gradient", _MODEL)
-    momentum_step_size: float | None = _tuned(
-        "momentum_step_size", _ABOVE_ZERO, "the same with momentum, which adds up about ten", _MODEL
+    seed: NonNegativeInt = setting(0, "of splitting, initial factors, visits and directions", group=_RUN)
+    test_fraction: Fraction = setting(0.1, "share of RATINGS held out for the test", group=_RUN)
+    rank: PositiveInt | None = _tuned("rank", "features of each user and item", _MODEL)
+    epochs: PositiveInt | None = _tuned("epochs", "passes of SGD over the ratings", _MODEL)
+    iterations: PositiveInt | None = _tuned("iterations", "iterations of ALS", _MODEL)
+    reg_param: NonNegativeFloat | None = _tuned("reg_param", "λ of factors", _MODEL)
+    bias_reg_param: NonNegativeFloat | None = _tuned("bias_reg_param", "λ of biases", _MODEL)
+    rank_reg_param: NonNegativeFloat | None = _tuned("rank_reg_param", "λ where it stays and ranks vary", _MODEL)
+    init_std: NonNegativeFloat | None = _tuned("init_std", "standard deviation of SGD's initial factors", _MODEL)
+    step_size: PositiveFloat | None = _tuned("step_size", "step of single ratings", _MODEL)
+    batch_size: PositiveInt | None = _tuned("batch_size", "ratings of a batch", _MODEL)
+    batch_step_size: PositiveFloat | None = _tuned("batch_step_size", "step of a batch's summed gradient", _MODEL)
+    momentum_step_size: PositiveFloat | None = _tuned(
+        "momentum_step_size", "the same with momentum, which adds up about ten", _MODEL
     )
-    adam_step_size: float | None = _tuned("adam_step_size", _ABOVE_ZERO, "step of Adam", _MODEL)
-    biased_step_size: float | None = _tuned("biased_step_size", _ABOVE_ZERO, "the same of a model with biases", _MODEL)
-    lambdas: tuple[float, ...] | None = _tuned("lambdas", _AT_LEAST_ZERO_EACH, "λ of models without biases", _SWEEPS)
-    biased_lambdas: tuple[float, ...] | None = _tuned(
-        "biased_lambdas", _AT_LEAST_ZERO_EACH, "λ of models with biases", _SWEEPS
+    adam_step_size: PositiveFloat | None = _tuned("adam_step_size", "step of Adam", _MODEL)
+    biased_step_size: PositiveFloat | None = _tuned("biased_step_size", "the same of a model with biases", _MODEL)
+    lambdas: Several[NonNegativeFloat] | None = _tuned("lambdas", "λ of models without biases", _SWEEPS)
+    biased_lambdas: Several[NonNegativeFloat] | None = _tuned("biased_lambdas", "λ of models with biases", _SWEEPS)
+    ranks: Several[PositiveInt] | None = _tuned("ranks", "ranks of ALS", _SWEEPS)
+    step_factors: Several[PositiveFloat] | None = _tuned(
+        "step_factors", "what adam-vs-momentum multiplies each optimizer's step by", _SWEEPS
     )
-    ranks: tuple[int, ...] | None = _tuned(
-        "ranks", several(whole(1), "a list of different whole numbers of at least 1"), "ranks of ALS", _SWEEPS
-    )
-    step_factors: tuple[float, ...] | None = _tuned(
-        "step_factors",
-        several(_ABOVE_ZERO, "a list of different numbers above 0"),
-        "what adam-vs-momentum multiplies each optimizer's step by",
-        _SWEEPS,
-    )
-    patience: int | None = _tuned("patience", whole(1), "epochs without improvement that early-stopping waits", _SWEEPS)
-    pyspark_history: tuple[int, ...] = setting(
+    patience: PositiveInt | None = _tuned("patience", "epochs without improvement that early-stopping waits", _SWEEPS)
+    pyspark_history: Several[PositiveInt] = setting(
         (1, 2, 3, 5, 7),
-        several(whole(1), "a list of different whole numbers of at least 1"),
         "iterations after which convergence measures pyspark's RMSE besides the last one, which is at most the 10th; "
         "each costs a fit",
         group=_SWEEPS,
     )
-    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
-    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
+    master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
+    driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a sweep over nothing."""

@@ -93,7 +93,7 @@ def test_keys_of_later_versions_are_ignored(tmp_path, make_row):
         (lambda row: row.update(versions=["3.11"]), "key 'versions' must be an object, got "),
         (lambda row: row.update(history={}), "key 'history' must be a list, got {}"),
         (lambda row: row["history"][1].pop("seconds"), r"key 'history\[1\].seconds' is missing"),
-        (lambda row: row.update(history=[3]), r"key 'history\[0\]' must be a JSON object, got 3"),
+        (lambda row: row.update(history=[3]), r"key 'history\[0\]' must be an object, got 3"),
     ],
 )
 def test_a_faulty_line_is_named_with_its_fault(tmp_path, make_row, change, fault):

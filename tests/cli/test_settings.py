@@ -1,32 +1,26 @@
 """Settings: defaults, a TOML file over them, options over both, and each fault named."""
 
 import argparse
-from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
+from pydantic import NonNegativeFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 
-from spark_mf.cli.settings import (
-    OneSentenceParser,
-    add_options,
-    one_of,
-    read_settings,
-    real,
-    setting,
-    several,
-    text,
-    whole,
-)
+from spark_mf.cli.settings import STRICT, OneSentenceParser, Several, Text, add_options, one_of, read_settings, setting
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Settings:
-    source: str | None = setting(None, text(), "what to read", group="data", positional=True)
-    rank: int = setting(16, whole(1), "features", group="model")
-    reg_param: float = setting(
-        0.1, real("a number of at least 0", lambda value: value >= 0), "λ, 50% of all", group="model"
-    )
-    solver: str = setting("cg", one_of("cg", "cholesky"), "how", group="model")
-    points: tuple[int, ...] = setting((1, 2), several(whole(1), "whole numbers"), "where", group="run")
+    source: Text | None = setting(None, "what to read", group="data", positional=True)
+    rank: PositiveInt = setting(16, "features", group="model")
+    reg_param: NonNegativeFloat = setting(0.1, "λ, 50% of all", group="model")
+    solver: Annotated[str, one_of("cg", "cholesky")] = setting("cg", "how", group="model")
+    points: Several[PositiveInt] = setting((1, 2), "where", group="run")
+
+    def __post_init__(self) -> None:
+        if self.rank == 13:
+            raise ValueError("rank is 13, which brings bad luck: choose 14.")
 
 
 @pytest.fixture
@@ -58,17 +52,17 @@ def test_lists_are_given_with_commas_and_may_be_empty():
     [
         ("ranc = 8", "job.toml: unknown key 'ranc'; did you mean 'rank'?"),
         ("zzz = 8", "job.toml: unknown key 'zzz'; the keys are source, rank, reg_param, solver, points"),
-        ('rank = "8"', "job.toml: key 'rank' is '8'; it must be a whole number of at least 1"),
-        ("rank = true", "job.toml: key 'rank' is True; it must be a whole number of at least 1"),
-        ("rank = 0", "job.toml: key 'rank' is 0; it must be a whole number of at least 1"),
-        ("reg_param = nan", "job.toml: key 'reg_param' is nan; it must be a number of at least 0"),
-        ("reg_param = -1", "job.toml: key 'reg_param' is -1; it must be a number of at least 0"),
-        ('solver = "lu"', "job.toml: key 'solver' is 'lu'; it must be one of cg, cholesky"),
-        ("solver = [1]", r"job.toml: key 'solver' is \[1\]; it must be one of cg, cholesky"),
-        ("points = 3", "job.toml: key 'points' is 3; it must be whole numbers"),
-        ("points = [3, 3]", r"job.toml: key 'points' is \[3, 3\]; it must be whole numbers"),
-        ("points = [[3]]", r"job.toml: key 'points' is \[\[3\]\]; it must be whole numbers"),
-        ("[rank]", "job.toml: key 'rank' is {}; it must be a whole number of at least 1"),
+        ('rank = "8"', "job.toml: rank must be an integer, got '8'"),
+        ("rank = true", "job.toml: rank must be an integer, got True"),
+        ("rank = 0", "job.toml: rank must be > 0, got 0"),
+        ("reg_param = nan", "job.toml: reg_param must be a finite number, got nan"),
+        ("reg_param = -1", "job.toml: reg_param must be >= 0, got -1"),
+        ('solver = "lu"', "job.toml: solver must be one of cg, cholesky, got 'lu'"),
+        ("solver = [1]", r"job.toml: solver must be a string, got \[1\]"),
+        ("points = 3", "job.toml: points must be a list, got 3"),
+        ("points = [3, 3]", r"job.toml: points must be a list of different values, got \[3, 3\]"),
+        ("points = [[3]]", r"each value of .*job.toml: points must be an integer, got \[3\]"),
+        ("[rank]", "job.toml: rank must be an integer, got {}"),
         ("rank = ", "job.toml is not valid TOML"),
         (b"rank = 1 # \xff", "job.toml is not valid TOML"),
     ],
@@ -81,16 +75,26 @@ def test_a_fault_in_the_file_is_named(toml, content, fault):
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"rank": "ten"}, "--rank is 'ten'; it must be a whole number of at least 1"),
-        ({"rank": "0"}, "--rank is 0; it must be a whole number of at least 1"),
-        ({"reg_param": "-0.1"}, "--reg-param is -0.1; it must be a number of at least 0"),
-        ({"points": "1,x"}, "--points is '1,x'; it must be whole numbers"),
-        ({"source": ""}, "SOURCE is ''; it must be a non-empty text"),
+        ({"rank": "ten"}, "--rank must be an integer, got 'ten'"),
+        ({"rank": "0"}, "--rank must be > 0, got '0'"),
+        ({"reg_param": "-0.1"}, "--reg-param must be >= 0, got '-0.1'"),
+        ({"points": "1,x"}, "each value of --points must be an integer, got 'x'"),
+        ({"source": ""}, "SOURCE must not be empty, got ''"),
     ],
 )
 def test_a_fault_in_an_option_is_named(options, fault):
     with pytest.raises(ValueError, match=fault):
         read_settings(Settings, None, options)
+
+
+def test_values_that_do_not_go_together_are_refused_in_the_words_of_the_class():
+    with pytest.raises(ValueError, match=r"^rank is 13, which brings bad luck: choose 14\.$"):
+        read_settings(Settings, None, {"rank": "13"})
+
+
+def test_settings_are_checked_without_a_file_too():
+    with pytest.raises(ValueError, match="greater than 0"):
+        Settings(rank=0)
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):

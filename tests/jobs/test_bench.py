@@ -44,8 +44,8 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
     ("given", "sentence"),
     [
         (["--points", "cg,fastest"], "--points is ['cg', 'fastest']"),
-        (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
-        (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
+        (["--rank", "0"], "--rank must be > 0, got '0'"),
+        (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
         (["--ratings", "999999"], "ask for fewer"),
         (["--openblas", "absent"], "--openblas must contain libblas.so.3, got absent"),
         (["--config", "absent.toml"], "absent.toml"),

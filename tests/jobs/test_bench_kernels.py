@@ -28,8 +28,8 @@ def test_the_job_leaves_rows_report_and_plot(job, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--ranks", "0,8"], "--ranks is [0, 8]"),
-        (["--threads", "0"], "--threads is 0; it must be a whole number of at least 1"),
+        (["--ranks", "0,8"], "each value of --ranks must be > 0, got '0'"),
+        (["--threads", "0"], "--threads must be > 0, got '0'"),
     ],
 )
 def test_bad_input_is_one_sentence(job, tmp_path, capsys, given, sentence):

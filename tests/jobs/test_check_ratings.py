@@ -222,14 +222,20 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--id-type", "uuid"], "--id-type is 'uuid'; it must be one of auto, integer, string"),
-        (["--separator", "ab"], "--separator is 'ab'; it must be one character that is no letter, digit, quote,"),
-        (["--encoding", "utf-16"], "--encoding is 'utf-16'; it must be UTF-8 or an encoding of one byte a character"),
-        (["--layout", "wide"], "--layout is 'wide'; it must be one of ratings, netflix, matrix"),
-        (["--columns", "item,item"], "--columns is ['item', 'item']; it must be a list of different names"),
+        (["--id-type", "uuid"], "--id-type must be one of auto, integer, string, got 'uuid'."),
+        (
+            ["--separator", "ab"],
+            r"letter, digit, quote, backslash or line end, or one of ::, tab, \t, blank, got 'ab'.",
+        ),
+        (
+            ["--encoding", "utf-16"],
+            "--encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1, got 'utf-16'.",
+        ),
+        (["--layout", "wide"], "--layout must be one of ratings, netflix, matrix, got 'wide'."),
+        (["--columns", "item,item"], "--columns must be a list of different values, got 'item,item'."),
         (["x.csv", "--missing", "99"], "missing must be given with layout matrix only, got 99."),
-        (["--on-bad", "skip"], "--on-bad is 'skip'; it must be one of fail, reject"),
-        (["--min-user-ratings", "0"], "--min-user-ratings is 0; it must be a whole number of at least 1"),
+        (["--on-bad", "skip"], "--on-bad must be one of fail, reject, got 'skip'."),
+        (["--min-user-ratings", "0"], "--min-user-ratings must be > 0, got '0'"),
         (
             ["--min-rating", "6", "--max-rating", "5"],
             "min_rating must be at most max_rating, got min_rating 6 and max_rating 5",

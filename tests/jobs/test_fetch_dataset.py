@@ -264,13 +264,16 @@ def test_a_used_folder_is_not_overwritten_unasked(job, server, arguments, tmp_pa
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ([], "DATASET is not given; it must be one of ml-latest-small, ml-100k"),
-        (["ml-5m"], "DATASET is 'ml-5m'; it must be one of ml-latest-small"),
+        ([], "ml-25m, ml-32m, goodbooks-10k, got nothing. --list describes them."),
+        (["ml-5m"], "ml-10m, ml-20m, ml-25m, ml-32m, goodbooks-10k, got 'ml-5m'."),
         (
             ["ml-1m", "--base-url", "ftp://127.0.0.1"],
             "url must begin with http:// or https:// and a host, got 'ftp://127.0.0.1/ml-1m.zip'",
         ),
-        (["ml-1m", "--ratings-sha256", "12"], "--ratings-sha256 is '12'; it must be the 64 hexadecimal digits"),
+        (
+            ["ml-1m", "--ratings-sha256", "12"],
+            "--ratings-sha256 must be the 64 hexadecimal digits of a SHA-256, got '12'.",
+        ),
     ],
 )
 def test_bad_options(job, tmp_path, capsys, given, sentence):

@@ -78,9 +78,9 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, ratings, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--user-blocks", "0"], "--user-blocks is 0; it must be a whole number of at least 1"),
-        (["--layouts", "rows"], "--layouts is ['rows']; it must be a list of some of blocks, grid"),
-        (["--layouts", ""], "--layouts is empty; it must be a list of some of blocks, grid"),
+        (["--user-blocks", "0"], "--user-blocks must be > 0, got '0'"),
+        (["--layouts", "rows"], "each value of --layouts must be one of blocks, grid, got 'rows'."),
+        (["--layouts", ""], "--layouts must be a list of some of blocks, grid, got an empty list."),
         (["--split-col", "side"], "side"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
     ],

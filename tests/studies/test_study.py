@@ -68,8 +68,8 @@ def test_a_study_whose_fits_all_failed_has_no_picture_and_says_so(make_fitted, s
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "NAME must be one of convergence, regularization, .*, got none"),
-        ({"name": "ranks"}, "NAME must be one of convergence, regularization, rank, early-stopping.*, got 'ranks'"),
+        ({}, "NAME must be one of convergence, regularization, .*, got nothing"),
+        ({"name": "ranks"}, "NAME must be one of convergence, regularization, rank, early-stopping, .*, got 'ranks'"),
         ({"name": "landscape", "ratings": "r.csv"}, "--on must be textbook for the study landscape, got spark"),
         (
             {"name": "update-paths", "on": "spark"},

@@ -1,11 +1,13 @@
 """What a measurement of scaling is told."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
 
 from spark_mf.benchmarks.scalability.methods import METHODS
 from spark_mf.benchmarks.speed.data import description
-from spark_mf.cli.settings import AT_LEAST_ZERO, one_of, setting, several, text, whole
+from spark_mf.cli.settings import STRICT, Several, Text, one_of, setting
 
 STRONG, WEAK, RATINGS, RANK, BLOCKS = "strong", "weak", "ratings", "rank", "blocks"
 EXPERIMENTS = (STRONG, WEAK, RATINGS, RANK, BLOCKS)
@@ -20,7 +22,7 @@ _SPARK = "Spark: every point starts a session of its own"
 _TEST_FRACTION = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ScalabilitySettings:
     """What is measured; every field is an option of ``jobs/scalability.py`` and a key of its TOML.
 
@@ -30,67 +32,48 @@ class ScalabilitySettings:
         For settings that do not go together.
     """
 
-    experiments: tuple[str, ...] = setting(
+    experiments: Several[Annotated[str, one_of(*EXPERIMENTS)]] = setting(
         EXPERIMENTS,
-        several(one_of(*EXPERIMENTS), f"a list out of {', '.join(EXPERIMENTS)}"),
         "strong: the same ratings on more cores; weak: ratings grow with the cores; ratings, rank, blocks: each grows "
         "alone, on the most cores",
         group=_WHAT,
     )
-    methods: tuple[str, ...] = setting(
+    methods: Several[Annotated[str, one_of(*METHODS)]] = setting(
         METHODS,
-        several(one_of(*METHODS), f"a list out of {', '.join(METHODS)}"),
         "what is fitted: solvers of spark_mf.ALS on the ring and by broadcasts, spark_mf.SGD on the ring and in "
         "ordinary stages, pyspark's ALS",
         group=_WHAT,
     )
-    cores: tuple[int, ...] = setting(
-        (1, 2), several(whole(1), "a list of different whole numbers of at least 1"), "numbers of cores", group=_WHAT
+    cores: Several[PositiveInt] = setting((1, 2), "numbers of cores", group=_WHAT)
+    ratings_sizes: Several[Annotated[int, Field(ge=1_000)]] = setting(
+        (500_000, 1_000_000, 2_000_000, 5_000_000), "numbers of ratings of the experiment `ratings`", group=_WHAT
     )
-    ratings_sizes: tuple[int, ...] = setting(
-        (500_000, 1_000_000, 2_000_000, 5_000_000),
-        several(whole(1_000), "a list of different whole numbers of at least 1000"),
-        "numbers of ratings of the experiment `ratings`",
-        group=_WHAT,
-    )
-    ranks: tuple[int, ...] = setting(
-        (8, 16, 32, 64, 128),
-        several(whole(1), "a list of different whole numbers of at least 1"),
-        "ranks of the experiment `rank`",
-        group=_WHAT,
-    )
-    block_counts: tuple[int, ...] = setting(
+    ranks: Several[PositiveInt] = setting((8, 16, 32, 64, 128), "ranks of the experiment `rank`", group=_WHAT)
+    block_counts: Several[PositiveInt] = setting(
         (2, 4, 8, 16),
-        several(whole(1), "a list of different whole numbers of at least 1"),
         "blocks of users and of items of the experiment `blocks`; of items alone for SGD, which has a block of users "
         "a core",
         group=_WHAT,
     )
-    repetitions: int = setting(1, whole(1), "processes for each point; figures are of the median", group=_WHAT)
-    ratings: int = setting(
-        2_000_000, whole(1_000), "ratings where they do not grow; weak: on the most cores", group=_DATA
+    repetitions: PositiveInt = setting(1, "processes for each point; figures are of the median", group=_WHAT)
+    ratings: Annotated[int, Field(ge=1_000)] = setting(
+        2_000_000, "ratings where they do not grow; weak: on the most cores", group=_DATA
     )
-    ratings_per_user: int = setting(150, whole(1), "ratings per user, at every size", group=_DATA)
-    items: int = setting(10_000, whole(2), "items, at every size", group=_DATA)
-    rank: int = setting(32, whole(1), "features of each user and item where they do not grow", group=_MODEL)
-    iterations: int = setting(5, whole(1), "iterations; of SGD epochs", group=_MODEL)
-    reg_param: float = setting(0.05, AT_LEAST_ZERO, "λ of the weighted objective", group=_MODEL)
-    seed: int = setting(0, whole(0), "of generating, splitting and initial factors", group=_MODEL)
-    pyspark_blocks: int = setting(10, whole(1), "blocks of users, and of items, of pyspark's ALS", group=_MODEL)
-    master: str = setting(
+    ratings_per_user: PositiveInt = setting(150, "ratings per user, at every size", group=_DATA)
+    items: Annotated[int, Field(ge=2)] = setting(10_000, "items, at every size", group=_DATA)
+    rank: PositiveInt = setting(32, "features of each user and item where they do not grow", group=_MODEL)
+    iterations: PositiveInt = setting(5, "iterations; of SGD epochs", group=_MODEL)
+    reg_param: NonNegativeFloat = setting(0.05, "λ of the weighted objective", group=_MODEL)
+    seed: NonNegativeInt = setting(0, "of generating, splitting and initial factors", group=_MODEL)
+    pyspark_blocks: PositiveInt = setting(10, "blocks of users, and of items, of pyspark's ALS", group=_MODEL)
+    master: Text = setting(
         "local[{cores}]",
-        text(),
         "Spark master, {cores} standing for the cores of a point, as in local-cluster[{cores},1,1024]; a master "
         "without it, such as spark://host:7077, gives each point so many by spark.cores.max",
         group=_SPARK,
     )
-    spark_conf: tuple[str, ...] = setting(
-        (),
-        several(text("KEY=VALUE"), "a list of settings of Spark's, such as spark.executor.memory=1g"),
-        "further settings of Spark's for every point",
-        group=_SPARK,
-    )
-    driver_memory: str | None = setting(None, text(), "memory of each point's JVM, such as 4g", group=_SPARK)
+    spark_conf: Several[Text] = setting((), "further settings of Spark's for every point", group=_SPARK)
+    driver_memory: Text | None = setting(None, "memory of each point's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
         if not (self.experiments and self.methods and self.cores):

@@ -9,10 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from spark_mf.benchmarks.environment import PACKAGE, git_commit, software_versions, utc_now
 from spark_mf.cli.phases import phase
-from spark_mf.cli.settings import setting, several, whole
+from spark_mf.cli.settings import STRICT, Several, setting
 from spark_mf.kernels.jit import kernel
 from spark_mf.kernels.sgd import Cell, Update, make_cells, sgd_row_layout, squared_error, train
 
@@ -33,21 +35,16 @@ _STREAM_FLOATS = 32 << 20  # 128 MiB each of two arrays: no cache holds them.
 _MEAN, _STEP, _PENALTY = 3.5, 1e-3, 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchKernelsSettings:
     """What the benchmark is told; every field is an option of ``jobs/bench_kernels.py`` and a key of its TOML."""
 
-    ranks: tuple[int, ...] = setting(
-        (8, 16, 32, 64, 128, 256),
-        several(whole(1), "a list of different whole numbers of at least 1"),
-        "features of each user and item, beside their bias",
-        group="what is measured",
+    ranks: Several[PositiveInt] = setting(
+        (8, 16, 32, 64, 128, 256), "features of each user and item, beside their bias", group="what is measured"
     )
-    ratings: int = setting(1_500_000, whole(1), "ratings of each thread's block", group="what is measured")
-    threads: int = setting(
-        2, whole(1), "threads, each with a block of its own; and one alone", group="what is measured"
-    )
-    seed: int = setting(0, whole(0), "of ratings and factors", group="what is measured")
+    ratings: PositiveInt = setting(1_500_000, "ratings of each thread's block", group="what is measured")
+    threads: PositiveInt = setting(2, "threads, each with a block of its own; and one alone", group="what is measured")
+    seed: NonNegativeInt = setting(0, "of ratings and factors", group="what is measured")
 
 
 @dataclass(frozen=True, kw_only=True)

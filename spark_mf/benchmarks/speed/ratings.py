@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
+from typing import Annotated
 
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pyspark.sql import SparkSession
 
 from spark_mf.benchmarks.environment import (
@@ -32,8 +35,8 @@ from spark_mf.cli.commands.generate_settings import GenerateSettings
 from spark_mf.cli.commands.partition import PartitionSettings, partition, read_input
 from spark_mf.cli.job import job_session
 from spark_mf.cli.phases import phase
-from spark_mf.cli.settings import setting, several, text, whole
-from spark_mf.ratings.typed_json import from_json_object
+from spark_mf.cli.settings import STRICT, Several, Text, setting
+from spark_mf.ratings.typed_json import from_json
 from spark_mf.storage.folders import RatingsFolder
 
 logger = logging.getLogger(__name__)
@@ -50,19 +53,16 @@ _DATA = "data"
 _SPARK = "Spark"
 
 
-@dataclass(frozen=True, kw_only=True)
+@pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchRatingsSettings:
     """What the benchmark is told; every field is an option of ``jobs/bench_ratings.py`` and a key of its TOML."""
 
-    sizes: tuple[int, ...] = setting(
-        (1_000_000, 5_000_000, 20_000_000, 100_000_000),
-        several(whole(10_000), "a list of different whole numbers of at least 10000"),
-        "numbers of ratings",
-        group=_DATA,
+    sizes: Several[Annotated[int, Field(ge=10_000)]] = setting(
+        (1_000_000, 5_000_000, 20_000_000, 100_000_000), "numbers of ratings", group=_DATA
     )
-    seed: int = setting(0, whole(0), "of generating", group=_DATA)
-    cores: int = setting(2, whole(1), "task slots", group=_SPARK)
-    driver_memory: str = setting("4g", text(), "memory of the driver's JVM, the same at every size", group=_SPARK)
+    seed: NonNegativeInt = setting(0, "of generating", group=_DATA)
+    cores: PositiveInt = setting(2, "task slots", group=_SPARK)
+    driver_memory: Text = setting("4g", "memory of the driver's JVM, the same at every size", group=_SPARK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +215,7 @@ def _in_a_process(settings: BenchRatingsSettings, command: Sequence[str], step: 
     ended = subprocess.run(point, stdout=subprocess.PIPE, text=True)
     lines = ended.stdout.splitlines()
     if ended.returncode == 0 and lines:
-        return from_json_object(StepRow, json.loads(lines[-1]))
+        return from_json(StepRow, lines[-1])
     where = Provenance(f"local[{settings.cores}]", settings.cores, software_versions(), git_commit(PACKAGE))
     fault = f"its process ended with exit code {ended.returncode} before it was measured"
     return replace(_unmeasured(settings, where, step, ratings), error=fault)

@@ -1,9 +1,11 @@
 """What a benchmark is told, and what each of its points fits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 from pyspark.ml import Estimator
 
 from spark_mf.benchmarks.methods import (
@@ -16,7 +18,7 @@ from spark_mf.benchmarks.methods import (
 )
 from spark_mf.benchmarks.rows import StepParams
 from spark_mf.benchmarks.speed.data import VALIDATES, description
-from spark_mf.cli.settings import AT_LEAST_ZERO, FRACTION, one_of, real, setting, several, text, whole
+from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
 
 OPENBLAS, NO_NATIVE_BLAS = "pyspark-openblas", "pyspark-java"
 SGD, ONE_PROCESS = "sgd", "sgd-one-process"
@@ -44,66 +46,50 @@ _MODEL = "model: hyperparameters of all points but for those of SGD"
 _DESCENT = "SGD: hyperparameters of its points, biases included"
 _RUN = "benchmark"
 
-_ABOVE_ZERO = real("a number above 0", lambda value: value > 0)
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchSettings:
     """What a benchmark is told; every field is an option of ``jobs/bench.py`` and a key of its TOML."""
 
-    users: int = setting(138_000, whole(1), "users", group=_RATINGS)
-    items: int = setting(27_000, whole(1), "items", group=_RATINGS)
-    ratings: int = setting(20_000_000, whole(1), "ratings, test rows included", group=_RATINGS)
-    test_fraction: float = setting(
-        0.1,
-        FRACTION,
-        "share of the rows held out for the test",
-        group=_RATINGS,
-    )
-    rank: int = setting(64, whole(1), "features of each user and item, SGD's too", group=_MODEL)
-    iterations: int = setting(10, whole(1), "iterations", group=_MODEL)
-    reg_param: float = setting(
-        0.05,
-        AT_LEAST_ZERO,
-        "λ of the weighted objective, as pyspark's regParam",
-        group=_MODEL,
-    )
-    seed: int = setting(0, whole(0), "of generating, splitting and initial factors, SGD's too", group=_MODEL)
+    users: PositiveInt = setting(138_000, "users", group=_RATINGS)
+    items: PositiveInt = setting(27_000, "items", group=_RATINGS)
+    ratings: PositiveInt = setting(20_000_000, "ratings, test rows included", group=_RATINGS)
+    test_fraction: Fraction = setting(0.1, "share of the rows held out for the test", group=_RATINGS)
+    rank: PositiveInt = setting(64, "features of each user and item, SGD's too", group=_MODEL)
+    iterations: PositiveInt = setting(10, "iterations", group=_MODEL)
+    reg_param: NonNegativeFloat = setting(0.05, "λ of the weighted objective, as pyspark's regParam", group=_MODEL)
+    seed: NonNegativeInt = setting(0, "of generating, splitting and initial factors, SGD's too", group=_MODEL)
     # Tuned on 5 % of the training rows of the default set, which were left out of the training.
-    sgd_epochs: int = setting(20, whole(1), "epochs", group=_DESCENT)
-    sgd_step_size: float = setting(0.03, _ABOVE_ZERO, "step of the first epoch, of biases too", group=_DESCENT)
-    sgd_decay: float = setting(0.85, FRACTION, "factor of the step from one epoch to the next", group=_DESCENT)
-    sgd_reg_param: float = setting(0.03, AT_LEAST_ZERO, "λ of the weighted objective, of biases too", group=_DESCENT)
-    sgd_init_std: float = setting(0.1, AT_LEAST_ZERO, "standard deviation of the initial factors", group=_DESCENT)
-    sgd_item_blocks: int = setting(
+    sgd_epochs: PositiveInt = setting(20, "epochs", group=_DESCENT)
+    sgd_step_size: PositiveFloat = setting(0.03, "step of the first epoch, of biases too", group=_DESCENT)
+    sgd_decay: Fraction = setting(0.85, "factor of the step from one epoch to the next", group=_DESCENT)
+    sgd_reg_param: NonNegativeFloat = setting(0.03, "λ of the weighted objective, of biases too", group=_DESCENT)
+    sgd_init_std: NonNegativeFloat = setting(0.1, "standard deviation of the initial factors", group=_DESCENT)
+    sgd_item_blocks: PositiveInt = setting(
         15,
-        whole(1),
         "blocks of items; of users there is one a core. Through Spark and in one process they are the same",
         group=_DESCENT,
     )
-    points: tuple[str, ...] = setting(
+    points: Several[Annotated[str, one_of(*POINTS)]] = setting(
         POINTS,
-        several(one_of(*POINTS), f"a list of some of {', '.join(POINTS)}"),
         "what to measure: spark_mf.ALS by its solvers, on the ring and by broadcasts; spark_mf.SGD, evaluated after "
         "each epoch and not, and its kernels in one process without Spark; pyspark.ALS with native OpenBLAS and "
         "without",
         group=_RUN,
     )
-    pyspark_blocks: tuple[int, ...] = setting(
+    pyspark_blocks: Several[PositiveInt] = setting(
         (2, PYSPARK_DEFAULT_BLOCKS),
-        several(whole(1), "a list of different whole numbers of at least 1"),
         "blocks of users, and of items, of pyspark.ALS: as many as cores and its default, each a fit of its own that "
         "takes most of the bench's time; figures are against the best",
         group=_RUN,
     )
-    openblas: str | None = setting(
+    openblas: Text | None = setting(
         None,
-        text(),
         "folder with libblas.so.3 and liblapack.so.3 of OpenBLAS, at any depth, where it is not installed",
         group=_RUN,
     )
-    cores: int = setting(2, whole(1), "cores: the master is local[cores]", group=_RUN)
-    driver_memory: str | None = setting(None, text(), "memory of each point's JVM, such as 8g", group=_RUN)
+    cores: PositiveInt = setting(2, "cores: the master is local[cores]", group=_RUN)
+    driver_memory: Text | None = setting(None, "memory of each point's JVM, such as 8g", group=_RUN)
 
     @property
     def given(self) -> Hyperparameters:

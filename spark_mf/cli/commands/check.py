@@ -1,16 +1,17 @@
 """Ratings from a file to a clean folder: accepted and rejected rows apart, and a summary of both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegralType, TimestampType
 
 from spark_mf.cli.phases import phase
 from spark_mf.cli.read_settings import READ, TimedReadSettings
-from spark_mf.cli.settings import Kind, one_of, real, setting, text, whole
+from spark_mf.cli.settings import STRICT, Text, one_of, setting
 from spark_mf.cli.tables import aligned
 from spark_mf.data.checking import ON_BAD, CheckRules, CleanRatings, clean_ratings
 from spark_mf.data.checks.duplicates import DUPLICATES
@@ -27,52 +28,39 @@ CHECKED_FILES = (RATINGS, REJECTED, SUMMARY)
 _RULES = "rules: what is accepted"
 _SPARK = "Spark"
 
-_NUMBER = real("a number", lambda value: True)
-_COLUMN_OR_NONE = Kind("the name of a column, or '' for none", str, lambda value: isinstance(value, str))
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class CheckSettings(TimedReadSettings):
     """What a check is told; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML."""
 
-    ratings: str | None = setting(
+    ratings: Text | None = setting(
         None,
-        text(),
         "ratings to read: a file, a folder of part files or a pattern; separated text with or without a header, JSON "
         "lines, each also gzipped, or Parquet",
         group=READ,
         positional=True,
     )
     timestamp_col: str | None = setting(
-        None, _COLUMN_OR_NONE, "column of times, where it is not guessed, or '' to read none", group=READ
+        None, "column of times, where it is not guessed, or '' to read none", group=READ
     )
-    split_col: str | None = setting(
-        None, text(), "column of marks (train, validation, test) to keep as `split`", group=READ
+    split_col: Text | None = setting(None, "column of marks (train, validation, test) to keep as `split`", group=READ)
+    on_bad: Annotated[str, one_of(*ON_BAD)] = setting(
+        "fail", "what becomes of rows that cannot be used: fail refuses the whole, reject sets them aside", group=_RULES
     )
-    on_bad: str = setting(
-        "fail",
-        one_of(*ON_BAD),
-        "what becomes of rows that cannot be used: fail refuses the whole, reject sets them aside",
-        group=_RULES,
-    )
-    duplicates: str = setting(
+    duplicates: Annotated[str, one_of(*DUPLICATES)] = setting(
         "error",
-        one_of(*DUPLICATES),
         "what becomes of several ratings of one item by one user: error refuses the whole, keep accepts all, last "
         "accepts the latest (by time, else by file and line), mean and sum put one rating in their place",
         group=_RULES,
     )
-    min_rating: float | None = setting(None, _NUMBER, "ratings below it cannot be used, such as 0.5", group=_RULES)
-    max_rating: float | None = setting(None, _NUMBER, "ratings above it cannot be used, such as 5", group=_RULES)
-    min_user_ratings: int = setting(
-        1,
-        whole(1),
-        "users with fewer accepted ratings are rejected, until all that remain have enough (k-core)",
-        group=_RULES,
+    min_rating: float | None = setting(None, "ratings below it cannot be used, such as 0.5", group=_RULES)
+    max_rating: float | None = setting(None, "ratings above it cannot be used, such as 5", group=_RULES)
+    min_user_ratings: PositiveInt = setting(
+        1, "users with fewer accepted ratings are rejected, until all that remain have enough (k-core)", group=_RULES
     )
-    min_item_ratings: int = setting(1, whole(1), "items with fewer accepted ratings likewise", group=_RULES)
-    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
-    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
+    min_item_ratings: PositiveInt = setting(1, "items with fewer accepted ratings likewise", group=_RULES)
+    master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
+    driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
         """Raise ValueError for options that do not go together."""

@@ -8,13 +8,15 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pooch
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from spark_mf.cli.output import OutputFolder
 from spark_mf.cli.phases import phase
-from spark_mf.cli.settings import Kind, one_of, setting, text
+from spark_mf.cli.settings import STRICT, Text, accepted_by, one_of, setting
 from spark_mf.cli.tables import aligned, shown
 from spark_mf.data.datasets import DATASETS, Dataset
 from spark_mf.data.downloading import Download, extract_ratings, fetch_archive
@@ -24,37 +26,36 @@ logger = logging.getLogger(__name__)
 
 _SET = "data set"
 _FROM = "where from"
-_SHA256 = Kind(
-    "the 64 hexadecimal digits of a SHA-256",
-    str.lower,
-    lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None,
-)
+_Sha256 = Annotated[
+    str,
+    accepted_by(lambda value: re.fullmatch("[0-9a-fA-F]{64}", value), "the 64 hexadecimal digits of a SHA-256"),
+    AfterValidator(str.lower),
+]
 
 
-@dataclass(frozen=True, kw_only=True)
+@pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class FetchSettings:
     """What to fetch and from where; every field is an option of ``jobs/fetch_dataset.py`` and a key of its TOML."""
 
-    dataset: str | None = setting(
-        None, one_of(*DATASETS), f"one of {', '.join(DATASETS)}; --list describes them", group=_SET, positional=True
+    dataset: Annotated[str, one_of(*DATASETS)] | None = setting(
+        None, f"one of {', '.join(DATASETS)}; --list describes them", group=_SET, positional=True
     )
-    ratings_sha256: str | None = setting(
+    ratings_sha256: _Sha256 | None = setting(
         None,
-        _SHA256,
         "SHA-256 that the file of ratings must have, such as that of an earlier run's description.json",
         group=_SET,
     )
-    base_url: str | None = setting(
-        None, text(), "folder of a mirror that has the archive, instead of the publisher's", group=_FROM
+    base_url: Text | None = setting(
+        None, "folder of a mirror that has the archive, instead of the publisher's", group=_FROM
     )
-    cache: str | None = setting(
-        None, text(), "folder that keeps archives for later runs; without it that of the system", group=_FROM
+    cache: Text | None = setting(
+        None, "folder that keeps archives for later runs; without it that of the system", group=_FROM
     )
 
     def __post_init__(self) -> None:
         """Raise ValueError when no data set is named."""
         if self.dataset is None:
-            raise ValueError(f"DATASET is not given; it must be one of {', '.join(DATASETS)} (--list describes them).")
+            raise ValueError(f"DATASET must be one of {', '.join(DATASETS)}, got nothing. --list describes them.")
 
     @property
     def published(self) -> Dataset:

@@ -1,9 +1,12 @@
 """What the job that generates ratings may be told."""
 
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Annotated, Any, get_args
 
-from spark_mf.cli.settings import AT_LEAST_ZERO, Kind, one_of, real, setting, text, whole
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from spark_mf.cli.settings import STRICT, Text, accepted_by, one_of, setting, split_list
 from spark_mf.data.generation.presets import PRESETS, shape_in_words
 from spark_mf.data.generation.spec import RatingsSpec, Skew
 
@@ -18,69 +21,61 @@ _VALUES = "values; the defaults hold without a preset"
 _RUN = "run"
 _SPARK = "Spark"
 
-_NUMBER = real("a number", lambda value: True)
-_SHARE = real("a number of at least 0 and below 1", lambda value: 0 <= value < 1)
-# Not `config.several`, which takes no number twice, as in 0.5,5,0.5.
-_SCALE = Kind(
-    "LOW,HIGH for ratings that are not rounded or LOW,HIGH,STEP, such as 0.5,5,0.5",
-    lambda given: [float(part) for part in given.split(",")],
-    lambda value: isinstance(value, list) and len(value) in (2, 3) and all(map(_NUMBER.accepts, value)),
-)
+_Share = Annotated[float, Field(ge=0, lt=1)]
+_FORM = "LOW,HIGH or LOW,HIGH,STEP, such as 0.5,5,0.5"
+# A value may be there twice, unlike in `Several`.
+_Scale = Annotated[
+    tuple[float, ...],
+    BeforeValidator(split_list),
+    accepted_by(lambda values: len(values) in (2, 3), _FORM),
+]
 
 
-def _over_preset(name: str, kind: Kind, help: str) -> Any:
+def _over_preset(name: str, help: str) -> Any:
     """A setting that is unset by default, where the preset's or that of `DEFAULT` holds."""
     low, high = DEFAULT.scale
     shown = f"{low:g},{high:g},{DEFAULT.step:g}" if name == "scale" else getattr(DEFAULT, name)
     group = _VALUES if name in ("rank", "noise", "scale") else _SHAPE
-    return setting(None, kind, f"{help} (default: {shown})", group=group)
+    return setting(None, f"{help} (default: {shown})", group=group)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class GenerateSettings:
     """What is to be generated; every field is an option of ``jobs/generate_ratings.py`` and a key of its TOML."""
 
-    preset: str | None = setting(
+    preset: Annotated[str, one_of(*PRESETS)] | None = setting(
         None,
-        one_of(*PRESETS),
         "what the settings below start from: "
         + "; ".join(f"{name}: {shape_in_words(spec)}" for name, spec in PRESETS.items()),
         group="preset",
     )
-    users: int | None = _over_preset("users", whole(1), "users, with ids from 0")
-    items: int | None = _over_preset("items", whole(1), "items, with ids from 0")
-    ratings: int | None = _over_preset("ratings", whole(1), "ratings, exactly; at most 60 % of all pairs")
-    skew: str | None = _over_preset(
-        "skew",
-        one_of(*get_args(Skew)),
-        "long-tailed: few users and items have most of the ratings, as in real sets; uniform: all about as many",
+    users: PositiveInt | None = _over_preset("users", "users, with ids from 0")
+    items: PositiveInt | None = _over_preset("items", "items, with ids from 0")
+    ratings: PositiveInt | None = _over_preset("ratings", "ratings, exactly; at most 60 % of all pairs")
+    skew: Annotated[str, one_of(*get_args(Skew))] | None = _over_preset(
+        "skew", "long-tailed: few users and items have most of the ratings, as in real sets; uniform: all about as many"
     )
-    min_user_ratings: int | None = _over_preset(
-        "min_user_ratings", whole(0), "ratings that every user has at least; one in any case where there are enough"
+    min_user_ratings: NonNegativeInt | None = _over_preset(
+        "min_user_ratings", "ratings that every user has at least; one in any case where there are enough"
     )
-    min_item_ratings: int | None = _over_preset("min_item_ratings", whole(0), "ratings that every item has at least")
-    rank: int | None = _over_preset("rank", whole(1), "length of the true factors, besides the two biases")
-    noise: float | None = _over_preset(
-        "noise", AT_LEAST_ZERO, "standard deviation of what no model can explain, in units of the ratings"
+    min_item_ratings: NonNegativeInt | None = _over_preset("min_item_ratings", "ratings that every item has at least")
+    rank: PositiveInt | None = _over_preset("rank", "length of the true factors, besides the two biases")
+    noise: NonNegativeFloat | None = _over_preset(
+        "noise", "standard deviation of what no model can explain, in units of the ratings"
     )
-    scale: tuple[float, ...] | None = _over_preset(
-        "scale", _SCALE, "LOW,HIGH for ratings that are not rounded, or LOW,HIGH,STEP"
+    scale: _Scale | None = _over_preset("scale", "LOW,HIGH for ratings that are not rounded, or LOW,HIGH,STEP")
+    seed: NonNegativeInt = setting(0, "of everything random; the same seed gives the same rows", group=_RUN)
+    test_fraction: _Share = setting(
+        0.0, "share of the ratings marked as test in a column `split`; 0 for no such column", group=_RUN
     )
-    seed: int = setting(0, whole(0), "of everything random; the same seed gives the same rows", group=_RUN)
-    test_fraction: float = setting(
-        0.0, _SHARE, "share of the ratings marked as test in a column `split`; 0 for no such column", group=_RUN
-    )
-    validation_fraction: float = setting(
-        0.0, _SHARE, "share marked as validation, besides those of the test", group=_RUN
-    )
-    partitions: int | None = setting(
+    validation_fraction: _Share = setting(0.0, "share marked as validation, besides those of the test", group=_RUN)
+    partitions: PositiveInt | None = setting(
         None,
-        whole(1),
         f"tasks and files, which change no row; without it one a core or {RATINGS_PER_PARTITION:,} ratings",
         group=_RUN,
     )
-    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
-    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
+    master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
+    driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
         _ = self.spec  # refuses what is impossible

@@ -1,13 +1,15 @@
 """Partitioning ratings as a job: read and checked, laid out in balanced blocks, written with a manifest."""
 
 import time
-from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.cli.phases import phase
 from spark_mf.cli.read_settings import READ, ReadSettings
-from spark_mf.cli.settings import one_of, setting, several, text, whole
+from spark_mf.cli.settings import STRICT, Several, Text, one_of, setting
 from spark_mf.data.reading import read_ratings
 from spark_mf.data.splitting import SPLIT
 from spark_mf.ratings.folder import PartitionedRatings
@@ -20,51 +22,47 @@ _BLOCKS = "blocks"
 _SPARK = "Spark"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class PartitionSettings(ReadSettings):
     """What the job is told; every field is an option of ``jobs/partition_ratings.py`` and a key of its TOML."""
 
-    ratings: str | None = setting(
+    ratings: Text | None = setting(
         None,
-        text(),
         "ratings to read: text or Parquet as jobs/check_ratings.py reads them, or the folder that it or "
         "jobs/generate_ratings.py left",
         group=READ,
         positional=True,
     )
-    split_col: str | None = setting(
+    split_col: Text | None = setting(
         None,
-        text(),
         "column of marks: train, validation (kept apart, to watch the error of a fit) or test (left out)",
         group=READ,
     )
-    user_blocks: int = setting(
+    user_blocks: PositiveInt = setting(
         10,
-        whole(1),
         "blocks of users, such as 1 to 4 for each core of the cluster; fewer where a block could not stay below 1.2 "
         "times the ratings of a mean one",
         group=_BLOCKS,
     )
-    item_blocks: int = setting(10, whole(1), "blocks of items, likewise", group=_BLOCKS)
-    layouts: tuple[str, ...] = setting(
+    item_blocks: PositiveInt = setting(10, "blocks of items, likewise", group=_BLOCKS)
+    layouts: Several[Annotated[str, one_of(*LAYOUT_CHOICES)]] = setting(
         (BLOCKS,),
-        several(one_of(*LAYOUT_CHOICES), f"a list of some of {', '.join(LAYOUT_CHOICES)}"),
         "what to write: blocks by user and by item, which ALS reads, or the grid of user blocks by item blocks",
         group=_BLOCKS,
     )
-    rank: int | None = setting(
-        None, whole(1), "rank of the fits: only these may read the folder, and must fit in the driver", group=_BLOCKS
+    rank: PositiveInt | None = setting(
+        None, "rank of the fits: only these may read the folder, and must fit in the driver", group=_BLOCKS
     )
-    seed: int = setting(0, whole(0), "of the order in which equally large rows are dealt to blocks", group=_BLOCKS)
-    master: str | None = setting(None, text(), "Spark master, such as local[2]", group=_SPARK)
-    driver_memory: str | None = setting(None, text(), "memory of the driver's JVM, such as 4g", group=_SPARK)
+    seed: NonNegativeInt = setting(0, "of the order in which equally large rows are dealt to blocks", group=_BLOCKS)
+    master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
+    driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
         """Raise ValueError when there is nothing to read or to write."""
         if self.ratings is None:
             raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
         if not self.layouts:
-            raise ValueError(f"--layouts is empty; it must be a list of some of {', '.join(LAYOUT_CHOICES)}.")
+            raise ValueError(f"--layouts must be a list of some of {', '.join(LAYOUT_CHOICES)}, got an empty list.")
 
 
 def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *, overwrite: bool) -> DataFrame:
