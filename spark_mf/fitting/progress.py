@@ -1,13 +1,14 @@
-"""How a fit tells where it is: records of the standard logger ``spark_mf`` that carry a `Progress`.
+"""Progress of fits: records of the standard logger ``spark_mf`` that carry a `Progress`.
 
-A library must not print, so estimators log; a program decides what is shown, with `show_progress` or a
-handler of its own that reads ``record.progress``.
+Estimators log and never print. A program decides what is shown, with `show_progress` or a handler of its own that
+reads ``record.progress``.
 """
 
 import logging
 import sys
+import time
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 logger = logging.getLogger("spark_mf")
 
@@ -16,14 +17,22 @@ logger = logging.getLogger("spark_mf")
 class Progress:
     """One finished iteration of a fit.
 
-    Attributes:
-        label: which estimator, such as ``"ALS"``.
-        step: the iteration, from 1.
-        total: how many there will be at most.
-        seconds: wall-clock time of this iteration alone.
-        elapsed: wall-clock seconds since the fit began, setting up included.
-        train_rmse: RMSE of the training ratings, in their own unit; None where it is not measured.
-        validation_rmse: the same of the validation ratings.
+    Attributes
+    ----------
+    label : str
+        The estimator, such as ``"ALS"``.
+    step : int
+        The iteration, counted from 1.
+    total : int
+        The largest number of iterations.
+    seconds : float
+        Wall-clock seconds of this iteration alone.
+    elapsed : float
+        Wall-clock seconds since the fit began, set-up included.
+    train_rmse : float | None
+        RMSE of the training ratings, in their own unit; None where it is not measured.
+    validation_rmse : float | None
+        RMSE of the validation ratings.
     """
 
     label: str
@@ -34,25 +43,15 @@ class Progress:
     train_rmse: float | None = None
     validation_rmse: float | None = None
 
-    @property
-    def seconds_left(self) -> float:
-        """What the remaining iterations take if each takes as long as this one.
-
-        The mean of all so far would be worse: the first one also compiles and warms up.
-        """
-        return self.seconds * (self.total - self.step)
-
     def line(self) -> str:
-        """The progress in words; the lines of one fit are aligned."""
-        parts = [f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"]
-        if self.train_rmse is not None:
-            parts.append(f"train RMSE {self.train_rmse:.4f}")
-        if self.validation_rmse is not None:
-            parts.append(f"validation RMSE {self.validation_rmse:.4f}")
-        parts.append(f"{self.seconds:.2f} s")
-        if self.step < self.total:
-            parts.append(f"about {_duration(self.seconds_left)} left")
-        return "  ".join(parts)
+        """Return the progress as one line; the lines of one fit are aligned."""
+        count = f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"
+        return "  ".join([count, *self.errors(), f"{self.seconds:.2f} s"])
+
+    def errors(self) -> list[str]:
+        """Return the errors that were measured, each with its name."""
+        named = (("train RMSE", self.train_rmse), ("validation RMSE", self.validation_rmse))
+        return [f"{name} {error:.4f}" for name, error in named if error is not None]
 
 
 def report(progress: Progress) -> None:
@@ -61,58 +60,76 @@ def report(progress: Progress) -> None:
 
 
 class ConsoleProgress(logging.Handler):
-    """Shows progress on a stream, and what else is logged as plain lines.
+    """Handler that shows the progress of fits, and other records as plain lines.
 
-    On a terminal the line of a fit is drawn anew with each iteration; elsewhere every iteration gets a line.
+    On a terminal each fit has a bar of tqdm's. Elsewhere, and where tqdm is not installed, each iteration has a line.
 
-    Args:
-        stream: where to write; stderr by default, so that a job's stdout stays its result.
+    Parameters
+    ----------
+    stream : TextIO | None
+        Where to write; stderr by default, so that a job's stdout remains its result.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self._stream = stream if stream is not None else sys.stderr
-        self._redraws = self._stream.isatty()
-        self._open: Progress | None = None  # what stands on the terminal's last line, still to be drawn over
+        self._tqdm: Any = _find_tqdm() if self._stream.isatty() else None
+        self._bar: Any = None
+        self._shown: Progress | None = None  # what the bar shows
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record; called by `logging`."""
         progress = getattr(record, "progress", None)
         try:
-            if progress is None:
-                self._end_line()
-                prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-                self._stream.write(f"{prefix}{self.format(record)}\n")
-            elif self._redraws:
-                self._redraw(progress)
+            if progress is not None and self._tqdm is not None:
+                self._draw(progress)
+                return
+            prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+            line = progress.line() if progress is not None else f"{prefix}{self.format(record)}"
+            if self._bar is not None:
+                self._bar.write(line, file=self._stream)  # above the bar
             else:
-                self._stream.write(f"{progress.line()}\n")
+                self._stream.write(f"{line}\n")
             self._stream.flush()
         except Exception:
             self.handleError(record)
 
-    def _redraw(self, progress: Progress) -> None:
-        follows = self._open is not None and self._open.label == progress.label and self._open.step < progress.step
-        if not follows:
-            self._end_line()
-        self._stream.write(f"\r{progress.line()}\x1b[K")
-        self._open = progress
+    def _draw(self, progress: Progress) -> None:
+        before = self._shown
+        if before is None or before.label != progress.label or before.step >= progress.step:
+            self._end_bar()
+            self._bar = self._tqdm(
+                total=progress.total, desc=progress.label, file=self._stream, mininterval=0, dynamic_ncols=True
+            )
+            # The bar begins after its first iterations.
+            self._bar.start_t = self._bar.last_print_t = time.time() - progress.seconds * progress.step
+        self._shown = progress
+        self._bar.set_postfix_str(", ".join(progress.errors()), refresh=False)
+        self._bar.update(progress.step - self._bar.n)
         if progress.step == progress.total:
-            self._end_line()
+            self._end_bar()
 
-    def _end_line(self) -> None:
-        if self._open is not None:
-            self._stream.write("\n")
-            self._open = None
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._shown = None
 
     def close(self) -> None:
-        """End a line that a fit left open, as one does that stops early."""
+        """End a bar that a fit left open, as one does that stops early."""
         self.acquire()
         try:
-            self._end_line()
+            self._end_bar()
         finally:
             self.release()
         super().close()
+
+
+def _find_tqdm() -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return None
+    return tqdm
 
 
 def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
@@ -128,11 +145,3 @@ def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     return handler
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
