@@ -15,6 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.benchmarks.speed.data import DATA
 from spark_mf.benchmarks.speed.point import measure_point
 from spark_mf.benchmarks.speed.report import bench_table

@@ -15,6 +15,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.benchmarks.compare import COMPARISON_FILES, compare, load_ratings
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.report import comparison_fault, result_table, standings

@@ -15,6 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.cli.commands.fetch import FetchSettings, dataset_table, fetch
 from spark_mf.cli.job import job_arguments, one_sentence_faults
 from spark_mf.fitting.progress import show_progress

@@ -17,6 +17,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.cli.commands.generate import GENERATED_FILES, asked_ratings, generate
 from spark_mf.cli.commands.generate_report import generated_table
 from spark_mf.cli.commands.generate_settings import GenerateSettings

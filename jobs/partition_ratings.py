@@ -16,6 +16,10 @@ examples:
 import sys
 from collections.abc import Sequence
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.cli.commands.partition import PartitionSettings, partition, partition_table, read_input
 from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.fitting.progress import show_progress

@@ -17,6 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.benchmarks.scalability.point import measure_point
 from spark_mf.benchmarks.scalability.report import scalability_table
 from spark_mf.benchmarks.scalability.run import SCALABILITY_FILES, measure_points, points_to_measure, write_data

@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
 from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
 from spark_mf.cli.output import OutputFolder
 from spark_mf.fitting.progress import show_progress

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import threading
-from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
@@ -136,39 +137,21 @@ class PeakMemory:
 
     @property
     def megabytes(self) -> float | None:
-        """Largest sample in MiB; None where the system has no ``/proc``."""
+        """Largest sample in MiB; None before the first one."""
         return None if self._peak_bytes is None else round(self._peak_bytes / 2**20, 1)
 
     def _sample(self) -> None:
         while True:
-            held = resident_bytes(os.getpid())
-            if held is None:
-                return
-            self._peak_bytes = max(held, self._peak_bytes or 0)
+            self._peak_bytes = max(resident_bytes(os.getpid()), self._peak_bytes or 0)
             if self._stop.wait(self._interval):
                 return
 
 
-def resident_bytes(root: int, proc: Path = Path("/proc")) -> int | None:
-    """Resident bytes of process ``root`` and its descendants; None where there is no ``/proc``."""
-    if not (proc / str(root)).is_dir():
-        return None
-    page = os.sysconf("SC_PAGE_SIZE")
-    children: dict[int, list[int]] = defaultdict(list)
-    held: dict[int, int] = {}
-    for folder in proc.iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            # The command in parentheses may itself hold some; state and parent follow the last one.
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            held[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * page
-        except (OSError, IndexError, ValueError):
-            continue  # The process ended between the listing and the reading.
-        children[parent].append(int(folder.name))
-    total, pending = 0, [root]
-    while pending:
-        process = pending.pop()
-        total += held.get(process, 0)
-        pending.extend(children[process])
-    return total
+def resident_bytes(root: int) -> int:
+    """Return the resident bytes of the process ``root`` and of all its descendants."""
+    process = psutil.Process(root)
+    held = 0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):  # the process has ended since
+            held += each.memory_info().rss
+    return held

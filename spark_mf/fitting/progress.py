@@ -6,32 +6,33 @@ reads ``record.progress``.
 
 import logging
 import sys
+import time
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 logger = logging.getLogger("spark_mf")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One completed iteration of a fit.
+    """One finished iteration of a fit.
 
     Attributes
     ----------
     label : str
-        Name of the estimator, such as ``"ALS"``.
+        The estimator, such as ``"ALS"``.
     step : int
-        Number of the iteration, counted from 1.
+        The iteration, counted from 1.
     total : int
-        Maximum number of iterations.
+        The largest number of iterations.
     seconds : float
-        Wall-clock seconds of this iteration.
+        Wall-clock seconds of this iteration alone.
     elapsed : float
-        Wall-clock seconds since the start of the fit, including its set-up.
-    train_rmse : float or None
-        RMSE of the training ratings; None if it was not computed.
-    validation_rmse : float or None
-        RMSE of the validation ratings; None if there are none.
+        Wall-clock seconds since the fit began, set-up included.
+    train_rmse : float | None
+        RMSE of the training ratings, in their own unit; None where it is not measured.
+    validation_rmse : float | None
+        RMSE of the validation ratings.
     """
 
     label: str
@@ -42,101 +43,99 @@ class Progress:
     train_rmse: float | None = None
     validation_rmse: float | None = None
 
-    @property
-    def seconds_left(self) -> float:
-        """Estimated seconds of the remaining iterations, each taken to be as long as this one.
-
-        The mean over all iterations would overestimate, as the first iteration also compiles the kernels.
-        """
-        return self.seconds * (self.total - self.step)
-
     def line(self) -> str:
-        """Return the progress as one line; the lines of a fit are aligned."""
-        parts = [f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"]
-        if self.train_rmse is not None:
-            parts.append(f"train RMSE {self.train_rmse:.4f}")
-        if self.validation_rmse is not None:
-            parts.append(f"validation RMSE {self.validation_rmse:.4f}")
-        parts.append(f"{self.seconds:.2f} s")
-        if self.step < self.total:
-            parts.append(f"about {_duration(self.seconds_left)} left")
-        return "  ".join(parts)
+        """Return the progress as one line; the lines of one fit are aligned."""
+        count = f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"
+        return "  ".join([count, *self.errors(), f"{self.seconds:.2f} s"])
+
+    def errors(self) -> list[str]:
+        """Return the errors that were measured, each with its name."""
+        named = (("train RMSE", self.train_rmse), ("validation RMSE", self.validation_rmse))
+        return [f"{name} {error:.4f}" for name, error in named if error is not None]
 
 
 def report(progress: Progress) -> None:
-    """Log one completed iteration at level INFO, with the `Progress` as the record's attribute ``progress``."""
+    """Log one finished iteration at INFO; the record's attribute ``progress`` is the `Progress` itself."""
     logger.info(progress.line(), extra={"progress": progress})
 
 
 class ConsoleProgress(logging.Handler):
-    """Logging handler that writes progress and all other records to a stream.
+    """Handler that shows the progress of fits, and other records as plain lines.
 
-    On a terminal each iteration overwrites the line of the previous one; otherwise each iteration is one line.
+    On a terminal each fit has a bar of tqdm's. Elsewhere, and where tqdm is not installed, each iteration has a line.
 
     Parameters
     ----------
-    stream : TextIO, optional
-        Defaults to stderr, so that a job's stdout contains only its result.
+    stream : TextIO | None
+        Where to write; stderr by default, so that a job's stdout remains its result.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self._stream = stream if stream is not None else sys.stderr
-        self._redraws = self._stream.isatty()
-        self._open: Progress | None = None  # the progress in the terminal's current line, which will be overwritten
+        self._tqdm: Any = _find_tqdm() if self._stream.isatty() else None
+        self._bar: Any = None
+        self._shown: Progress | None = None  # what the bar shows
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; `logging` calls this method."""
+        """Show one record; called by `logging`."""
         progress = getattr(record, "progress", None)
         try:
-            if progress is None:
-                self._end_line()
-                prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-                self._stream.write(f"{prefix}{self.format(record)}\n")
-            elif self._redraws:
-                self._redraw(progress)
+            if progress is not None and self._tqdm is not None:
+                self._draw(progress)
+                return
+            prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+            line = progress.line() if progress is not None else f"{prefix}{self.format(record)}"
+            if self._bar is not None:
+                self._bar.write(line, file=self._stream)  # above the bar
             else:
-                self._stream.write(f"{progress.line()}\n")
+                self._stream.write(f"{line}\n")
             self._stream.flush()
         except Exception:
             self.handleError(record)
 
-    def _redraw(self, progress: Progress) -> None:
-        follows = self._open is not None and self._open.label == progress.label and self._open.step < progress.step
-        if not follows:
-            self._end_line()
-        self._stream.write(f"\r{progress.line()}\x1b[K")
-        self._open = progress
+    def _draw(self, progress: Progress) -> None:
+        before = self._shown
+        if before is None or before.label != progress.label or before.step >= progress.step:
+            self._end_bar()
+            self._bar = self._tqdm(
+                total=progress.total, desc=progress.label, file=self._stream, mininterval=0, dynamic_ncols=True
+            )
+            # The bar begins after its first iterations.
+            self._bar.start_t = self._bar.last_print_t = time.time() - progress.seconds * progress.step
+        self._shown = progress
+        self._bar.set_postfix_str(", ".join(progress.errors()), refresh=False)
+        self._bar.update(progress.step - self._bar.n)
         if progress.step == progress.total:
-            self._end_line()
+            self._end_bar()
 
-    def _end_line(self) -> None:
-        if self._open is not None:
-            self._stream.write("\n")
-            self._open = None
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._shown = None
 
     def close(self) -> None:
-        """Terminate the current line, which a fit that stops early leaves open."""
+        """End a bar that a fit left open, as one does that stops early."""
         self.acquire()
         try:
-            self._end_line()
+            self._end_bar()
         finally:
             self.release()
         super().close()
 
 
+def _find_tqdm() -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return None
+    return tqdm
+
+
 def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
-    """Show the progress of every fit of this process.
+    """Show the progress of every fit of this process on `stream`, stderr by default.
 
-    Parameters
-    ----------
-    stream : TextIO, optional
-        Defaults to stderr.
-
-    Returns
-    -------
-    ConsoleProgress
-        The handler that was added to the logger ``spark_mf``. Another call replaces it.
+    Calling it again replaces the earlier handler, so no line is shown twice.
     """
     for handler in logger.handlers[:]:
         if isinstance(handler, ConsoleProgress):
@@ -146,11 +145,3 @@ def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     return handler
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

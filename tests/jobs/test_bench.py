@@ -43,7 +43,7 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--points", "cg,fastest"], "--points is ['cg', 'fastest']"),
+        (["--points", "cg,fastest"], "pyspark-openblas, pyspark-java, got 'fastest'."),
         (["--rank", "0"], "--rank must be > 0, got '0'"),
         (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
         (["--ratings", "999999"], "ask for fewer"),

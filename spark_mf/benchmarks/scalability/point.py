@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 from pyspark.ml import Estimator
 from pyspark.sql import SparkSession
 
@@ -171,20 +172,6 @@ def _broken_down(row: ScalabilityRow, clock: _Clock, log: EventLog) -> Scalabili
     return replace(row, breakdown=mean, shuffle_mb=shuffled / 2**20)
 
 
-def busy_share(seconds: float, stat: Path = Path("/proc/stat")) -> float | None:
-    """Part of all processors' time, 0 to 1, that programs take in the next ``seconds``; None where it is not told."""
-    before = _processor_times(stat)
-    time.sleep(seconds)
-    after = _processor_times(stat)
-    if before is None or after is None or after[1] <= before[1]:
-        return None
-    return round(min(1.0, max(0.0, 1 - (after[0] - before[0]) / (after[1] - before[1]))), 3)
-
-
-def _processor_times(stat: Path) -> tuple[int, int] | None:
-    """Idle and all ticks since the machine started."""
-    try:
-        ticks = [int(each) for each in stat.read_text().splitlines()[0].split()[1:9]]
-        return ticks[3] + ticks[4], sum(ticks)
-    except (OSError, ValueError, IndexError):
-        return None
+def busy_share(seconds: float) -> float:
+    """Return the share of all processors' time, 0 to 1, that programs take in the next ``seconds``."""
+    return round(psutil.cpu_percent(interval=seconds) / 100, 3)

@@ -115,12 +115,8 @@ def test_a_busy_machine_is_told(make_point):
     assert "at 1 of 2 points: their times are too long" in report
 
 
-def test_the_busy_share_is_of_all_ticks(tmp_path, monkeypatch):
-    stat = tmp_path / "stat"
-    stat.write_text("cpu 100 0 50 800 50 0 0 0 0 0\n")
-    monkeypatch.setattr(
-        "spark_mf.benchmarks.scalability.point.time.sleep",
-        lambda _: stat.write_text("cpu 130 0 60 850 60 0 0 0 0 0\n"),
-    )
-    assert busy_share(0.0, stat) == pytest.approx(0.4)
-    assert busy_share(0.0, tmp_path / "none") is None
+def test_the_busy_share_is_of_all_processors(monkeypatch):
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: {0.5: 40.04}[interval])
+    assert busy_share(0.5) == 0.4
+    monkeypatch.undo()
+    assert 0 <= busy_share(0.01) <= 1
