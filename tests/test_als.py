@@ -299,8 +299,8 @@ def test_more_blocks_than_rows_are_said_and_work(spark, caplog):
     frame = spark.createDataFrame([(0, 0, 4.0), (1, 0, 2.0)], ["user", "item", "rating"])
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         model = small(numUserBlocks=50).fit(frame)
-    assert "numUserBlocks=50 is more than the 2 users: 2 blocks are used" in caplog.text
-    assert "all ratings have one of the items: the factors tell nothing apart" in caplog.text
+    assert "numUserBlocks=50 is more than the 2 users, so 2 blocks are used." in caplog.text
+    assert "All ratings belong to one of the items, so the factors carry no information." in caplog.text
     assert model.transform(frame).count() == 2
 
 
@@ -310,7 +310,9 @@ def test_unknown_param_is_refused_by_name():
 
 
 def test_factors_too_large_for_the_driver_are_refused_before_the_iterations(ratings):
-    with pytest.raises(MemoryError, match=r"spark\.driver\.maxResultSize is .* MiB: set it to at least"):
+    with pytest.raises(
+        MemoryError, match=r"^spark\.driver\.maxResultSize must be >= .*, got .* MiB\. Set it to at lea"
+    ):
         small(rank=20_000_000).fit(ratings)
 
 

@@ -302,5 +302,5 @@ def test_unusable_subsets_are_refused(spark, hand_made):
 def test_factors_beyond_the_drivers_limit_are_refused(hand_made):
     # Refused by the numbers, before anything is collected: the factors themselves are only 4 × 2.
     model = ALSModel(hand_made.userFactors, hand_made.itemFactors, rank=2**28)
-    with pytest.raises(MemoryError, match=r"4 rows at rank 268435456 are 4,096 MiB, but .*: set "):
+    with pytest.raises(MemoryError, match=r"must be >= 4,096 MiB for .* of 4 rows at rank 268435456, got .*\. Set it"):
         model.recommendForAllUsers(1)

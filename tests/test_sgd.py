@@ -300,7 +300,9 @@ def test_hardly_any_ratings_work(spark, rows, engine):
 def test_grids_that_cannot_be_are_refused(ratings):
     with pytest.raises(ValueError, match=r", got 2 item blocks for 4 user blocks and 50 items\. Set numItemBlocks"):
         small(numUserBlocks=4, numItemBlocks=2).fit(ratings)
-    with pytest.raises(ValueError, match=r"^engine='ring' cannot run: 3 blocks of users need .* room for 2: use"):
+    with pytest.raises(
+        ValueError, match=r"^engine must be 'stages', because 3 user blocks need .* has 2, got 'ring'\."
+    ):
         small(numUserBlocks=3, engine="ring").fit(ratings)
 
 
@@ -308,7 +310,7 @@ def test_more_members_than_cores_run_in_stages_with_a_warning(ratings, table, ca
     sgd = small(numUserBlocks=3, maxIter=2)
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         model = sgd.fit(ratings)
-    assert "engine='stages' is used, which is slower than the ring: 3 blocks of users need" in caplog.text
+    assert "Using engine='stages', which is slower than the ring, because 3 user blocks need" in caplog.text
     assert model.summary.engine == "stages"
     np.testing.assert_array_equal(collected(model).U, one_process(table, sgd).U)
 

@@ -1,1 +1,1 @@
-"""Memory plans, limits, and the selection of an engine."""
+"""Resources of a fit: memory plans and limits, numbers of blocks, engine selection, and checks of the workers."""

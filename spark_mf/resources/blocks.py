@@ -1,4 +1,4 @@
-"""How many blocks a side is cut into."""
+"""Numbers of user and item blocks."""
 
 import logging
 
@@ -8,24 +8,24 @@ _SMALLEST_BLOCK, _LARGEST_BLOCK = 100_000, 4_000_000
 
 
 def default_blocks(n_ratings: int, slots: int) -> int:
-    """Return the blocks of a side whose number is left open: one a task slot, as long as they have a fair size.
+    """Return the default number of blocks of a side: one per task slot, within limits on the size of a block.
 
-    Below a hundred thousand ratings a block costs more as a task than it gains; above four million its memory counts.
+    With fewer than 100,000 ratings the overhead of a task exceeds its gain; above 4 million a block needs much memory.
     """
     return max(1, min(slots, n_ratings // _SMALLEST_BLOCK), n_ratings // _LARGEST_BLOCK)
 
 
 def blocks_asked(name: str, asked: int | None, rows: int) -> int | None:
-    """Return the blocks of a side that were asked for, but no more than it has rows; None where that is left open.
+    """Return the requested number of blocks of a side, at most its number of rows; None if the Param is not set.
 
     Parameters
     ----------
     name : str
-        The Param, "numUserBlocks" or "numItemBlocks".
+        Name of the Param, "numUserBlocks" or "numItemBlocks".
     asked : int or None
-        Its value.
+        Value of the Param.
     rows : int
-        Users or items.
+        Number of users or items.
     """
     side = "users" if name == "numUserBlocks" else "items"
     if rows == 1:

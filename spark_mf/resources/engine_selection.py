@@ -1,4 +1,4 @@
-"""Which engine a fit runs on: whether a gang of tasks can run at the same time and talk to each other."""
+"""Selection of the engine of a fit."""
 
 import logging
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("spark_mf")
 
 AUTO, RING = "auto", "ring"
 
-# What each setting demands when it is "true"; the ring's connections carry factors in the clear.
+# Settings that require encryption if they are "true"; the connections of the ring are not encrypted.
 _ENCRYPTION = (
     "spark.network.crypto.enabled",
     "spark.authenticate.enableSaslEncryption",
@@ -21,10 +21,9 @@ _ENCRYPTION = (
 
 
 def task_slots(context: SparkContext) -> int:
-    """Return how many tasks of `spark.task.cpus` cores each can run at the same time now; at least 1.
+    """Return the current number of task slots, each of `spark.task.cpus` cores; at least 1.
 
-    Where a platform does not let Python call this method of Spark's, it is what Spark's default parallelism has room
-    for.
+    On platforms that do not let Python call this method of Spark, the number follows from the default parallelism.
     """
     try:
         scheduler = context._jsc.sc()
@@ -37,7 +36,7 @@ def task_slots(context: SparkContext) -> int:
 
 
 def choose_engine(context: SparkContext, asked: str, n_members: int, otherwise: str) -> str:
-    """Return "ring" or the engine that stands in for it.
+    """Return "ring" if it can run and is requested, otherwise the engine of ordinary stages.
 
     Parameters
     ----------
@@ -45,41 +44,45 @@ def choose_engine(context: SparkContext, asked: str, n_members: int, otherwise: 
     asked : str
         "auto", "ring", or `otherwise`.
     n_members : int
-        Tasks of the gang.
+        Number of tasks of a barrier stage.
     otherwise : str
-        The engine of ordinary stages. "auto" logs why it is taken.
+        The engine of ordinary stages. With "auto" a warning tells why it is selected.
 
     Raises
     ------
     ValueError
-        When "ring" was asked for and cannot run.
+        If `asked` is "ring" and the ring cannot run.
     """
     if asked == otherwise:
         return otherwise
     obstacle = _obstacle(context, n_members)
     if obstacle is None:
         return RING
+    reason, fix = obstacle
     if asked == RING:
-        raise ValueError(f"engine='ring' cannot run: {obstacle}; or use engine={otherwise!r}")
-    logger.warning("engine=%r is used, which is slower than the ring: %s", otherwise, obstacle)
+        raise ValueError(f"engine must be {otherwise!r}, because {reason}, got 'ring'. {fix}, or use that engine.")
+    logger.warning("Using engine=%r, which is slower than the ring, because %s. %s.", otherwise, reason, fix)
     return otherwise
 
 
-def _obstacle(context: SparkContext, n_members: int) -> str | None:
-    """Why a gang of tasks that talk to each other cannot run, with the way out; None where it can."""
+def _obstacle(context: SparkContext, n_members: int) -> tuple[str, str] | None:
+    """Return why a ring cannot run, and how to fix that; None if it can run."""
     conf = context.getConf()
     if (conf.get("spark.dynamicAllocation.enabled", "false") or "").lower() == "true":
         return (
-            "spark.dynamicAllocation.enabled is true, with which Spark runs no tasks that wait for each other: set "
-            "it to false"
+            "spark.dynamicAllocation.enabled is true and Spark does not run barrier stages with dynamic allocation",
+            "Set it to false",
         )
     for key in _ENCRYPTION:
         if (conf.get(key, "false") or "").lower() == "true":
-            return f"{key} is true and the ring's connections are not encrypted: set it to false if they need not be"
+            return (
+                f"{key} is true and the connections of the ring are not encrypted",
+                "Set it to false if encryption is not required",
+            )
     slots = task_slots(context)
     if n_members > slots:
         return (
-            f"{n_members} blocks of users need as many tasks at the same time, and the session has room for {slots}: "
-            f"use at most {slots} blocks, or more cores"
+            f"{n_members} user blocks need as many task slots and the session has {slots}",
+            f"Use at most {slots} user blocks, or more cores",
         )
     return None

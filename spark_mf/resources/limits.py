@@ -1,4 +1,4 @@
-"""Whether a fit finds the memory that it needs, told in numbers before the long work."""
+"""Memory limits of a session, and the check of a fit's memory plan against them."""
 
 import logging
 import os
@@ -17,30 +17,30 @@ logger = logging.getLogger("spark_mf")
 
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(b?)")
 _UNITS = {"b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
-# What Spark takes where they are not set.
+# Spark's defaults.
 _OVERHEAD_FACTOR, _LEAST_OVERHEAD = "0.10", "384m"
-# Libraries map far more than they fill, and spark.executor.pyspark.memory limits what is mapped.
+# Libraries map much more address space than they use, and spark.executor.pyspark.memory limits the address space.
 _MAPPED = 512 * MIB
-_PODS = "k8s"  # of a master
+_PODS = "k8s"  # prefix of a master URL
 _MEMORY_OF_A_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
-class ExecutorRoom:
-    """What an executor of a cluster has, in bytes.
+class ExecutorMemory:
+    """The memory of an executor of a cluster, in bytes.
 
     Attributes
     ----------
     heap : int
         spark.executor.memory.
     cores, workers : int
-        Its cores, and the tasks of spark.task.cpus that run on it at the same time.
+        Number of cores and of task slots.
     pyspark : int or None
-        spark.executor.pyspark.memory, of which Spark gives each worker one core's part, of addresses.
+        spark.executor.pyspark.memory; each worker gets the share of one core as the limit of its address space.
     overhead : int
-        spark.executor.memoryOverhead, or what Spark takes for it.
+        spark.executor.memoryOverhead or its default.
     is_enforced : bool
-        Whether more is refused to its workers: the user has set it, or YARN or Kubernetes end such an executor.
+        Whether the overhead limits the Python workers: the user has set it, or YARN or Kubernetes enforce it.
     """
 
     heap: int
@@ -52,23 +52,23 @@ class ExecutorRoom:
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a session has, in bytes.
+class SessionMemory:
+    """The memory of a session, in bytes.
 
     Attributes
     ----------
     result : int
-        spark.driver.maxResultSize; 0 for any.
+        spark.driver.maxResultSize; 0 for no limit.
     driver_heap : int
     driver_overhead : int or None
-        spark.driver.memoryOverhead, or what Spark takes for it, in cluster mode, where the driver's Python has no more
-        than that; None in client mode.
+        spark.driver.memoryOverhead or its default in cluster mode, where it limits the driver's Python; None in client
+        mode.
     machine : int
-        Of the driver's machine or container.
+        Memory of the driver's machine or container.
     slots : int
-        Tasks that run at the same time.
-    executor : ExecutorRoom or None
-        None in local mode, where tasks run in the driver.
+        Number of task slots.
+    executor : ExecutorMemory or None
+        None in local mode, where tasks run on the driver's machine.
     """
 
     result: int
@@ -76,162 +76,162 @@ class Room:
     driver_overhead: int | None
     machine: int
     slots: int
-    executor: ExecutorRoom | None
+    executor: ExecutorMemory | None
 
     def workers(self, plan: MemoryPlan) -> int:
-        """Python workers that a fit keeps busy at the same time on an executor, or on the machine in local mode."""
+        """Return the number of busy Python workers of a fit per executor, or on the machine in local mode."""
         return max(1, min(plan.members, self.executor.workers if self.executor else self.slots))
 
 
 def require_memory(context: SparkContext, name: str, plan: MemoryPlan) -> None:
-    """Log what a fit needs, and refuse one that cannot have it.
+    """Log the memory that a fit needs; raise an error unless the session has it.
 
     Parameters
     ----------
     context : SparkContext
     name : str
-        What the fit is called.
+        Name of the estimator.
     plan : MemoryPlan
 
     Raises
     ------
     MemoryError
-        When it cannot, with what is needed, what is there, and the settings that would do.
+        If the session has less; the message has both amounts and the setting to change.
     """
-    room = session_room(context)
-    logger.info("%s", plan_summary(name, plan, room))
-    obstacle = shortfall(name, plan, room)
+    available = session_memory(context)
+    logger.info("%s", plan_summary(name, plan, available))
+    obstacle = shortfall(name, plan, available)
     if obstacle is not None:
         raise MemoryError(obstacle)
 
 
 def require_room(context: SparkContext, n_users: int, n_items: int, rank: int) -> None:
-    """Refuse factor matrices that cannot pass through the driver, one side's at a time.
+    """Raise an error unless factor matrices can pass through the driver, one side at a time.
 
-    They are n·rank·4 bytes, wait in the driver's JVM heap and again while Python reads them, and may not exceed
-    spark.driver.maxResultSize.
+    A matrix has n·rank·4 bytes. The driver's JVM heap needs twice that while Python reads the matrix, and
+    spark.driver.maxResultSize limits it.
 
     Raises
     ------
     MemoryError
-        When they would, with the bytes needed and the setting that would do.
+        If a limit is exceeded; the message has both amounts and the setting to change.
     """
     rows = max(n_users, n_items)
     needed = rows * rank * 4
-    what = f"the factors of {rows:,} rows at rank {rank} are"
-    obstacle = _drivers_shortfall(what, needed, 2 * needed, session_room(context))
+    what = f"the factors of {rows:,} rows at rank {rank}"
+    obstacle = _drivers_shortfall(what, needed, 2 * needed, session_memory(context))
     if obstacle is not None:
         raise MemoryError(obstacle)
 
 
-def plan_summary(name: str, plan: MemoryPlan, room: Room) -> str:
-    """What a fit needs, in one line."""
-    workers = room.workers(plan)
+def plan_summary(name: str, plan: MemoryPlan, available: SessionMemory) -> str:
+    """Return the memory that a fit needs, as one line."""
+    workers = available.workers(plan)
     python = f"{workers} Python worker{'s' if workers > 1 else ''} of {_mib(plan.worker)} MiB each"
-    if room.executor is not None:
+    if available.executor is not None:
         python = f"each executor {_mib(plan.executor_heap(workers))} MiB of heap and {python}"
     return (
-        f"{name} needs about, in memory: the driver {_mib(plan.driver_heap)} MiB of heap and "
-        f"{_mib(plan.driver_python)} MiB of Python; {python}; for the ratings {_mib(plan.cached)} MiB in all that "
-        "may go to disk"
+        f"Estimated memory of {name}: driver {_mib(plan.driver_heap)} MiB of heap and {_mib(plan.driver_python)} MiB "
+        f"of Python; {python}; cached ratings {_mib(plan.cached)} MiB in total, which may spill to disk."
     )
 
 
-def shortfall(name: str, plan: MemoryPlan, room: Room) -> str | None:
-    """Return why a fit does not find its memory, with the way out; None where it does."""
-    what = f"{name} sends the driver factors of"
-    obstacle = _drivers_shortfall(what, plan.result, plan.driver_heap, room)
+def shortfall(name: str, plan: MemoryPlan, available: SessionMemory) -> str | None:
+    """Return the error message for a fit that needs more memory than there is; None if there is enough."""
+    what = f"the factors that {name} sends to the driver"
+    obstacle = _drivers_shortfall(what, plan.result, plan.driver_heap, available)
     if obstacle is not None:
         return obstacle
-    workers = room.workers(plan)
-    if room.executor is not None:
-        return _drivers_python_shortfall(name, plan, room) or _executors_shortfall(name, plan, workers, room.executor)
+    workers = available.workers(plan)
+    if available.executor is not None:
+        return _drivers_python_shortfall(name, plan, available) or _executors_shortfall(
+            name, plan, workers, available.executor
+        )
     needed = plan.driver_heap + plan.driver_python + workers * plan.worker
-    if needed > room.machine:
+    if needed > available.machine:
         return (
-            f"{name} needs {_mib(needed)} MiB for the driver and {workers} Python workers of {_mib(plan.worker)} MiB, "
-            f"but the machine has {_mib(room.machine)} MiB: use fewer cores, as in --master local[1], a smaller rank, "
-            "or a cluster"
+            f"the machine's memory must be >= {_mib(needed)} MiB for the driver and {workers} Python workers of "
+            f"{_mib(plan.worker)} MiB in {name}, got {_mib(available.machine)} MiB. Use fewer cores, as in --master "
+            "local[1], a smaller rank, or a cluster."
         )
     return None
 
 
-def _drivers_shortfall(what: str, result: int, heap: int, room: Room) -> str | None:
-    if room.result and result > room.result:
+def _drivers_shortfall(what: str, result: int, heap: int, available: SessionMemory) -> str | None:
+    if available.result and result > available.result:
         return (
-            f"{what} {_mib(result)} MiB, but spark.driver.maxResultSize is {_mib(room.result)} MiB: set it to at least "
-            f"{_setting(result)}, or use a smaller rank"
+            f"spark.driver.maxResultSize must be >= {_mib(result)} MiB for {what}, got {_mib(available.result)} MiB. "
+            f"Set it to at least {_setting(result)}, or use a smaller rank."
         )
-    if heap > room.driver_heap:
+    if heap > available.driver_heap:
         return (
-            f"{what} {_mib(result)} MiB and pass its heap twice over, which has {_mib(room.driver_heap)} MiB: set "
-            f"spark.driver.memory to at least {_setting(heap)}, or use a smaller rank"
+            f"spark.driver.memory must give a heap of >= {_mib(heap)} MiB for {what}, got "
+            f"{_mib(available.driver_heap)} MiB. Set it to at least {_setting(heap)}, or use a smaller rank."
         )
     return None
 
 
-def _drivers_python_shortfall(name: str, plan: MemoryPlan, room: Room) -> str | None:
-    if room.driver_overhead is not None:
-        if plan.driver_python > room.driver_overhead:
+def _drivers_python_shortfall(name: str, plan: MemoryPlan, available: SessionMemory) -> str | None:
+    if available.driver_overhead is not None:
+        if plan.driver_python > available.driver_overhead:
             return (
-                f"{name} needs {_mib(plan.driver_python)} MiB for the driver's Python, but spark.driver.memoryOverhead "
-                f"is {_mib(room.driver_overhead)} MiB: set it to at least {_setting(plan.driver_python)}, or use a "
-                "smaller rank"
+                f"spark.driver.memoryOverhead must be >= {_mib(plan.driver_python)} MiB for the driver's Python in "
+                f"{name}, got {_mib(available.driver_overhead)} MiB. Set it to at least "
+                f"{_setting(plan.driver_python)}, or use a smaller rank."
             )
         return None
     needed = plan.driver_heap + plan.driver_python
-    if needed > room.machine:
+    if needed > available.machine:
         return (
-            f"{name} needs {_mib(needed)} MiB for the driver, its heap and its Python, but the driver's machine has "
-            f"{_mib(room.machine)} MiB: start it on a larger one, or use a smaller rank"
+            f"the memory of the driver's machine must be >= {_mib(needed)} MiB for the driver's heap and Python in "
+            f"{name}, got {_mib(available.machine)} MiB. Start the driver on a larger machine, or use a smaller rank."
         )
     return None
 
 
-def _executors_shortfall(name: str, plan: MemoryPlan, workers: int, executor: ExecutorRoom) -> str | None:
+def _executors_shortfall(name: str, plan: MemoryPlan, workers: int, executor: ExecutorMemory) -> str | None:
     heap = plan.executor_heap(workers)
     if heap > executor.heap:
         return (
-            f"{name} needs {_mib(heap)} MiB of each executor's heap, but spark.executor.memory is "
-            f"{_mib(executor.heap)} MiB: set it to at least {_setting(heap)}, or use more blocks"
+            f"spark.executor.memory must be >= {_mib(heap)} MiB for {name}, got {_mib(executor.heap)} MiB. Set it to "
+            f"at least {_setting(heap)}, or use more blocks."
         )
-    fewer = "fewer tasks at a time by a smaller spark.executor.cores, or a smaller rank"
+    fewer = "reduce spark.executor.cores to run fewer tasks per executor, or use a smaller rank."
     needed = workers * plan.worker
     if executor.pyspark is not None:
         limit, mapped = executor.pyspark // executor.cores, plan.worker + _MAPPED
         if mapped > limit:
             return (
-                f"{name} needs {_mib(mapped)} MiB of address space in each Python worker, but "
-                f"spark.executor.pyspark.memory is {_mib(executor.pyspark)} MiB, {_mib(limit)} MiB for each of "
-                f"{executor.cores} cores: set it to at least {_setting(mapped * executor.cores)}, or use {fewer}"
+                f"spark.executor.pyspark.memory must be >= {_mib(mapped)} MiB per core for the address space of a "
+                f"Python worker in {name}, got {_mib(limit)} MiB ({_mib(executor.pyspark)} MiB for {executor.cores} "
+                f"cores). Set it to at least {_setting(mapped * executor.cores)}, {fewer}"
             )
     elif executor.is_enforced and needed > executor.overhead:
         return (
-            f"{name} needs {_mib(needed)} MiB for the {workers} Python workers of each executor, but "
-            f"spark.executor.memoryOverhead is {_mib(executor.overhead)} MiB: set it to at least {_setting(needed)}, "
-            f"or use {fewer}"
+            f"spark.executor.memoryOverhead must be >= {_mib(needed)} MiB for the {workers} Python workers of an "
+            f"executor in {name}, got {_mib(executor.overhead)} MiB. Set it to at least {_setting(needed)}, {fewer}"
         )
     return None
 
 
-def session_room(context: SparkContext) -> Room:
-    """Return what a running session has."""
+def session_memory(context: SparkContext) -> SessionMemory:
+    """Return the memory of a running session."""
     conf, slots = context.getConf(), task_slots(context)
     master = context.master or ""
     is_local = runs_in_driver(master)
     n_executors = 1 if is_local else _executors(context)
-    return Room(
+    return SessionMemory(
         result=_bytes(conf, "spark.driver.maxResultSize", "1g", unit="b"),
         driver_heap=_driver_heap(context),
         driver_overhead=driver_overhead(conf, master),
         machine=machine_memory(),
         slots=slots,
-        executor=None if is_local else executor_room(conf, master, -(-slots // n_executors)),
+        executor=None if is_local else executor_memory(conf, master, -(-slots // n_executors)),
     )
 
 
 def _driver_heap(context: SparkContext) -> int:
-    """Bytes that the driver's JVM may take; by its setting where the platform does not let Python ask the JVM."""
+    """Return the maximum heap of the driver's JVM, or its setting if the platform does not let Python ask the JVM."""
     try:
         return int(context._jvm.java.lang.Runtime.getRuntime().maxMemory())  # type: ignore[union-attr]
     except Py4JError as error:
@@ -241,7 +241,7 @@ def _driver_heap(context: SparkContext) -> int:
 
 
 def _executors(context: SparkContext) -> int:
-    """Executors that a cluster has given; by the setting where the platform does not let Python ask the JVM."""
+    """Return the number of executors, or its setting if the platform does not let Python ask the JVM."""
     try:
         return max(1, int(context._jsc.sc().getExecutorMemoryStatus().size()) - 1)
     except Py4JError as error:
@@ -250,15 +250,15 @@ def _executors(context: SparkContext) -> int:
         return max(1, int(context.getConf().get("spark.executor.instances", "1") or 1))
 
 
-def executor_room(conf: SparkConf, master: str, workers: int) -> ExecutorRoom:
-    """Return what an executor has by a session's settings, on which so many tasks run at the same time."""
+def executor_memory(conf: SparkConf, master: str, workers: int) -> ExecutorMemory:
+    """Return the memory of an executor with `workers` task slots, from the settings of a session."""
     heap = _bytes(conf, "spark.executor.memory", "1g")
     pyspark = conf.get("spark.executor.pyspark.memory", None)
     cores = int(conf.get("spark.executor.cores", None) or workers * int(conf.get("spark.task.cpus", "1") or 1))
     is_set = any(
         conf.get(name, None) for name in ("spark.executor.memoryOverhead", "spark.executor.memoryOverheadFactor")
     )
-    return ExecutorRoom(
+    return ExecutorMemory(
         heap=heap,
         cores=cores,
         workers=workers,
@@ -269,8 +269,8 @@ def executor_room(conf: SparkConf, master: str, workers: int) -> ExecutorRoom:
 
 
 def driver_overhead(conf: SparkConf, master: str) -> int | None:
-    """Return what a driver in cluster mode has beside its heap, by a session's settings; None in client mode."""
-    # In its pod it is started in client mode, by another setting.
+    """Return the memory overhead of a driver in cluster mode, from the settings of a session; None in client mode."""
+    # In a pod the driver runs in client mode, and another setting tells that it was submitted in cluster mode.
     for name, value in (("spark.submit.deployMode", "cluster"), ("spark.kubernetes.submitInDriver", "true")):
         if conf.get(name, None) == value:
             return _overhead(conf, "driver", _bytes(conf, "spark.driver.memory", "1g"), master)
@@ -278,10 +278,10 @@ def driver_overhead(conf: SparkConf, master: str) -> int | None:
 
 
 def _overhead(conf: SparkConf, role: str, heap: int, master: str) -> int:
-    """What Spark adds to the heap of an "executor", or of a "driver" in cluster mode."""
+    """Return the memory overhead of an "executor", or of a "driver" in cluster mode."""
     factor = conf.get(f"spark.{role}.memoryOverheadFactor", None)
     if factor is None and master.startswith(_PODS):
-        # Spark sets it itself, to 0.4, for a driver in a pod and so for its executors; in client mode it does not.
+        # In cluster mode Spark itself sets it to 0.4, for the driver's pod and its executors; not in client mode.
         factor = conf.get("spark.kubernetes.memoryOverheadFactor", None)
     least = _bytes(conf, f"spark.{role}.minMemoryOverhead", _LEAST_OVERHEAD)
     usual = max(int(heap * float(factor or _OVERHEAD_FACTOR)), least)
@@ -289,12 +289,12 @@ def _overhead(conf: SparkConf, role: str, heap: int, master: str) -> int:
 
 
 def runs_in_driver(master: str) -> bool:
-    """Whether tasks run on the driver's machine, as children of its JVM, and no executor has memory of its own."""
+    """Return whether tasks run on the driver's machine without executors, as with a master "local"."""
     return master.startswith("local") and not master.startswith("local-cluster")
 
 
 def machine_memory() -> int:
-    """Bytes of this machine's memory, or of its container's where that has less."""
+    """Return the memory of this machine, or of its container if that has less, in bytes."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = _MEMORY_OF_A_CONTAINER.read_text().strip()
@@ -304,7 +304,7 @@ def machine_memory() -> int:
 
 
 def _bytes(conf: SparkConf, key: str, default: str, unit: str = "m") -> int:
-    """Return a size of Spark's settings, in bytes; `unit` is what Spark takes it in where it names none."""
+    """Return a size in Spark's settings, in bytes; `unit` is the default unit of the setting."""
     value = (conf.get(key, default) or default).strip().lower()
     number, written, ends_in_b = _SIZE.fullmatch(value).groups()  # type: ignore[union-attr]  # Spark has checked it
     return int(number) * _UNITS[written or ("b" if ends_in_b else unit)]
@@ -315,5 +315,5 @@ def _mib(amount: int) -> str:
 
 
 def _setting(needed: int) -> str:
-    """A size as Spark's settings take it, with a little to spare."""
+    """Return a size for Spark's settings, with a small margin."""
     return f"{needed // MIB + 64}m"

@@ -1,7 +1,7 @@
-"""How much memory a fit takes, worked out from its sizes before it starts.
+"""Memory plans: upper estimates of the memory that a fit needs, from its sizes, in bytes.
 
-Everything is bytes. Figures are upper estimates, so that what fits in them runs: `tests/engine/test_memory.py` has the
-arithmetic by hand, and `tests/engine/test_memory_measured.py` holds them against what processes take.
+`tests/resources/test_memory.py` checks the arithmetic by hand, and `tests/resources/test_memory_measured.py` compares
+the estimates with the memory of processes.
 """
 
 from dataclasses import dataclass
@@ -9,34 +9,34 @@ from dataclasses import dataclass
 MIB = 1 << 20
 _FLOAT32 = 4
 
-#: A Python worker, and the driver's Python, that have imported NumPy, numba and Arrow and have compiled kernels.
+#: A Python process that has imported NumPy, numba and Arrow and has compiled the kernels.
 PYTHON_ITSELF = 256 * MIB
-#: The heap of Spark without any data.
+#: The JVM heap of Spark without any data.
 SPARK_ITSELF = 200 * MIB
 
-# At most, for each rating: packed in a block (three bytes of a column, four of a value) and unpacked; in a cell.
+# Maximum bytes per rating: packed in a block (three for the column, four for the value), unpacked, and in a cell.
 _PACKED, _UNPACKED = 7, 8
 _PACKED_CELL, _UNPACKED_CELL = 10, 12
-# For each rating that is turned from a DataFrame's rows into a chunk, and from chunks' pieces into a block or cells:
-# the arrays of each step beside those of the one before.
+# Bytes per rating of the conversion of DataFrame rows to a chunk, and of parts of chunks to a block or cells: the
+# arrays of each step together with those of the previous step.
 _CHUNKING, _BLOCKING = 80, 80
-# For each user and item: id, count, block, position and their places in a hash index.
+# Bytes per user and item: id, count, block, position and entries of a hash index.
 _OF_A_ROW = 48
 
 
 @dataclass(frozen=True)
 class FitSize:
-    """The numbers that a fit's memory follows from.
+    """Sizes that determine the memory of a fit.
 
     Attributes
     ----------
-    users, items : rows of either side
-    ratings, validation_ratings : rows of the dataset
+    users, items : int
+    ratings, validation_ratings : int
     user_blocks, item_blocks : int
     members : int
-        Tasks that work at the same time, over all executors.
+        Number of tasks that run at the same time on all executors.
     chunk : int
-        Ratings that a task turns from rows into arrays at a time; 0 where they were laid out before.
+        Number of ratings that a task converts from rows to arrays at a time; 0 for ratings that are already laid out.
     """
 
     users: int
@@ -50,38 +50,38 @@ class FitSize:
 
     @property
     def rows(self) -> int:
-        """Users and items."""
+        """Number of users and items."""
         return self.users + self.items
 
     @property
     def longer(self) -> int:
-        """Rows of the longer side."""
+        """Number of rows of the longer side."""
         return max(self.users, self.items)
 
     def laying_out(self, tasks: int) -> int:
-        """What a Python worker takes beside itself until so many tasks have laid the ratings out in blocks."""
+        """Return the memory of a Python worker, besides `PYTHON_ITSELF`, while `tasks` tasks lay out the ratings."""
         share = _share(self.ratings + self.validation_ratings, tasks)
         return max(_CHUNKING * self.chunk, _BLOCKING * share) + _OF_A_ROW * self.rows
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a fit takes, in bytes.
+    """Memory that a fit needs, in bytes.
 
     Attributes
     ----------
     result : int
-        Of a stage, which passes the driver's heap in one piece.
+        Result of a stage, which passes through the driver's heap in one piece.
     driver_heap, driver_python : int
-        Of the driver's JVM and of its Python process.
+        Heap of the driver's JVM, and memory of the driver's Python process.
     worker : int
-        Of each Python worker.
+        Memory of each Python worker.
     record : int
-        Of what a worker reads or writes in one piece, which waits in the executor's heap.
+        Largest record that a worker reads or writes, which the executor's heap buffers.
     cached : int
-        Of the ratings that Spark keeps, over all executors; what finds no memory goes to disk.
+        Persisted ratings on all executors, which may spill to disk.
     members : int
-        Workers that are busy at the same time, over all executors.
+        Number of workers that are busy at the same time on all executors.
     """
 
     result: int
@@ -93,28 +93,28 @@ class MemoryPlan:
     members: int
 
     def executor_heap(self, workers: int) -> int:
-        """Heap of an executor with so many busy workers: a record of each as it is read and as it is cached."""
+        """Return the heap of an executor with busy workers: each one's record while it is read and cached."""
         return SPARK_ITSELF + 2 * workers * self.record
 
 
 def half_steps_plan(
     size: FitSize, rank: int, *, is_ring: bool, needs_previous: bool, alternates: bool, has_tol: bool
 ) -> MemoryPlan:
-    """Return what ALS and GD take.
+    """Return the memory plan of ALS and GD.
 
     Parameters
     ----------
     size : FitSize
     rank : int
     is_ring : bool
-        Else the engine is that of broadcasts.
+        Whether the engine is "ring" or "broadcast".
     needs_previous, alternates : bool
-        As `spark_mf.solvers.base.RowSolver` has them.
+        Properties of the `spark_mf.solvers.base.RowSolver`.
     has_tol : bool
-        Whether Gram matrices of the change are summed, float64[2·rank, 2·rank] a side.
+        Whether the fit sums Gram matrices of the change, float64[2·rank, 2·rank] per side.
     """
     row = rank * _FLOAT32
-    # Of one side: 4·rank² numbers of eight bytes.
+    # One side has 4·rank² numbers of eight bytes.
     gram = 32 * rank * rank if has_tol else 0
     previous = needs_previous or has_tol
     cached = _PACKED * (2 * size.ratings + size.validation_ratings)
@@ -132,39 +132,39 @@ def half_steps_plan(
 
 
 def _half_step_member(size: FitSize, row: int, gram: int, *, previous: bool, alternates: bool) -> int:
-    """A member of the ring: both sides' factors as they were sent and its own copy, its ratings by user and by item."""
+    """Return the memory of a member of the ring: broadcast factors, their copy, and ratings by user and by item."""
     ratings = _share(2 * size.ratings + size.validation_ratings, size.members)
     factors = 2 * size.rows * row + (0 if alternates else size.items * row)
-    # The solved rows of both sides stay until the iteration's sums; one side's are put together and gathered.
+    # The solved rows of both sides stay until the sums of the iteration; one side's are concatenated and gathered.
     solved = _share(size.rows, size.members) + _share(size.longer, size.members) + size.longer
     if previous:
         solved += _largest_block(size)
     grams = 2 * gram * (size.members + 1)
-    # A record is read as one string of bytes, and its blocks are copies of parts of it until they are unpacked.
+    # A record is read as one bytes object, and its blocks are copies of parts of it until they are unpacked.
     return factors + solved * row + grams + (2 * _PACKED + _UNPACKED) * ratings + _OF_A_ROW * size.rows
 
 
 def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alternates: bool) -> int:
-    """A task of the engine of broadcasts: the factors it needs and one block."""
+    """Return the memory of a task of the engine "broadcast": the factors that it needs and one block."""
     factors = size.rows if previous else size.longer
     if not alternates:
         factors += size.items
     block = _share(size.ratings + size.validation_ratings, min(size.user_blocks, size.item_blocks))
-    # A block's rows as they were, solved, and written to be sent.
+    # The rows of a block: previous, solved and serialized.
     solved = (3 if previous else 2) * _largest_block(size)
     return (factors + solved) * row + 2 * gram + (2 * _PACKED + _UNPACKED) * block
 
 
 def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> MemoryPlan:
-    """Return what SGD takes.
+    """Return the memory plan of SGD.
 
     Parameters
     ----------
     size : FitSize
     stride, width : int
-        Floats of a row with the optimizer's state and without, as `spark_mf.kernels.row_layout.RowLayout` has them.
+        Number of floats of a row with and without the optimizer's state; see `spark_mf.kernels.row_layout.RowLayout`.
     is_ring : bool
-        Else each stratum is a stage of its own.
+        Whether the engine is "ring" or "stages".
     """
     row, factors = stride * _FLOAT32, width * _FLOAT32
     kept = factors if size.validation_ratings else 0
@@ -178,7 +178,7 @@ def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Memory
     else:
         result = (size.users + size.user_blocks * block) * row
         cells = size.user_blocks * size.item_blocks
-        # A cell's rows as they were sent, as they are changed and as they are written; validation loads all rows.
+        # The rows of a cell: broadcast, updated and serialized. Validation loads all rows.
         rows = 3 * (own + block) * row
         everyone = size.users * row + size.items * factors + own * row if size.validation_ratings else 0
         ratings = _share(size.ratings, cells) + _share(size.validation_ratings, size.user_blocks)
@@ -188,11 +188,11 @@ def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Memory
 
 
 def _sgd_member(size: FitSize, row: int, kept: int) -> int:
-    """A member of SGD's ring: all rows as they were sent, its own, the best epoch's, and item blocks under way."""
+    """Return the memory of a member of SGD's ring: broadcast, own and best rows, and item blocks in flight."""
     own = _share(size.users, size.user_blocks) + _share(size.items, size.user_blocks)
     under_way = 3 * _share(size.items, size.item_blocks)
-    # What validation gathers is there once in parts and once put together. The rows of the best epoch are copied
-    # while the ones before are still held, and all that a member leaves behind is written as one string of bytes.
+    # Validation holds the gathered rows in parts and concatenated. The rows of the best epoch are copied while the
+    # previous copy still exists, and the result of a member is serialized to one bytes object.
     validating = 2 * size.items * kept
     best = 2 * own * kept
     left_behind = own * (row + kept)
@@ -213,9 +213,9 @@ def _plan(size: FitSize, row: int, result: int, worker: int, record: int, cached
     factors = size.rows * row
     return MemoryPlan(
         result=result,
-        # As results come and while Python reads them; the model's frames hold the factors once.
+        # The results when they arrive and while Python reads them; the model's DataFrames hold the factors once.
         driver_heap=SPARK_ITSELF + max(2 * result, result + factors),
-        # The rows so far, those that come, as they are put together, and as they are written for the JVM.
+        # The previous rows, the new ones, their concatenation, and their serialization for the JVM.
         driver_python=PYTHON_ITSELF + 4 * factors + 2 * _OF_A_ROW * size.rows,
         worker=PYTHON_ITSELF + worker,
         record=record,
@@ -225,7 +225,7 @@ def _plan(size: FitSize, row: int, result: int, worker: int, record: int, cached
 
 
 def _largest_block(size: FitSize) -> int:
-    """Rows of a block of the side that has the larger ones."""
+    """Return the number of rows of the largest block of both sides."""
     return max(_share(size.users, size.user_blocks), _share(size.items, size.item_blocks))
 
 

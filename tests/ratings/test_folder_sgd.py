@@ -86,4 +86,4 @@ def test_blocks_of_a_folder_are_joined_to_as_many_as_there_are_slots(marked, tmp
     assert_same(model, stages)
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         assert sgd(maxIter=1, numUserBlocks=5).fit(folder).summary.engine == "stages"
-    assert "5 blocks of users need as many tasks at the same time" in caplog.text
+    assert "5 user blocks need as many task slots" in caplog.text

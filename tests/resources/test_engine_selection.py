@@ -28,14 +28,15 @@ OBSTACLES = [
     (
         {"spark__dynamicAllocation__enabled": "true"},
         2,
-        "spark.dynamicAllocation.enabled is true, with which Spark runs no tasks that wait for each other: set it to "
-        "false",
+        "spark.dynamicAllocation.enabled is true and Spark does not run barrier stages with dynamic allocation",
+        "Set it to false",
     ),
     *(
         (
             {key.replace(".", "__"): value},
             2,
-            f"{key} is true and the ring's connections are not encrypted: set it to false if they need not be",
+            f"{key} is true and the connections of the ring are not encrypted",
+            "Set it to false if encryption is not required",
         )
         for key, value in [
             ("spark.network.crypto.enabled", "true"),
@@ -47,32 +48,33 @@ OBSTACLES = [
     (
         {},
         5,
-        "5 blocks of users need as many tasks at the same time, and the session has room for 4: use at most 4 blocks, "
-        "or more cores",
+        "5 user blocks need as many task slots and the session has 4",
+        "Use at most 4 user blocks, or more cores",
     ),
 ]
 
 
-@pytest.mark.parametrize(("settings", "members", "sentence"), OBSTACLES)
+@pytest.mark.parametrize(("settings", "members", "reason", "fix"), OBSTACLES)
 @pytest.mark.parametrize("otherwise", ["stages", "broadcast"])
 def test_auto_goes_round_an_obstacle_and_says_which(
-    settings: dict[str, str], members: int, sentence: str, otherwise: str, caplog: pytest.LogCaptureFixture
+    settings: dict[str, str], members: int, reason: str, fix: str, otherwise: str, caplog: pytest.LogCaptureFixture
 ):
     assert choose_engine(context(**settings), "auto", members, otherwise) == otherwise
-    assert caplog.messages == [f"engine={otherwise!r} is used, which is slower than the ring: {sentence}"]
+    warning = f"Using engine={otherwise!r}, which is slower than the ring, because {reason}. {fix}."
+    assert caplog.messages == [warning]
     assert caplog.records[0].levelno == logging.WARNING
 
 
-@pytest.mark.parametrize(("settings", "members", "sentence"), OBSTACLES)
-def test_ring_is_refused_where_it_cannot_run(settings: dict[str, str], members: int, sentence: str):
-    with pytest.raises(ValueError, match=r"^engine='ring' cannot run: ") as raised:
+@pytest.mark.parametrize(("settings", "members", "reason", "fix"), OBSTACLES)
+def test_ring_is_refused_if_it_cannot_run(settings: dict[str, str], members: int, reason: str, fix: str):
+    with pytest.raises(ValueError, match=r"^engine must be 'stages', because ") as raised:
         choose_engine(context(**settings), "ring", members, "stages")
-    assert str(raised.value) == f"engine='ring' cannot run: {sentence}; or use engine='stages'"
+    assert str(raised.value) == f"engine must be 'stages', because {reason}, got 'ring'. {fix}, or use that engine."
 
 
-@pytest.mark.parametrize(("settings", "members", "_"), OBSTACLES)
+@pytest.mark.parametrize(("settings", "members"), [obstacle[:2] for obstacle in OBSTACLES])
 def test_the_engine_of_ordinary_stages_has_no_obstacle(
-    settings: dict[str, str], members: int, _: str, caplog: pytest.LogCaptureFixture
+    settings: dict[str, str], members: int, caplog: pytest.LogCaptureFixture
 ):
     assert choose_engine(context(**settings), "stages", members, "stages") == "stages"
     assert not caplog.messages

@@ -1,4 +1,4 @@
-"""What a session has is read from its settings, and a fit that needs more is refused with the setting that would do."""
+"""Tests of the memory limits of a session and of the errors for fits that exceed them."""
 
 import logging
 from pathlib import Path
@@ -12,13 +12,13 @@ from pyspark.sql import SparkSession
 from spark_mf import ALS, GD, SGD
 from spark_mf.resources import limits
 from spark_mf.resources.limits import (
-    ExecutorRoom,
-    Room,
+    ExecutorMemory,
+    SessionMemory,
     driver_overhead,
-    executor_room,
+    executor_memory,
     machine_memory,
     plan_summary,
-    session_room,
+    session_memory,
     shortfall,
 )
 from spark_mf.resources.memory import MIB, MemoryPlan
@@ -35,36 +35,36 @@ PLAN = MemoryPlan(
 )
 
 
-def executor(**of: Any) -> ExecutorRoom:
+def executor(**of: Any) -> ExecutorMemory:
     given: dict[str, Any] = {"heap": 1024, "cores": 4, "pyspark": None, "overhead": 1200} | of
     sizes = {name: value and value * MIB for name, value in given.items() if name != "cores"}
-    return ExecutorRoom(**sizes, cores=given["cores"], workers=4, is_enforced=True)
+    return ExecutorMemory(**sizes, cores=given["cores"], workers=4, is_enforced=True)
 
 
-def room(
-    executor: ExecutorRoom | None = None,
+def available(
+    executor: ExecutorMemory | None = None,
     *,
     result: int = 1024,
     heap: int = 1024,
     overhead: int | None = None,
     machine: int = 2100,
-) -> Room:
+) -> SessionMemory:
     beside = None if overhead is None else overhead * MIB
-    return Room(result * MIB, heap * MIB, beside, machine * MIB, slots=4, executor=executor)
+    return SessionMemory(result * MIB, heap * MIB, beside, machine * MIB, slots=4, executor=executor)
 
 
 @pytest.mark.parametrize(
     "there",
     [
-        room(),
-        room(executor()),
-        room(result=0),
-        room(executor(pyspark=3248)),
-        room(executor(), machine=900),
-        room(executor(), machine=1, overhead=500),
+        available(),
+        available(executor()),
+        available(result=0),
+        available(executor(pyspark=3248)),
+        available(executor(), machine=900),
+        available(executor(), machine=1, overhead=500),
     ],
 )
-def test_what_just_fits_is_let_through(there: Room):
+def test_what_just_fits_is_let_through(there: SessionMemory):
     assert shortfall("ALS", PLAN, there) is None
 
 
@@ -72,46 +72,46 @@ def test_what_just_fits_is_let_through(there: Room):
     ("there", "sentence"),
     [
         (
-            room(result=99),
-            "ALS sends the driver factors of 100 MiB, but spark.driver.maxResultSize is 99 MiB: set it to at least "
-            "164m, or use a smaller rank",
+            available(result=99),
+            "spark.driver.maxResultSize must be >= 100 MiB for the factors that ALS sends to the driver, got 99 MiB. "
+            "Set it to at least 164m, or use a smaller rank.",
         ),
         (
-            room(heap=399),
-            "ALS sends the driver factors of 100 MiB and pass its heap twice over, which has 399 MiB: set "
-            "spark.driver.memory to at least 464m, or use a smaller rank",
+            available(heap=399),
+            "spark.driver.memory must give a heap of >= 400 MiB for the factors that ALS sends to the driver, got 399 "
+            "MiB. Set it to at least 464m, or use a smaller rank.",
         ),
         (
-            room(machine=2099),
-            "ALS needs 2,100 MiB for the driver and 4 Python workers of 300 MiB, but the machine has 2,099 MiB: use "
-            "fewer cores, as in --master local[1], a smaller rank, or a cluster",
+            available(machine=2099),
+            "the machine's memory must be >= 2,100 MiB for the driver and 4 Python workers of 300 MiB in ALS, got "
+            "2,099 MiB. Use fewer cores, as in --master local[1], a smaller rank, or a cluster.",
         ),
         (
-            room(executor(), machine=899),
-            "ALS needs 900 MiB for the driver, its heap and its Python, but the driver's machine has 899 MiB: start it "
-            "on a larger one, or use a smaller rank",
+            available(executor(), machine=899),
+            "the memory of the driver's machine must be >= 900 MiB for the driver's heap and Python in ALS, got 899 "
+            "MiB. Start the driver on a larger machine, or use a smaller rank.",
         ),
         (
-            room(executor(), overhead=499),
-            "ALS needs 500 MiB for the driver's Python, but spark.driver.memoryOverhead is 499 MiB: set it to at least "
-            "564m, or use a smaller rank",
+            available(executor(), overhead=499),
+            "spark.driver.memoryOverhead must be >= 500 MiB for the driver's Python in ALS, got 499 MiB. Set it to at "
+            "least 564m, or use a smaller rank.",
         ),
         (
-            room(executor(heap=599)),
-            "ALS needs 600 MiB of each executor's heap, but spark.executor.memory is 599 MiB: set it to at least 664m, "
-            "or use more blocks",
+            available(executor(heap=599)),
+            "spark.executor.memory must be >= 600 MiB for ALS, got 599 MiB. Set it to at least 664m, or use more "
+            "blocks.",
         ),
         (
-            room(executor(overhead=1199)),
-            "ALS needs 1,200 MiB for the 4 Python workers of each executor, but spark.executor.memoryOverhead is 1,199 "
-            "MiB: set it to at least 1264m, or use fewer tasks at a time by a smaller spark.executor.cores, or a "
-            "smaller rank",
+            available(executor(overhead=1199)),
+            "spark.executor.memoryOverhead must be >= 1,200 MiB for the 4 Python workers of an executor in ALS, got "
+            "1,199 MiB. Set it to at least 1264m, reduce spark.executor.cores to run fewer tasks per executor, or use "
+            "a smaller rank.",
         ),
         (
-            room(executor(pyspark=3244)),
-            "ALS needs 812 MiB of address space in each Python worker, but spark.executor.pyspark.memory is 3,244 MiB, "
-            "811 MiB for each of 4 cores: set it to at least 3312m, or use fewer tasks at a time by a smaller "
-            "spark.executor.cores, or a smaller rank",
+            available(executor(pyspark=3244)),
+            "spark.executor.pyspark.memory must be >= 812 MiB per core for the address space of a Python worker in "
+            "ALS, got 811 MiB (3,244 MiB for 4 cores). Set it to at least 3312m, reduce spark.executor.cores to run "
+            "fewer tasks per executor, or use a smaller rank.",
         ),
     ],
     ids=[
@@ -125,30 +125,32 @@ def test_what_just_fits_is_let_through(there: Room):
         "workers' own limit",
     ],
 )
-def test_a_fit_that_does_not_fit_is_refused_with_numbers_and_the_setting_that_would_do(there: Room, sentence: str):
+def test_a_fit_that_does_not_fit_is_refused_with_numbers_and_the_setting_that_would_do(
+    there: SessionMemory, sentence: str
+):
     assert shortfall("ALS", PLAN, there) == sentence
 
 
 def test_the_setting_that_was_named_does():
-    assert shortfall("ALS", PLAN, room(executor(overhead=1264))) is None
-    assert shortfall("ALS", PLAN, room(executor(pyspark=3312))) is None
-    assert shortfall("ALS", PLAN, room(heap=464)) is None
-    assert shortfall("ALS", PLAN, room(executor(), overhead=564)) is None
+    assert shortfall("ALS", PLAN, available(executor(overhead=1264))) is None
+    assert shortfall("ALS", PLAN, available(executor(pyspark=3312))) is None
+    assert shortfall("ALS", PLAN, available(heap=464)) is None
+    assert shortfall("ALS", PLAN, available(executor(), overhead=564)) is None
 
 
 def test_fewer_busy_workers_need_less():
     few = MemoryPlan(**vars(PLAN) | {"members": 2})
-    assert shortfall("ALS", few, room(executor(overhead=600))) is None
-    assert shortfall("ALS", few, room(machine=1500)) is None
+    assert shortfall("ALS", few, available(executor(overhead=600))) is None
+    assert shortfall("ALS", few, available(machine=1500)) is None
 
 
 def test_one_line_says_what_a_fit_needs():
-    assert plan_summary("ALS", PLAN, room()) == (
-        "ALS needs about, in memory: the driver 400 MiB of heap and 500 MiB of Python; 4 Python workers of 300 MiB "
-        "each; for the ratings 90 MiB in all that may go to disk"
+    assert plan_summary("ALS", PLAN, available()) == (
+        "Estimated memory of ALS: driver 400 MiB of heap and 500 MiB of Python; 4 Python workers of 300 MiB each; "
+        "cached ratings 90 MiB in total, which may spill to disk."
     )
     assert "; each executor 600 MiB of heap and 4 Python workers of 300 MiB each; " in plan_summary(
-        "ALS", PLAN, room(executor())
+        "ALS", PLAN, available(executor())
     )
 
 
@@ -170,7 +172,7 @@ def test_overhead_is_what_spark_takes(master: str, settings: dict[str, str], ove
     conf = SparkConf(loadDefaults=False)
     for name, value in settings.items():
         conf.set(f"spark.executor.{name}", value)
-    found = executor_room(conf, master, 2)
+    found = executor_memory(conf, master, 2)
     assert (found.overhead // MIB, found.is_enforced, found.cores, found.pyspark) == (overhead, is_enforced, 2, None)
 
 
@@ -212,14 +214,14 @@ def test_executors_of_a_driver_in_a_pod_have_what_spark_sets_there():
     conf = SparkConf(loadDefaults=False).set("spark.executor.memory", "10g")
     for name, value in IN_A_POD.items():
         conf.set(name, value)
-    assert executor_room(conf, "k8s://https://m", 2).overhead == 4 << 30
+    assert executor_memory(conf, "k8s://https://m", 2).overhead == 4 << 30
 
 
 def test_cores_of_an_executor_are_those_set_or_those_that_tasks_take():
     conf = SparkConf(loadDefaults=False).set("spark.task.cpus", "3").set("spark.executor.pyspark.memory", "1048576k")
-    found = executor_room(conf, "spark://m:7077", 2)
+    found = executor_memory(conf, "spark://m:7077", 2)
     assert (found.cores, found.pyspark) == (6, 1024 * MIB)
-    assert executor_room(conf.set("spark.executor.cores", "8"), "spark://m:7077", 2).cores == 8
+    assert executor_memory(conf.set("spark.executor.cores", "8"), "spark://m:7077", 2).cores == 8
 
 
 @pytest.mark.parametrize(("says", "expected"), [("max\n", None), ("1048576\n", MIB), (None, None)])
@@ -235,7 +237,7 @@ def test_a_containers_limit_counts_where_it_is_lower(
 
 
 def test_a_local_session_has_no_executors(spark: SparkSession):
-    there = session_room(spark.sparkContext)
+    there = session_memory(spark.sparkContext)
     assert there.executor is None
     assert (there.result, there.slots) == (1 << 30, 2)
     assert there.driver_heap > 1 << 30
@@ -243,10 +245,10 @@ def test_a_local_session_has_no_executors(spark: SparkSession):
 
 
 @pytest.mark.parametrize("error", REFUSALS)
-def test_settings_tell_the_room_where_the_platform_refuses_to(error: Exception):
+def test_settings_give_the_memory_if_the_platform_refuses_to(error: Exception):
     settings = {"spark.driver.memory": "3g", "spark.executor.instances": "2", "spark.executor.memory": "2g"}
     there = SimpleNamespace(getConf=lambda: settings, master="spark://cluster:7077", defaultParallelism=8)
-    found = session_room(refusing(there, error))
+    found = session_memory(refusing(there, error))
     assert (found.driver_heap, found.slots) == (3 << 30, 8)
     assert found.executor is not None
     assert (found.executor.workers, found.executor.heap) == (4, 2 << 30)
@@ -261,19 +263,20 @@ def ratings(spark: SparkSession) -> Any:
 def test_the_need_is_logged_once_a_fit(ratings: Any, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.INFO, logger="spark_mf"):
         ALS(rank=2, maxIter=0, seed=1, numUserBlocks=1, numItemBlocks=1).fit(ratings)
-    said = [message for message in caplog.messages if "needs about" in message]
+    said = [message for message in caplog.messages if "Estimated memory" in message]
     assert len(said) == 1
-    assert said[0].startswith("ALS needs about, in memory: the driver ")
+    assert said[0].startswith("Estimated memory of ALS: driver ")
 
 
 @pytest.mark.parametrize("estimator", [ALS(), GD(), SGD()], ids=["ALS", "GD", "SGD"])
 def test_a_fit_is_refused_before_ratings_are_laid_out(
     ratings: Any, estimator: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    pods = room(executor(overhead=384))
-    monkeypatch.setattr(limits, "session_room", lambda context: pods)
+    pods = available(executor(overhead=384))
+    monkeypatch.setattr(limits, "session_memory", lambda context: pods)
     monkeypatch.setattr("spark_mf.ratings.dataset.lay_out", lambda *given: pytest.fail("ratings were laid out"))
     fit = estimator.copy().setParams(numUserBlocks=2, numItemBlocks=2, rank=2, seed=1)
     name = type(estimator).__name__
-    with pytest.raises(MemoryError, match=rf"^{name} needs 5\d\d MiB for the 2 Python workers .* is 384 MiB: set it"):
+    sentence = rf"must be >= 5\d\d MiB for the 2 Python workers of an executor in {name}, got 384 MiB\. Set it"
+    with pytest.raises(MemoryError, match=rf"^spark\.executor\.memoryOverhead {sentence}"):
         fit.fit(ratings)
