@@ -91,13 +91,13 @@ def _read(
 
     contents = _any_contents(context, folder.path) if folder.local is None else _local_contents(context, folder.local)
     blocks = contents.map(decode_file)
-    with ExitStack() as undone:
-        undone.callback(sides.destroy)
+    with ExitStack() as on_failure:
+        on_failure.callback(sides.destroy)
         members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
-        undone.callback(members.unpersist)
+        on_failure.callback(members.unpersist)
         with job_description(context, f"read ratings laid out by {side.name}"):
             read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
-        undone.pop_all()
+        on_failure.pop_all()
     found = {number: (counts, checksum) for number, counts, checksum in read}
     of_blocks = [found.get(block, (BlockCounts(), -1)) for block in range(side.partition.n_blocks)]
     return Layout(side, members, sides, tuple(block[0] for block in of_blocks)), tuple(block[1] for block in of_blocks)

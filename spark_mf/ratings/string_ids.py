@@ -65,12 +65,12 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
     for salt in range(_ATTEMPTS):
         key = F.when(F.col(side).isNotNull(), _hash(side, salt))
         distinct = ratings.where(F.col(side).isNotNull()).select(key.alias("key"), F.col(side).alias("id")).distinct()
-        with ExitStack() as undone:
+        with ExitStack() as on_failure:
             ids = distinct.persist(level)
-            undone.callback(ids.unpersist)
+            on_failure.callback(ids.unpersist)
             found = ids.agg(F.count("*").alias("ids"), F.count_distinct("key").alias("keys")).collect()[0]
             if found["ids"] == found["keys"]:
-                undone.pop_all()
+                on_failure.pop_all()
                 return ratings.withColumn(side, key), IdMap(ids)
     raise RuntimeError(
         f"The {side} ids must have different keys, got equal ones with each of {_ATTEMPTS} hash functions. Report this "
@@ -100,11 +100,11 @@ def with_original_ids(factors: DataFrame, ids: IdMap | None, level: StorageLevel
     if ids is None:
         return factors.persist(level)
     restored = replace_keys(factors.withColumnRenamed("id", "key"), ids)
-    with ExitStack() as undone:
-        undone.callback(restored.persist(level).unpersist)
+    with ExitStack() as on_failure:
+        on_failure.callback(restored.persist(level).unpersist)
         if level != StorageLevel.NONE:
             restored.count()
-        undone.pop_all()
+        on_failure.pop_all()
     return restored
 
 

@@ -1,4 +1,4 @@
-"""Where ratings come from: their rows before any check, each with its text and its place."""
+"""Sources of ratings: unchecked rows of files or DataFrames, each with its text and its place."""
 
 import logging
 import os
@@ -310,7 +310,7 @@ def _open_matrix(
         f"user column: {users}",
         f"item column: none, {'the header names the items' if items else 'the number of the column is the item'}",
         f"rating column: all from column {len(layout.names) + 1} on",
-        "timestamp column: none (there is none)",
+        "timestamp column: none (not found)",
     ]
     return RatingsSource(
         path,
@@ -394,8 +394,8 @@ def _type_of_text_ids(ids: list[str]) -> str:
 
 
 def _further_notes(present: list[str], id_types: dict[str, str], options: ReadOptions) -> list[str]:
-    how = "guessed" if options.id_type == "auto" else "as asked"
+    how = "guessed" if options.id_type == "auto" else "as requested"
     notes = [f"{side} ids: {kind}s ({how})" for side, kind in id_types.items()]
     if options.split_col is None and SPLIT in present:
-        notes.append(f"split column: none ({SPLIT} could be it, choose it with split_col)")
+        notes.append(f"split column: none ({SPLIT} is possible, choose it with split_col)")
     return notes

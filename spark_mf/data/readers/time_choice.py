@@ -162,7 +162,7 @@ class TimeColumn:
         if self.is_certain:
             return f"timestamp: {DESCRIPTIONS[format]}"
         if self.asked is not None:
-            return f"timestamp: {format_name(format)} (as asked)"
+            return f"timestamp: {format_name(format)} (as requested)"
         if format not in _RIVAL:
             return f"timestamp: {format_name(format)} (guessed)"
         certain = F.col(tick_name(format)).isNotNull() & F.col(tick_name(_RIVAL[format])).isNull()
