@@ -59,7 +59,7 @@ class Sizes:
     item_blocks: int | None = None
 
     def in_blocks(self, user_blocks: int, item_blocks: int, members: int) -> FitSize:
-        """Return the size of a fit, which determines its memory, for the given numbers of blocks and concurrent tasks."""
+        """Return the size of a fit, which determines its memory, for numbers of blocks and concurrent tasks."""
         is_laid_out = self.user_blocks is not None
         chunk = min(CHUNK_RATINGS, -(-(self.ratings + self.validation_ratings) // members))
         return FitSize(

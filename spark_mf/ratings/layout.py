@@ -23,7 +23,7 @@ from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows
 
-# A factor other than 1, so that moving a rating from training to validation changes the sum of the fingerprints.
+# Odd and not 1, so that moving a rating from training to validation changes the sum of the fingerprints.
 _VALIDATION = 3
 
 

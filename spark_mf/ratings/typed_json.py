@@ -1,4 +1,4 @@
-"""Dataclasses from JSON, with every value checked: what is read from a file is what was declared, or is refused."""
+"""Construction of dataclasses from JSON, with a check of the type of every value."""
 
 import json
 import math
@@ -13,21 +13,28 @@ _IN_WORDS = {float: "a finite number", int: "an integer", str: "a string", tuple
 
 
 def from_json_object(cls: type[T], found: Any, inside: str = "") -> T:
-    """Build a dataclass from what `json.loads` returned, each value checked against its annotation.
+    """Return a dataclass for the output of `json.loads`, and check each value against its annotation.
 
-    Annotations may be int, float, str, tuple[x, ...], dict[str, x], dataclasses of these, and any of them or
-    None. Keys that the class does not have are ignored; those with a default may be absent.
+    Annotations may be int, float, str, tuple[x, ...], dict[str, x], dataclasses of these, and unions with None. Unknown
+    keys are ignored; keys with a default may be missing.
 
     Parameters
     ----------
-    cls : a dataclass
-    found : what should be a JSON object
-    inside : the key that holds it, for messages
+    cls : type
+        A dataclass.
+    found : Any
+        A JSON object.
+    inside : str
+        Key of the object, for messages.
+
+    Returns
+    -------
+    cls
 
     Raises
     ------
     ValueError
-        When it is no object, or a key is missing or of another type; the message names the key and its value.
+        If it is not an object, or a key is missing or has another type; the message has the key and its value.
     """
     if not isinstance(found, Mapping):
         name = f"key {inside!r}" if inside else "the text"
@@ -71,5 +78,5 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
 def _is_finite(value: int | float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond the largest float
+    except OverflowError:  # an integer beyond the largest float
         return False
