@@ -1,7 +1,7 @@
-"""Downloading an archive once into a cache, and taking single files out of it.
+"""Downloads of archives into a cache, and extraction of single files.
 
-No checksum is invented: where none is known, that of the first download is written beside the cached archive, and
-later downloads must have it too.
+If no checksum is published, the checksum of the first download is recorded beside the cached archive, and later
+downloads must have the same one.
 """
 
 import hashlib
@@ -35,9 +35,9 @@ class Download:
     path : Path
     sha256 : str
     recorded_at : str
-        When its checksum was first recorded, in UTC (ISO 8601).
+        Time when its checksum was first recorded, in UTC (ISO 8601).
     first : bool
-        Whether that was just now: there was nothing to compare the checksum with.
+        Whether the checksum was recorded by this download, so that there was none to compare it with.
     """
 
     path: Path
@@ -47,24 +47,28 @@ class Download:
 
 
 def fetch_archive(url: str, cache: Path) -> Download:
-    """Have a zip archive in the cache, downloaded only if it is not there yet.
+    """Download a zip archive to the cache, unless it is there already.
 
     Parameters
     ----------
     url : str
-        Of http or https; the last part of its path names the archive in the cache.
+        An http or https URL; the last part of its path names the archive in the cache.
     cache : Path
-        A folder; made when there is none.
+        A folder, which is created if it does not exist.
+
+    Returns
+    -------
+    Download
 
     Raises
     ------
     ConnectionError
-        When the server cannot be reached, does not answer, or breaks off.
+        If the server cannot be reached, does not answer, or closes the connection early.
     FileNotFoundError
-        When the server has no such file.
+        If the server has no such file.
     ValueError
-        When the URL is none, the cache cannot be written, the archive is none, or its checksum is not that of the
-        first download.
+        If the URL is invalid, the cache cannot be written, the file is not a zip archive, or its checksum differs from
+        the first download.
     """
     if not re.match(r"https?://[^/]+/", url):
         raise ValueError(f"url must begin with http:// or https:// and a host, got {url!r}.")
@@ -82,7 +86,7 @@ def fetch_archive(url: str, cache: Path) -> Download:
                 f"{url} must be a zip archive, got another file, such as the page of a proxy or of a site that moved. "
                 "Open it in a browser, or give a mirror with --base-url."
             )
-        # A cached archive without a record is one whose download was killed between the two.
+        # A cached archive has no record if the process was killed between the two writes.
         sha256, now = pooch.file_hash(str(archive)), datetime.now(UTC).isoformat(timespec="seconds")
         _write_json(record, {"url": url, "sha256": sha256, "recorded_at": now})
         return Download(archive, sha256, now, first=True)
@@ -99,17 +103,19 @@ def extract_ratings(archive: Path, member: str, folder: Path) -> tuple[list[str]
     member : str
         Full name of the file inside the archive.
     folder : Path
-        Where the files go, by the last part of their names; it exists.
+        An existing folder; the files are named by the last part of their names in the archive.
 
     Returns
     -------
-    names : the files written, that of `member` first
-    sha256 : of that file
+    names : list[str]
+        Names of the files written, starting with that of `member`.
+    sha256 : str
+        Checksum of that file.
 
     Raises
     ------
     ValueError
-        When the archive is damaged, has no such member, or holds a name that leads out of it.
+        If the archive is damaged, has no such member, or contains a path outside its folder.
     """
     way_out = f"Delete {archive} and its .sha256.json, and run the job again"
     try:
@@ -128,7 +134,7 @@ def extract_ratings(archive: Path, member: str, folder: Path) -> tuple[list[str]
                     f"{way_out}."
                 )
             notes = [name for name in names if _NOTES.fullmatch(PurePosixPath(name).name)]
-            # Only from the folder of the ratings: deeper ones may have a README of their own.
+            # Only from the folder of the ratings, because other folders may have their own README.
             notes = [name for name in notes if PurePosixPath(name).parent == PurePosixPath(member).parent]
             sums = [_extract(opened, name, folder) for name in (member, *notes)]
             return [PurePosixPath(name).name for name in (member, *notes)], sums[0]
@@ -156,7 +162,7 @@ def _retrieve(url: str, archive: Path, record: Path, recorded: dict[str, str] | 
             f"put the archive at {archive} yourself."
         ) from None
     except ValueError:
-        assert recorded is not None  # no other value is checked
+        assert recorded is not None  # pooch checks no other value
         raise ValueError(
             f"{url} must have the checksum of the first download, recorded at {recorded['recorded_at']}, got another. "
             "The publisher has replaced the archive, or the download was damaged. Run the job again, or delete "
@@ -176,7 +182,7 @@ def _extract(opened: zipfile.ZipFile, name: str, folder: Path) -> str:
 def _require_writable(cache: Path) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        # The one sure way to know is to write; the file goes with its closing.
+        # Writing is the only reliable test. The file is deleted when it is closed.
         tempfile.TemporaryFile(dir=cache).close()
     except OSError as fault:
         raise ValueError(

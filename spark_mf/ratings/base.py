@@ -1,4 +1,4 @@
-"""What a fit asks of ratings, how it wants them laid out, and what it gets."""
+"""Interfaces between a fit and its ratings: the request, the layout plan, and the prepared ratings."""
 
 import zlib
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from spark_mf.resources.memory import FitSize
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsRequest:
-    """What a fit asks of its ratings.
+    """Requirements of a fit on its ratings.
 
     Attributes
     ----------
@@ -27,13 +27,13 @@ class RatingsRequest:
         Columns of a DataFrame.
     validationIndicatorCol : str or None
     rank : int
-        Of the fit, which a folder may have been written for.
+        Rank of the fit; a folder may have been written for one rank only.
     numUserBlocks, numItemBlocks : int or None
-        None leaves the number to the fit.
+        None for the default of the fit.
     seed : int
-        Of the order in which equally large rows are dealt to blocks.
+        Seed of the order in which rows with equally many ratings are assigned to blocks.
     level : StorageLevel
-        Where Spark keeps what is made of the ratings.
+        Storage level of the intermediate data.
     """
 
     userCol: str
@@ -49,7 +49,7 @@ class RatingsRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Numbers of distinct users and items and of ratings, and of blocks where the ratings are laid out already."""
+    """Numbers of distinct users and items, of ratings, and of blocks if the ratings are laid out already."""
 
     users: int
     items: int
@@ -59,7 +59,7 @@ class Sizes:
     item_blocks: int | None = None
 
     def in_blocks(self, user_blocks: int, item_blocks: int, members: int) -> FitSize:
-        """Return what a fit's memory follows from when so many tasks work on so many blocks at the same time."""
+        """Return the size of a fit, which determines its memory, for numbers of blocks and concurrent tasks."""
         is_laid_out = self.user_blocks is not None
         chunk = min(CHUNK_RATINGS, -(-(self.ratings + self.validation_ratings) // members))
         return FitSize(
@@ -76,16 +76,16 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutPlan:
-    """How a fit wants its ratings laid out.
+    """Plan of a fit for the layout of its ratings.
 
     Attributes
     ----------
     engine : str
     user_blocks, item_blocks : int
     n_members : int or None
-        Partitions of a layout, which are the members of a ring; None gives each block one of its own.
+        Number of partitions of a layout, which are the members of a ring; None for one partition per block.
     needs_items : bool
-        Whether ratings are laid out by item too.
+        Whether ratings are also laid out by item.
     """
 
     engine: str
@@ -104,15 +104,16 @@ class PreparedRatings:
     engine : str
     users, items : Side
     user_counts, item_counts : int64[n_users], int64[n_items]
-        Training ratings of each.
-    by_user, by_item : Layout
-        The second is None where the plan does not need it.
+        Number of training ratings of each user and item.
+    by_user : Layout
+    by_item : Layout or None
+        None if the plan does not need it.
     ratings, validation_ratings : int
-        Numbers of rows; a validation row may be cold.
+        Numbers of rows; validation rows may be cold.
     user_ids, item_ids : IdMap or None
-        The original ids where the side's ids are strings.
+        Map to the original ids if the ids of the side are strings.
     is_shared : bool
-        Whether the layouts stay for other fits.
+        Whether other fits use the same layouts.
     """
 
     engine: str
@@ -130,11 +131,11 @@ class PreparedRatings:
 
     @property
     def counts(self) -> BlockCounts:
-        """What was counted in the ratings."""
+        """Counts of the ratings."""
         return self.by_user.counts
 
     def identity(self) -> dict[str, int]:
-        """Return numbers that tell these ratings from others, whatever their order, blocks and partitions."""
+        """Return numbers that identify these ratings, independent of their order, blocks and partitions."""
         return {
             "users": len(self.users),
             "items": len(self.items),
@@ -145,28 +146,28 @@ class PreparedRatings:
 
 
 class RatingsSource(Protocol):
-    """Ratings whose sizes are known, to be laid out as a fit plans."""
+    """Ratings of known size, which can be laid out by the plan of a fit."""
 
     @property
     def sizes(self) -> Sizes:
-        """What the plan follows from."""
+        """Sizes that determine the plan."""
         ...
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
-        """Return the ratings in blocks; `cleanup` releases what Spark keeps of them for this fit alone.
+        """Return the ratings in blocks; `cleanup` releases the data that Spark keeps for this fit only.
 
         Raises
         ------
         ValueError
-            When the ratings are laid out already, and not as the plan needs them.
+            If the ratings are already laid out in a way that does not suit the plan.
         """
         ...
 
 
 class LaidOutRatings(ABC):
-    """Ratings that are laid out in blocks; `fit` takes them in the place of a DataFrame, as often as wanted.
+    """Ratings laid out in blocks, which any number of calls of `fit` accept instead of a DataFrame.
 
-    `spark_mf.lay_out_ratings` keeps them in the executors' storage, `spark_mf.partition_ratings` in a folder.
+    `spark_mf.lay_out_ratings` stores them on the executors, `spark_mf.partition_ratings` in a folder.
 
     Attributes
     ----------
@@ -182,5 +183,5 @@ class LaidOutRatings(ABC):
         Raises
         ------
         ValueError
-            When the fit asks for other blocks, another rank, or validation rows that there are not.
+            If the fit requires other numbers of blocks, another rank, or validation rows that do not exist.
         """

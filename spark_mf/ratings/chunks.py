@@ -1,6 +1,6 @@
-"""The first pass over the ratings: from DataFrame rows to arrays, checked and with local ids.
+"""The first pass over the ratings, which converts DataFrame rows to checked arrays with local ids.
 
-A chunk holds some ratings of one partition as arrays. From here on no rating is a row again.
+A chunk holds ratings of one partition as arrays.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from spark_mf.kernels.layout import encode
 from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.refusal import is_refusal
 
-#: Ratings of one chunk, so that a task's memory does not grow with its partition.
+#: Ratings of one chunk, so that the memory of a task does not grow with its partition.
 CHUNK_RATINGS = 1 << 22
 
 Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -31,15 +31,19 @@ Ids = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Training ratings with local codes, and validation ratings with their ids; compact while it is pickled.
+    """Training ratings with local codes, and validation ratings with their ids; pickled in compact form.
 
     Attributes
     ----------
-    users, items : (ids int64[m] ascending, counts int64[m]) of the training ratings
-    user_codes, item_codes : int32[n], positions in those ids
+    users, items : tuple of int64[m] and int64[m]
+        Ascending ids of the training ratings, and the number of ratings of each.
+    user_codes, item_codes : int32[n]
+        Positions in these ids.
     values : float32[n]
-    validation : (user ids int64[v], item ids int64[v], values float32[v])
-    faults : how many rows cannot be used, by reason
+    validation : tuple of int64[v], int64[v] and float32[v]
+        User ids, item ids and values.
+    faults : dict[str, int]
+        Number of unusable rows by reason.
     """
 
     users: Ids
@@ -69,7 +73,7 @@ def _restore_chunk(users: Ids, items: Ids, user_codes: Any, item_codes: Any, val
 
 @dataclass(frozen=True)
 class RatingCounts:
-    """What the first pass found: all ids with their rating counts. Grows with users and items, 16 bytes each."""
+    """Results of the first pass: all ids with their numbers of ratings, in 16 bytes per user and per item."""
 
     users: Ids
     items: Ids
@@ -78,7 +82,7 @@ class RatingCounts:
     faults: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: "RatingCounts") -> "RatingCounts":
-        """Return the counts of both parts."""
+        """Return the sum of both counts."""
         reasons = self.faults.keys() | other.faults.keys()
         return RatingCounts(
             _merge_ids(self.users, other.users),
@@ -90,7 +94,7 @@ class RatingCounts:
 
 
 def chunk_ratings(ratings: DataFrame, level: StorageLevel) -> RDD:
-    """Return an RDD of `Chunk`, persisted, from the columns of `spark_mf.data.columns.select_ratings`, ids integers."""
+    """Return a persisted RDD of `Chunk` for the output of `spark_mf.data.columns.select_ratings` with integer ids."""
     build = partial(_build_chunks, to_arrow_schema(ratings.schema))
     return arrow_batches(ratings).mapPartitions(build).persist(level)
 
@@ -98,9 +102,9 @@ def chunk_ratings(ratings: DataFrame, level: StorageLevel) -> RDD:
 def arrow_batches(frame: DataFrame) -> RDD:
     """Return the rows as an RDD of serialized Arrow batches.
 
-    This is the way that `toArrow` takes inside the JVM. The public one into a Python RDD, `mapInArrow(...).rdd`,
-    measures every row's size and pipes all data twice more: four to six times as long on 18 million rows. It is taken
-    where a platform does not let Python call methods of the JVM's that pyspark itself does not call.
+    This uses the same JVM method as `toArrow`. The public way to a Python RDD, `mapInArrow(...).rdd`, measures the size
+    of every row and transfers all data twice more, which takes four to six times as long on 18 million rows. It is the
+    fallback on platforms that allow Python to call only the JVM methods that pyspark itself calls.
     """
     try:
         batches = frame._jdf.toArrowBatchRdd().toJavaRDD()
@@ -112,7 +116,7 @@ def arrow_batches(frame: DataFrame) -> RDD:
 
 
 def count_chunks(chunks: RDD) -> RatingCounts:
-    """Count users, items, ratings and unusable rows in one job; merged by the executors, not by the driver."""
+    """Count users, items, ratings and unusable rows in one job, with the merge on the executors."""
     parts = chunks.map(_chunk_counts)
     empty = np.empty(0, np.int64)
     nothing = RatingCounts((empty, empty), (empty, empty), 0, 0)
@@ -130,7 +134,7 @@ def _content(row: Row) -> bytes:
 
 
 def _build_chunks(schema: pa.Schema, batches: Iterable[bytes]) -> Iterator[Chunk]:
-    """Turn a partition's Arrow batches into chunks of at most about CHUNK_RATINGS ratings."""
+    """Yield chunks of about CHUNK_RATINGS ratings at most from the Arrow batches of a partition."""
     waiting: list[pa.RecordBatch] = []
     n_waiting = 0
     for batch in batches:
@@ -167,7 +171,7 @@ def _build_chunk(table: pa.Table) -> Chunk:
 
 
 def _numbers(column: pa.ChunkedArray, dtype: type) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Return a column as a contiguous array with 0 for null, and which entries were null."""
+    """Return a column as a contiguous array with 0 for null, and a mask of the null entries."""
     is_null = column.is_null().to_numpy()
     filled = column.fill_null(0) if column.null_count else column
     return np.ascontiguousarray(filled.to_numpy(), dtype), is_null

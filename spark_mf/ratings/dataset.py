@@ -1,4 +1,4 @@
-"""From a DataFrame to ratings laid out in blocks: checked, counted, and laid out as a fit plans."""
+"""Checking, counting and layout of the ratings of a DataFrame."""
 
 import logging
 from contextlib import ExitStack
@@ -20,14 +20,15 @@ logger = logging.getLogger("spark_mf")
 
 @dataclass(frozen=True)
 class CountedRatings:
-    """A dataset's ratings as arrays, checked and counted.
+    """Ratings of a dataset as arrays, checked and counted.
 
     Attributes
     ----------
-    chunks : RDD of `spark_mf.ratings.chunks.Chunk`
+    chunks : RDD
+        RDD of `spark_mf.ratings.chunks.Chunk`.
     counts : RatingCounts
     user_ids, item_ids : IdMap or None
-        The map back where the side's ids are strings.
+        Map to the original ids if the ids of the side are strings.
     """
 
     chunks: RDD
@@ -37,20 +38,21 @@ class CountedRatings:
 
 
 def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -> CountedRatings:
-    """Check and count the rows of `spark_mf.data.columns.select_ratings`; `cleanup` frees what is kept of them.
+    """Check and count the rows of `spark_mf.data.columns.select_ratings`; `cleanup` releases the persisted data.
 
     Raises
     ------
     ValueError
-        When rows cannot be used, or there is none to train with.
+        If rows cannot be used, or there are no training rows.
     """
     maps: dict[str, IdMap] = {}
     with_strings = [side for side in ("user", "item") if has_string_ids(ratings, side)]
-    with ExitStack() as passing:
+    with ExitStack() as temporary:
         if with_strings:
-            # The chunks have the keys of exactly the ids that are in the maps. Without maps the chunks are kept alone.
+            # Persisted, so that the chunks have the keys of exactly the ids in the maps. Without maps, only chunks are
+            # persisted.
             ratings = computed_once(ratings, level)
-            passing.callback(ratings.unpersist)
+            temporary.callback(ratings.unpersist)
         for side in with_strings:
             with job_description(ratings.sparkSession.sparkContext, f"compute keys of the {side} ids"):
                 ratings, maps[side] = key_strings(ratings, side, level)
@@ -63,14 +65,14 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -
 
 
 def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, cleanup: ExitStack) -> RatingsSource:
-    """Return a fit's ratings with their sizes: of a DataFrame once they are checked and counted.
+    """Return the ratings of a fit with their sizes; those of a DataFrame are checked and counted first.
 
-    `cleanup` releases what Spark keeps of them.
+    `cleanup` releases the data that Spark keeps.
 
     Raises
     ------
     ValueError
-        When columns or rows cannot be used.
+        If columns or rows cannot be used.
     """
     if isinstance(dataset, LaidOutRatings):
         return dataset.open(request)
@@ -78,7 +80,7 @@ def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, c
 
 
 def open_dataset(dataset: DataFrame, request: RatingsRequest, cleanup: ExitStack) -> "CountedSource":
-    """Check and count a DataFrame's ratings; see `open_ratings`."""
+    """Check and count the ratings of a DataFrame; see `open_ratings`."""
     columns = request.userCol, request.itemCol, request.ratingCol, request.validationIndicatorCol
     counted = count_ratings(select_ratings(dataset, *columns), request.level, cleanup)
     return CountedSource(dataset.sparkSession.sparkContext, counted, request)
@@ -86,7 +88,7 @@ def open_dataset(dataset: DataFrame, request: RatingsRequest, cleanup: ExitStack
 
 @dataclass(frozen=True)
 class CountedSource:
-    """A DataFrame's ratings, checked and counted, for one fit."""
+    """Checked and counted ratings of a DataFrame for one fit."""
 
     context: SparkContext
     counted: CountedRatings
@@ -94,7 +96,7 @@ class CountedSource:
 
     @property
     def sizes(self) -> Sizes:
-        """What the plan follows from."""
+        """Sizes that determine the plan."""
         counts = self.counted.counts
         return Sizes(
             users=counts.users[0].size,
@@ -104,7 +106,7 @@ class CountedSource:
         )
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
-        """Lay the ratings out in blocks, and release the arrays that they were counted in."""
+        """Lay the ratings out in blocks, and release the chunks."""
         counts, seed, level = self.counted.counts, self.request.seed, self.request.level
         users = Side.balanced("users", counts.users, plan.user_blocks, seed)
         items = Side.balanced("items", counts.items, plan.item_blocks, seed)
@@ -138,14 +140,14 @@ class CountedSource:
 
 
 def require_same_ratings(counts: RatingCounts, by_user: Layout, by_item: Layout | None) -> None:
-    """Refuse layouts of other ratings than were counted, or of other ratings each.
+    """Raise an error if a layout has other ratings than were counted, or than the other layout.
 
     Chunks that Spark could not keep are computed again for each layout.
 
     Raises
     ------
     ValueError
-        When the dataset gave other rows then.
+        If the dataset gave other rows when it was computed again.
     """
     by_user.require_row_counts(counts.users[1])
     if by_user.counts.validation_ratings > counts.validation_ratings:

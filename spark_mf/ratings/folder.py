@@ -1,4 +1,4 @@
-"""Ratings that were laid out before, as `spark_mf.ratings.folder_writing.partition_ratings` wrote them."""
+"""Laid-out ratings in a folder that `spark_mf.ratings.folder_writing.partition_ratings` wrote."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,20 +24,20 @@ from spark_mf.storage.paths import local_path
 
 
 class PartitionedRatings(LaidOutRatings):
-    """A folder that `partition_ratings` wrote; `fit` takes it in the place of a DataFrame.
+    """Ratings in a folder that `partition_ratings` wrote, which `fit` accepts instead of a DataFrame.
 
     Parameters
     ----------
     spark : SparkSession
     path : str
-        On any file system of Hadoop's.
+        Path on any file system of Hadoop.
 
     Raises
     ------
     FileNotFoundError
-        When there is no manifest, as in a folder that was not written to its end.
+        If there is no manifest, as in a folder that was not written completely.
     ValueError
-        When the manifest cannot be used, or does not match the files beside it.
+        If the manifest is invalid or does not match the files in the folder.
     """
 
     def __init__(self, spark: SparkSession, path: str) -> None:
@@ -54,7 +54,7 @@ class PartitionedRatings(LaidOutRatings):
 
     @property
     def sizes(self) -> Sizes:
-        """What the plan of a fit follows from."""
+        """Sizes that determine the plan of a fit."""
         manifest = self.manifest
         return Sizes(
             users=manifest.users.count,
@@ -71,12 +71,12 @@ class PartitionedRatings(LaidOutRatings):
         return _FolderSource(self, request)
 
     def read(self, request: RatingsRequest, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
-        """Read the blocks that a fit plans; `cleanup` releases what Spark keeps of them.
+        """Read the blocks by the plan of a fit; `cleanup` releases the data that Spark keeps.
 
         Raises
         ------
         ValueError
-            When the folder lacks what the fit needs, or holds other content than its manifest says.
+            If the folder lacks a layout that the fit needs, or its content does not match its manifest.
         """
         self._require_layouts(request, plan)
         manifest, context = self.manifest, self.sparkSession.sparkContext
@@ -84,7 +84,7 @@ class PartitionedRatings(LaidOutRatings):
             users, user_counts, user_ids = self._read_side(USERS, manifest.users)
             items, item_counts, item_ids = self._read_side(ITEMS, manifest.items)
             read = partial(self._read_layout, context, level=request.level, cleanup=cleanup)
-            # A plan with fewer user blocks than the folder has joins consecutive ones.
+            # A plan with fewer user blocks than the folder joins consecutive blocks.
             by_user = read(self._user_layout, users, items, n_members=plan.n_members or plan.user_blocks)
             by_item = read(BY_ITEM, items, users, n_members=plan.n_members) if plan.needs_items else None
         except JVM_ERRORS as error:
@@ -141,7 +141,7 @@ class PartitionedRatings(LaidOutRatings):
 
     @property
     def _user_layout(self) -> str:
-        """The layout that ratings are read by user from; the grid has no validation ratings."""
+        """Layout from which ratings are read by user; the grid has no validation ratings."""
         return BY_USER if BY_USER in self.manifest.layouts else GRID
 
     def _require_layouts(self, request: RatingsRequest, plan: LayoutPlan) -> None:
@@ -160,7 +160,7 @@ class PartitionedRatings(LaidOutRatings):
             )
 
     def _read_side(self, name: str, described: SideManifest) -> tuple[Side, NDArray[np.int64], IdMap | None]:
-        """Read a side's ids, blocks and counts: 20 bytes an id in the driver, 12 where ids are strings."""
+        """Read ids, blocks and counts of a side, with 20 bytes per id on the driver, or 12 if ids are strings."""
         rows = literal_reader(self.sparkSession).parquet(f"{self.path}/{name}")
         if side_checksum(rows) != described.checksum:
             raise ValueError(
@@ -206,20 +206,20 @@ class PartitionedRatings(LaidOutRatings):
 
 
 def stored_folder(spark: SparkSession, path: str) -> Folder:
-    """A folder of laid-out ratings, whose files tasks open by themselves where it is local."""
+    """Return a folder of laid-out ratings; if it is local, tasks open its files directly."""
     return Folder(path, local_path(spark, path))
 
 
 @dataclass(frozen=True)
 class _FolderSource:
-    """A folder's ratings for one fit."""
+    """Ratings of a folder for one fit."""
 
     ratings: PartitionedRatings
     request: RatingsRequest
 
     @property
     def sizes(self) -> Sizes:
-        """What the plan follows from."""
+        """Sizes that determine the plan."""
         return self.ratings.sizes
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:

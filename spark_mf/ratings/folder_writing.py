@@ -1,4 +1,4 @@
-"""Laying ratings out in balanced blocks once, into a folder that fits read as often as wanted."""
+"""Writing of ratings in balanced blocks to a folder, for any number of fits."""
 
 import logging
 from contextlib import ExitStack
@@ -57,7 +57,7 @@ _IS_VALIDATION = "__spark_mf_validation"
 
 @dataclass(frozen=True)
 class _Cut:
-    """A side cut into blocks, with what its manifest tells."""
+    """A side cut into blocks, with the values for its manifest."""
 
     side: Side
     counts: NDArray[np.int64]
@@ -67,7 +67,7 @@ class _Cut:
 
 @dataclass(frozen=True)
 class _Written:
-    """What was learned by writing the layouts."""
+    """Counts and checksums of the layouts that were written."""
 
     duplicates: int
     validation_ratings: int
@@ -99,40 +99,44 @@ def partition_ratings(
     ----------
     dataset : DataFrame
     path : str
-        Folder on any file system of Hadoop's, new or empty unless `overwrite`.
+        Folder on any file system of Hadoop, new or empty unless `overwrite`.
     userBlocks, itemBlocks : int
-        Blocks asked for. No block has more than 1.2 times the ratings of a mean one; where a single user or item
-        has more than that alone, fewer blocks are made, with a warning.
+        Requested numbers of blocks. No block has more than 1.2 times the mean number of ratings. If a single user or
+        item has more than that, fewer blocks are made, with a warning.
     userCol, itemCol, ratingCol : str
-        Columns as `spark_mf.ALS` takes them.
+        Columns, as in `spark_mf.ALS`.
     splitCol : str, optional
-        A column of marks as `spark_mf.data.splitting.mark_from_column` takes it: "train", "validation" (kept, to
-        watch the error of a fit) and "test" (left out).
+        A column for `spark_mf.data.splitting.mark_from_column`, with "train", "validation" (kept, to monitor the error
+        of a fit) and "test" (left out).
     layouts : tuple[str, ...]
-        "blocks", by user and by item as ALS reads them; "grid", the cells of user blocks by item blocks, with
+        "blocks" for blocks by user and by item, which ALS reads; "grid" for cells of user blocks by item blocks, with
         training ratings only; or both.
     rank : int, optional
-        Only fits of this rank may read the folder; that the driver can take it is checked before writing.
+        If given, only fits of this rank can read the folder, and the memory of the driver is checked before writing.
     seed : int
-        Of the order in which equally large rows are dealt to blocks.
+        Seed of the order in which rows with equally many ratings are assigned to blocks.
     overwrite : bool
-        Replace what an earlier run left, once all is written.
+        Whether to replace the files of an earlier run, after all new files are written.
     storageLevel : str
-        Where Spark keeps ratings on the way.
+        Storage level of the intermediate data.
+
+    Returns
+    -------
+    PartitionedRatings
 
     Raises
     ------
     ValueError
-        When an argument, a column or a row cannot be used, the folder cannot be written, the dataset reads files in
-        it, or the dataset gives other rows when Spark computes it again.
+        If an argument, a column or a row cannot be used, the folder cannot be written, the dataset reads files in it,
+        or the dataset gives other rows when Spark computes it again.
     FileExistsError
-        When the folder is not empty and `overwrite` is false.
+        If the folder is not empty and `overwrite` is false.
     MemoryError
-        When the driver cannot take the factors of `rank`.
+        If the factors of `rank` do not fit in the driver.
     RuntimeError
-        When the workers' Python lacks what the tasks need.
+        If the Python of the workers lacks a package that the tasks need.
     TypeError
-        When `dataset` is no DataFrame of a classic Spark session.
+        If `dataset` is not a DataFrame of a classic Spark session.
     """
     require_classic(dataset)
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
@@ -144,8 +148,8 @@ def partition_ratings(
         )
     folder = RatingsFolder(spark, path, (USERS, ITEMS, *LAYOUTS), overwrite=overwrite, description=MANIFEST)
     require_workers(spark)
-    with changed_rows_told(), ExitStack() as held:
-        counted = count_ratings(ratings, level, held)
+    with changed_rows_told(), ExitStack() as cleanup:
+        counted = count_ratings(ratings, level, cleanup)
         counts = counted.counts
         users = _cut(USERS, counts.users, userBlocks, seed, counted.user_ids)
         items = _cut(ITEMS, counts.items, itemBlocks, seed, counted.item_ids)
@@ -185,7 +189,7 @@ def _require_arguments(userBlocks: int, itemBlocks: int, rank: int | None, layou
 def _select(
     dataset: DataFrame, userCol: str, itemCol: str, ratingCol: str, splitCol: str | None
 ) -> tuple[DataFrame, int]:
-    """Return the rows for training and validation as estimators take them, and the number of those left out."""
+    """Return the training and validation rows in the schema of the estimators, and the number of other rows."""
     if splitCol is None:
         return select_ratings(dataset, userCol, itemCol, ratingCol), 0
     marked = mark_from_column(dataset, splitCol)
@@ -195,7 +199,7 @@ def _select(
 
 
 def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map: IdMap | None) -> _Cut:
-    """Cut a side's ids into blocks, and say when they are fewer than was asked for."""
+    """Cut the ids of a side into blocks, with a warning if there are fewer than requested."""
     partition = Partition.within(ids[1], asked, seed)
     if partition.n_blocks < asked:
         logger.warning(
@@ -221,12 +225,12 @@ def _write_layouts(
     layouts: tuple[str, ...],
     level: StorageLevel,
 ) -> _Written:
-    """Lay out and write by user, then by item, so that one layout at a time takes up memory."""
+    """Lay out and write by user, then by item, so that only one layout at a time is in memory."""
     sums: dict[str, tuple[int, ...]] = {}
     cells: tuple[tuple[int, ...], ...] = ()
-    with ExitStack() as held:
+    with ExitStack() as cleanup:
         by_user = lay_out(spark.sparkContext, counted.chunks, users, items, level)
-        held.callback(by_user.unpersist)
+        cleanup.callback(by_user.unpersist)
         require_same_ratings(counted.counts, by_user, None)
         if BLOCKS in layouts:
             write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
@@ -235,9 +239,9 @@ def _write_layouts(
             write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)))
             cells, sums[GRID] = grid_content(by_user, items)
     if BLOCKS in layouts:
-        with ExitStack() as held:
+        with ExitStack() as cleanup:
             by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
-            held.callback(by_item.unpersist)
+            cleanup.callback(by_item.unpersist)
             require_same_ratings(counted.counts, by_user, by_item)
             write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
             sums[BY_ITEM] = checksums(by_item)

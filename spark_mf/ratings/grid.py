@@ -1,4 +1,4 @@
-"""The grid of cells, ratings of one user block and one item block, as Spark keeps it."""
+"""The grid of cells as a persisted RDD; a cell holds the ratings of one user block and one item block."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,12 +18,14 @@ from spark_mf.runtime.jobs import job_description
 
 
 class PackedCell(NamedTuple):
-    """A cell, compact while Spark keeps it.
+    """A cell in the compact form in which Spark keeps it.
 
     Attributes
     ----------
-    rows, columns : as `spark_mf.blocks.compact.compact_indices` returns them
-    values : as `compact_values` does
+    rows, columns : tuple of arrays
+        Output of `spark_mf.blocks.compact.compact_indices`.
+    values : tuple of arrays
+        Output of `spark_mf.blocks.compact.compact_values`.
     starts : int64[tiles + 1]
     """
 
@@ -34,24 +36,27 @@ class PackedCell(NamedTuple):
 
     @classmethod
     def pack(cls, cell: Cell) -> "PackedCell":
-        """Make a cell compact."""
+        """Return the compact form of a cell."""
         rows, columns = compact_indices(cell.rows), compact_indices(cell.columns)
         return cls(rows, columns, compact_values(cell.values), cell.starts)
 
     def unpack(self) -> Cell:
-        """Return the cell again, equal in every bit."""
+        """Return the original cell, equal in every bit."""
         rows, columns = restore_indices(self.rows), restore_indices(self.columns)
         return Cell(rows, columns, restore_values(self.values), self.starts)
 
 
 class GridRow(NamedTuple):
-    """A user block: some or all cells of its row of the grid, and with the first of them its validation ratings.
+    """Some or all cells of a user block, and the validation ratings of the block with its first cell.
 
     Attributes
     ----------
     number : int
-    training : cells by the item blocks that they belong to
-    validation : a cell with the items of all blocks, whose columns are `places` in them; None elsewhere
+        Number of the user block.
+    training : dict[int, PackedCell]
+        Cells by item block.
+    validation : PackedCell or None
+        Validation ratings for the items of all blocks, with `places` as columns; None without the first cell.
     """
 
     number: int
@@ -59,7 +64,7 @@ class GridRow(NamedTuple):
     validation: PackedCell | None
 
     def split(self) -> Iterator["GridRow"]:
-        """Yield each cell alone."""
+        """Yield each cell as a row of its own."""
         for block, cell in self.training.items():
             yield GridRow(self.number, {block: cell}, None if block else self.validation)
 
@@ -74,14 +79,15 @@ class Grid:
         Consecutive blocks in one partition are one user block of the grid.
     users, items : Partition
     seed : int
-        Of the order of a tile's ratings.
+        Seed of the order of the ratings in a tile.
     level : StorageLevel
     by_cell : bool
-        Whether each cell has a partition of its own, that of cell (a, b) being a·q + b, or each user block.
+        Whether each cell has its own partition, a·q + b for cell (a, b), rather than each user block.
 
     Attributes
     ----------
-    rows : RDD of GridRow, one a partition
+    rows : RDD
+        RDD of `GridRow`, one per partition.
     """
 
     def __init__(
@@ -108,20 +114,20 @@ class Grid:
             validation = join_blocks(members, users.row, [unpack(block.validation) for block in parts])
             return GridRow(number, training_cells(training, items, seed), validation_cell(validation, items, seed))
 
-        with ExitStack() as undone:
-            undone.callback(self._sides.destroy)
+        with ExitStack() as on_failure:
+            on_failure.callback(self._sides.destroy)
             rows = by_user.members.map(cut)
             if by_cell:
                 cells = rows.flatMap(GridRow.split).keyBy(lambda row: row.number * q + next(iter(row.training)))
                 rows = cells.partitionBy(p * q, lambda cell: cell).values()
             self.rows: RDD = one_record_each(rows).persist(level)
-            undone.callback(self.rows.unpersist)
+            on_failure.callback(self.rows.unpersist)
             with job_description(context, "cut ratings into cells"):
                 self.rows.foreach(lambda row: None)
-            undone.pop_all()
+            on_failure.pop_all()
 
     def unpersist(self) -> None:
-        """Release the executors' memory; the grid is gone then."""
+        """Release the grid on the executors; it cannot be used afterwards."""
         self.rows.unpersist()
         self._sides.destroy()
 
@@ -132,15 +138,15 @@ def training_cells(block: RatingBlock, items: Partition, seed: int) -> dict[int,
 
 
 def validation_cell(block: RatingBlock, items: Partition, seed: int) -> PackedCell:
-    """Make one cell of a user block's validation ratings.
+    """Make one cell of the validation ratings of a user block.
 
-    They are too few to bring a user's row into the cache once for each item block.
+    There are too few of them to load the row of a user into the cache for each item block.
     """
     return _cut(block, np.zeros(len(items), np.int32), places(items), 1, seed)[0]
 
 
 def places(items: Partition) -> NDArray[np.int32]:
-    """The place of each item when all blocks' items stand one behind the other, int32[n_items]."""
+    """Return the position of each item in the concatenated items of all blocks, as int32[n_items]."""
     starts = np.cumsum(items.sizes) - items.sizes
     return (starts[items.block] + items.row).astype(np.int32)
 

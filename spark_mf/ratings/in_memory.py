@@ -1,4 +1,4 @@
-"""Laid-out ratings in the executors' storage, for several fits."""
+"""Laid-out ratings in the storage of the executors, for several fits."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from spark_mf.resources.engine_selection import task_slots
 
 
 class LaidOutInMemory(LaidOutRatings):
-    """Laid-out ratings in the executors' storage; see `lay_out_ratings`."""
+    """Laid-out ratings in the storage of the executors; see `lay_out_ratings`."""
 
     def __init__(self, session: SparkSession, sizes: Sizes, prepared: PreparedRatings, cleanup: ExitStack) -> None:
         self.sparkSession, self.sizes = session, sizes
@@ -39,7 +39,7 @@ class LaidOutInMemory(LaidOutRatings):
         return _InMemorySource(sizes, self._prepared)
 
     def unpersist(self) -> None:
-        """Free the executors' storage; the ratings cannot be fitted any more."""
+        """Release the storage of the executors; the ratings cannot be fitted afterwards."""
         self._cleanup.close()
 
 
@@ -51,10 +51,10 @@ class _InMemorySource:
     prepared: PreparedRatings
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
-        """Return the ratings in as many partitions as the plan has members; `cleanup` releases what is regrouped."""
+        """Return the ratings in as many partitions as the plan has members; `cleanup` releases regrouped layouts."""
         prepared, users = self.prepared, self.prepared.users
         if plan.user_blocks != users.partition.n_blocks:
-            # A grid of fewer user blocks joins consecutive ones.
+            # A grid with fewer user blocks joins consecutive blocks.
             users = replace(users, partition=users.partition.joined(plan.user_blocks))
         assert prepared.by_item is not None
         return replace(
@@ -78,33 +78,33 @@ def lay_out_ratings(
     seed: int = 0,
     storageLevel: str = "MEMORY_AND_DISK",
 ) -> LaidOutInMemory:
-    """Lay ratings out in blocks once, in the executors' storage, for several fits.
+    """Lay ratings out in blocks in the storage of the executors, for several fits.
 
-    A fit from them gives the model, bit for bit, of a fit from the DataFrame with the same numbers of blocks and the
-    same seed, and skips counting and laying out.
+    A fit from these ratings gives the same model, bit for bit, as a fit from the DataFrame with the same numbers of
+    blocks and the same seed, and skips counting and laying out.
 
     Parameters
     ----------
     dataset : DataFrame
     userCol, itemCol, ratingCol, validationIndicatorCol : str
-        Columns as `spark_mf.ALS` takes them.
+        Columns, as in `spark_mf.ALS`.
     numUserBlocks, numItemBlocks : int, optional
-        By default as many as a fit of ALS chooses.
+        By default, the numbers that a fit of ALS chooses.
     seed : int
-        Of the order in which equally large rows are dealt to blocks.
+        Seed of the order in which rows with equally many ratings are assigned to blocks.
     storageLevel : str
 
     Returns
     -------
     LaidOutInMemory
-        Release it by `unpersist()`.
+        Call `unpersist()` to release it.
 
     Raises
     ------
     TypeError
-        When the dataset is no DataFrame of a classic Spark session.
+        If the dataset is not a DataFrame of a classic Spark session.
     ValueError
-        When an argument, a column or a row cannot be used.
+        If an argument, a column or a row cannot be used.
     """
     request = RatingsRequest(
         userCol=userCol,
@@ -136,7 +136,7 @@ def lay_out_ratings(
 
 
 def _in_members(layout: Layout, n_members: int | None, cleanup: ExitStack) -> Layout:
-    """Return a layout in so many partitions; None for any number."""
+    """Return a layout with the given number of partitions; None for any number."""
     if n_members in (None, layout.members.getNumPartitions()):
         return layout
     members = gather_members(layout.blocks, layout.side.partition.n_blocks, n_members).persist(

@@ -1,4 +1,4 @@
-"""Lay chunks of ratings out as blocks, once by user and once by item: one shuffle of arrays each."""
+"""Layout of ratings in blocks by user or by item, with one shuffle of arrays each."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,13 +23,13 @@ from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows
 
-# An odd number, so that a rating moved from training to validation changes the sum of both fingerprints.
+# Odd and not 1, so that moving a rating from training to validation changes the sum of the fingerprints.
 _VALIDATION = 3
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the ratings, users or items: its ids, and how its rows are cut into blocks."""
+    """One side of the ratings, users or items: its ids and the partition of its rows into blocks."""
 
     name: str
     index: IdIndex
@@ -37,7 +37,7 @@ class Side:
 
     @classmethod
     def balanced(cls, name: str, ids: tuple[NDArray, NDArray], n_blocks: int, seed: int) -> "Side":
-        """Cut the rows of a counts's ids into blocks of about equally many ratings."""
+        """Cut the rows of counted ids into blocks of about equally many ratings."""
         return cls(name, IdIndex(ids[0]), Partition.balanced(ids[1], n_blocks, seed))
 
     def __len__(self) -> int:
@@ -54,14 +54,18 @@ class LaidOutBlock:
 
 
 class Piece(NamedTuple):
-    """A chunk's ratings of one block; compact while it is pickled.
+    """Ratings of one block in one chunk; pickled in compact form.
 
     Attributes
     ----------
-    is_training : whether they are for training or for validation
-    order : partition and number of the chunk
-    rows : int32[n], position in the block
-    columns : int32[n], dense index
+    is_training : bool
+        Whether they are training rather than validation ratings.
+    order : tuple[int, int]
+        Partition and number of the chunk.
+    rows : int32[n]
+        Positions in the block.
+    columns : int32[n]
+        Dense indices.
     values : float32[n]
     """
 
@@ -81,16 +85,22 @@ def _restore_piece(is_training: bool, order: tuple[int, int], rows: Any, columns
 
 
 class BlockCounts(NamedTuple):
-    """What was counted in the ratings of one block, or of all.
+    """Counts of the ratings of one block, or of all blocks.
 
     Attributes
     ----------
-    ratings : training ratings
-    duplicates : training ratings that repeat the (user, item) pair of an earlier one
-    validation_ratings : validation ratings of known users and items
-    total, lowest, highest : float, over the values of the training ratings; 0, inf and -inf without any
-    training, validation : int from 0 to 2**64 - 1, fingerprints of the (user, item, rating) in any order
-    row_counts : int, the sum over blocks of the CRC-32 of the numbers of training ratings of their rows
+    ratings : int
+        Number of training ratings.
+    duplicates : int
+        Training ratings that repeat the (user, item) pair of an earlier one.
+    validation_ratings : int
+        Validation ratings of known users and items.
+    total, lowest, highest : float
+        Sum, minimum and maximum of the training ratings; 0, inf and -inf without any.
+    training, validation : int
+        Fingerprints of the triples (user, item, rating), independent of their order, from 0 to 2**64 - 1.
+    row_counts : int
+        Sum over blocks of the CRC-32 of the numbers of training ratings of their rows.
     """
 
     ratings: int = 0
@@ -105,11 +115,11 @@ class BlockCounts(NamedTuple):
 
     @property
     def fingerprint(self) -> int:
-        """Of training and validation ratings in any order, from 0 to 2**64 - 1."""
+        """Fingerprint of training and validation ratings, independent of their order, from 0 to 2**64 - 1."""
         return (self.training + _VALIDATION * self.validation) % 2**64
 
     def merge(self, other: "BlockCounts") -> "BlockCounts":
-        """Return the counts of both parts."""
+        """Return the counts of both parts together."""
         return BlockCounts(
             self.ratings + other.ratings,
             self.duplicates + other.duplicates,
@@ -124,7 +134,7 @@ class BlockCounts(NamedTuple):
 
 
 class PackedBlock(NamedTuple):
-    """One block of a side as Spark keeps it: packed ratings, and what was counted in them."""
+    """One block of a side in the form in which Spark keeps it: packed ratings and their counts."""
 
     number: int
     training: bytes
@@ -132,7 +142,7 @@ class PackedBlock(NamedTuple):
     counts: BlockCounts
 
     def checksum(self) -> int:
-        """CRC-32 of the ratings."""
+        """Return the CRC-32 of the ratings."""
         return zlib.crc32(self.validation, zlib.crc32(self.training))
 
 
@@ -143,12 +153,13 @@ class Layout:
     Attributes
     ----------
     side : Side
-    members : RDD of tuple[PackedBlock, ...]
-        One record a partition: the consecutive blocks that one member of a gang, or one task, works on.
+    members : RDD
+        RDD with one record per partition, a tuple of `PackedBlock`: the consecutive blocks that one worker (one member
+        of a barrier stage, or one task) processes.
     sides : Broadcast
-        What a lost block is laid out anew with.
+        Both sides, from which a lost block is laid out again.
     block_counts : tuple[BlockCounts, ...]
-        Of each block.
+        Counts of each block.
     """
 
     side: Side
@@ -158,52 +169,53 @@ class Layout:
 
     @cached_property
     def counts(self) -> BlockCounts:
-        """Of all blocks."""
+        """Counts of all blocks."""
         return reduce(BlockCounts.merge, self.block_counts, BlockCounts())
 
     @property
     def blocks(self) -> RDD:
-        """The blocks as an RDD of `PackedBlock`, each as it was when it was counted."""
+        """RDD of `PackedBlock`, each checked to be unchanged since it was counted."""
         return self.members.flatMap(self.unchanged)
 
     @property
     def unchanged(self) -> "Unchanged":
-        """What every task that works on a record of `members` passes it through."""
+        """Check through which every task passes its record of `members`."""
         return Unchanged(self.side.name, tuple(_content(counts) for counts in self.block_counts))
 
     def require_row_counts(self, counts: NDArray[np.int64]) -> None:
-        """Raise a ValueError unless each row of the side has as many training ratings as were counted before."""
+        """Raise a ValueError unless each row of the side has the number of training ratings counted before."""
         partition, before = self.side.partition, int(counts.sum())
         expected = sum(_row_counts(counts[partition.members(block)]) for block in range(partition.n_blocks))
         if (self.counts.ratings, self.counts.row_counts) != (before, expected):
             raise changed_rows("training ratings", before, self.counts.ratings)
 
     def unpersist(self) -> None:
-        """Release the executors' memory; the blocks are gone then."""
+        """Release the blocks on the executors; they cannot be used afterwards."""
         self.members.unpersist()
         self.sides.destroy()
 
 
 @dataclass(frozen=True)
 class Unchanged:
-    """Passes the blocks of one layout on, and refuses one that was laid out anew from other ratings.
+    """Check that blocks of a layout, which Spark may lay out again, have the ratings that were counted.
 
     Attributes
     ----------
     side : str
-    contents : what `_content` says of each block
+    contents : tuple[tuple[int, ...], ...]
+        Output of `_content` for each block.
     """
 
     side: str
     contents: tuple[tuple[int, ...], ...]
 
     def __call__(self, blocks: tuple[PackedBlock, ...]) -> tuple[PackedBlock, ...]:
-        """Return the blocks.
+        """Return the blocks unchanged.
 
         Raises
         ------
         ValueError
-            When one of them has other ratings than were counted.
+            If one of them has other ratings than were counted.
         """
         for block in blocks:
             before, now = self.contents[block.number], _content(block.counts)
@@ -213,17 +225,17 @@ class Unchanged:
 
 
 def _content(counts: BlockCounts) -> tuple[int, ...]:
-    """The number of a block's ratings, and what tells these from others whatever their order."""
+    """Return the number of ratings of a block, and their fingerprints."""
     return counts.ratings + counts.validation_ratings, counts.training, counts.validation
 
 
 def lay_out(
     context: SparkContext, chunks: RDD, rows: Side, columns: Side, level: StorageLevel, n_members: int | None = None
 ) -> Layout:
-    """Sort the chunks' ratings into the blocks of `rows`; runs one job and leaves the blocks persisted.
+    """Sort the ratings of the chunks into the blocks of `rows`; runs one job and persists the blocks.
 
-    They lie in `n_members` partitions, at most as many as there are blocks; by default each in one of its own. Ratings
-    of users and items that the sides do not have are left out; see `Layout.require_row_counts`.
+    The blocks are in `n_members` partitions, at most one per block, which is the default. Ratings of users and items
+    that the sides do not contain are left out; see `Layout.require_row_counts`.
     """
     n_blocks = rows.partition.n_blocks
     n_members = n_members or n_blocks
@@ -240,27 +252,27 @@ def lay_out(
             of_block[block].append(piece)
         yield tuple(_assemble_block(block, of_block[block], *sides.value) for block in of_block)
 
-    with ExitStack() as undone:
-        undone.callback(sides.destroy)
+    with ExitStack() as on_failure:
+        on_failure.callback(sides.destroy)
         shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(
             n_members, lambda block: block * n_members // n_blocks
         )
         members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
-        undone.callback(members.unpersist)
+        on_failure.callback(members.unpersist)
         with job_description(context, f"lay ratings out by {rows.name}"):
-            # In the order of the blocks, as the partitions are.
+            # The partitions, and therefore the counts, are in the order of the blocks.
             counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
-        undone.pop_all()
+        on_failure.pop_all()
     return Layout(rows, members, sides, tuple(counts))
 
 
 def blocks_of_member(member: int, n_blocks: int, n_members: int) -> range:
-    """The consecutive blocks of one of at most `n_blocks` members, which together have them all."""
+    """Return the consecutive blocks of one of `n_members` members, which together have all blocks."""
     return range(-(-member * n_blocks // n_members), -(-(member + 1) * n_blocks // n_members))
 
 
 def gather_members(blocks: RDD, n_blocks: int, n_members: int | None) -> RDD:
-    """Bring blocks of an RDD, in any partitions, together as the records of `Layout.members`, by one shuffle."""
+    """Group the blocks of an RDD into the records of `Layout.members`, with one shuffle."""
     n_members = n_members or n_blocks
     keyed = blocks.map(lambda block: (block.number * n_members // n_blocks, block))
     gathered = keyed.partitionBy(n_members, lambda member: member)
@@ -272,27 +284,27 @@ def gather_members(blocks: RDD, n_blocks: int, n_members: int | None) -> RDD:
 
 
 def one_record_each(members: RDD) -> RDD:
-    """Have the records of an RDD, one a partition, written one by one, so that two such RDDs can be zipped as they are.
+    """Serialize the records of an RDD, one per partition, one by one, so that two such RDDs can be zipped directly.
 
-    Spark's default is batches of a size of their own; `zip` then sends both sides' bytes through Python once more.
+    By default Spark writes batches of varying size, and `zip` then sends the bytes of both RDDs through Python again.
     """
     return members._reserialize(BatchedSerializer(CPickleSerializer(), 1))
 
 
 def unpack_block(packed: PackedBlock) -> LaidOutBlock:
-    """Return the block of one record of `Layout.blocks`."""
+    """Return the unpacked block of one record of `Layout.blocks`."""
     return LaidOutBlock(packed.number, unpack(packed.training), unpack(packed.validation))
 
 
 def pack_block(
     number: int, training: RatingBlock, validation: RatingBlock, n_columns: int, *, by_item: bool
 ) -> PackedBlock:
-    """Pack a block of a side whose other side has `n_columns` ids; `by_item` says that its rows are items.
+    """Pack a block of a side whose other side has `n_columns` ids; `by_item` is true if its rows are items.
 
     Raises
     ------
     ValueError
-        When the arrays of the block do not fit together.
+        If the arrays of the block are inconsistent.
     """
     packed = pack(training), pack(validation)
     values = training.values
@@ -319,7 +331,7 @@ def _row_counts(counts: NDArray[np.int64]) -> int:
 
 
 def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, Piece]]:
-    """Yield (block, piece) for every block that the chunk has ratings for. A piece names its place in the input."""
+    """Yield (block, piece) for every block with ratings in the chunk; each piece contains its place in the input."""
     by_user = rows.name == "users"
     row_ids, column_ids = (chunk.users[0], chunk.items[0]) if by_user else (chunk.items[0], chunk.users[0])
     row_codes, column_codes = (chunk.user_codes, chunk.item_codes)
@@ -327,7 +339,7 @@ def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Si
         row_codes, column_codes = column_codes, row_codes
     row_of_code, column_of_code, values = rows.index.lookup(row_ids), columns.index.lookup(column_ids), chunk.values
     if UNKNOWN in row_of_code or UNKNOWN in column_of_code:
-        # The chunk was computed anew, and has others than those that were counted.
+        # The chunk was computed again, and has other ids than those that were counted.
         known = (row_of_code[row_codes] != UNKNOWN) & (column_of_code[column_codes] != UNKNOWN)
         row_codes, column_codes, values = row_codes[known], column_codes[known], values[known]
     training = _pieces(rows.partition, row_of_code, row_codes, column_of_code, column_codes, values)
@@ -373,7 +385,7 @@ def _numbered(
 
 def _assemble_block(number: int, pieces: list[Piece], rows: Side, columns: Side) -> PackedBlock:
     members = rows.partition.members(number)
-    # A shuffle delivers in any order; the input's order makes every run add up in the same one.
+    # A shuffle delivers pieces in any order; in the order of the input, every run adds up in the same order.
     pieces.sort(key=lambda piece: piece.order)
     training = _block_of(members, [piece for piece in pieces if piece.is_training])
     validation = _block_of(members, [piece for piece in pieces if not piece.is_training])

@@ -1,4 +1,4 @@
-"""The manifest of a folder of partitioned ratings: what it holds, and what its files must be."""
+"""Manifest of a folder of partitioned ratings: description of its content, and checksums of its files."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,24 +18,24 @@ ID_TYPES = ("int", "bigint", "string")
 
 @dataclass(frozen=True, kw_only=True)
 class SideManifest:
-    """One side, users or items.
+    """Description of one side, users or items.
 
     Attributes
     ----------
     count : int
-        Distinct ids of the training ratings.
+        Number of distinct ids of the training ratings.
     id_type : str
         One of `ID_TYPES`.
     asked_blocks : int
-        Blocks that were asked for; fewer were made where that many cannot be balanced.
+        Requested number of blocks; there are fewer if that many cannot be balanced.
     ratings, rows : tuple[int, ...]
-        Training ratings and ids of each block.
+        Numbers of training ratings and of ids of each block.
     balance : float
-        Ratings of the largest block over those of a mean one.
+        Number of ratings of the largest block divided by the mean.
     largest_row : int
-        Ratings of the id with the most.
+        Largest number of ratings of an id.
     checksum : int
-        Of ids, blocks and counts; see `spark_mf.ratings.stored_writing.side_checksum`.
+        Checksum of ids, blocks and counts; see `spark_mf.ratings.stored_writing.side_checksum`.
     """
 
     count: int
@@ -55,31 +55,31 @@ class SideManifest:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a folder of partitioned ratings holds.
+    """Description of a folder of partitioned ratings.
 
     Attributes
     ----------
     spark_mf : str
-        Version that wrote it.
+        Version of spark_mf that wrote the folder.
     layouts : tuple[str, ...]
         Some of `LAYOUTS`; each is a folder.
     ratings, validation_ratings : int
-        Training rows, and rows for validation whose user and item have training rows.
+        Numbers of training rows, and of validation rows whose user and item have training rows.
     cold_validation_ratings : int
-        Further rows for validation, which no model can predict; they are only counted.
+        Number of other validation rows, which no model can predict and which are not in the folder.
     left_out : int
-        Rows that were marked for a test, and are not in the folder.
+        Number of test rows, which are not in the folder.
     duplicates : int
-        Training rows that repeat the (user, item) pair of another.
+        Number of training rows that repeat the (user, item) pair of another.
     seed : int
-        Of the random order in which equally large rows are dealt to blocks.
-    rank : int | None
-        The rank that the folder was made for; None leaves it open.
+        Seed of the order in which rows with equally many ratings are assigned to blocks.
+    rank : int or None
+        Rank of the fits for which the folder was made; None for any.
     users, items : SideManifest
     cells : tuple[tuple[int, ...], ...]
-        Training ratings of each cell of the grid, user block by user block; empty without that layout.
+        Numbers of training ratings of the cells of the grid, by user block; empty without that layout.
     checksums : dict[str, tuple[int, ...]]
-        CRC-32 of each block's content, by layout.
+        CRC-32 of the content of each block, by layout.
     files : dict[str, int]
         Length in bytes of every data file, by its path in the folder.
     """
@@ -102,23 +102,27 @@ class Manifest:
     files: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as an object for `json.dumps`; `read_manifest` is the inverse."""
+        """Return the manifest as an object for `json.dumps`; `read_manifest` is the inverse."""
         return asdict(self)
 
 
 def read_manifest(text: str, source: str) -> Manifest:
-    """Read a manifest, and check that it agrees with itself.
+    """Read a manifest, and check that it is consistent.
 
     Parameters
     ----------
     text : str
     source : str
-        Where it was found, for messages.
+        Path of the manifest, for messages.
+
+    Returns
+    -------
+    Manifest
 
     Raises
     ------
     ValueError
-        When it is no manifest, of a version that is unknown here, or contradicts itself.
+        If it is not a manifest, has an unknown version, or is inconsistent.
     """
     way_out = "Partition the ratings again"
     try:

@@ -1,7 +1,7 @@
-"""Reading laid-out ratings as `spark_mf.ratings.stored_writing` writes them.
+"""Reading of laid-out ratings that `spark_mf.ratings.stored_writing` wrote.
 
-What the driver learns of a file that does not fit its side is a wrong checksum: an error from a task would be a page
-long, and the driver knows the folder's name.
+Tasks do not raise errors for files that do not fit their side, because an error from a task would be a page long. They
+return a wrong checksum, and the driver raises an error with the name of the folder.
 """
 
 import re
@@ -22,7 +22,7 @@ from spark_mf.ratings.stored_writing import ROW_SCHEMA, Folder, cells_checksum, 
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 
-# Far more partitions than there are files.
+# Many more partitions than files.
 _ONE_FILE_EACH = 1 << 20
 _NO_INDEX = np.empty(0, np.int32)
 
@@ -36,17 +36,19 @@ def read_layout(
     ----------
     context : SparkContext
     folder : Folder
-        What `write_layout` wrote.
+        Folder that `write_layout` wrote.
     side : Side
     n_columns : int
-        Ids of the other side.
+        Number of ids of the other side.
     level : StorageLevel
     n_members : int, optional
-        Partitions of the layout; by default each block has one of its own.
+        Number of partitions of the layout; by default one per block.
 
     Returns
     -------
-    the layout, and CRC-32 of each block as it was read; what does not fit the side is read as empty
+    layout : Layout
+    checksums : tuple[int, ...]
+        CRC-32 of each block that was read; blocks that do not fit the side are read as empty.
     """
     sides = context.broadcast(side)
 
@@ -59,7 +61,7 @@ def read_layout(
 def read_grid(
     context: SparkContext, folder: Folder, side: Side, columns: Side, level: StorageLevel, n_members: int | None = None
 ) -> tuple[Layout, tuple[int, ...]]:
-    """Read what `write_grid` wrote as a layout without validation ratings; otherwise as `read_layout` does."""
+    """Read a stored grid as a layout without validation ratings; otherwise the same as `read_layout`."""
     sides = context.broadcast((side, columns))
 
     def decode(content: bytes) -> PackedBlock:
@@ -83,7 +85,7 @@ def _read(
     level: StorageLevel,
     n_members: int | None,
 ) -> tuple[Layout, tuple[int, ...]]:
-    """Decode the files of a folder, one a block, and bring the blocks to their members."""
+    """Decode the files of a folder, one per block, and group the blocks by members."""
 
     def decode_file(content: bytes) -> PackedBlock:
         freeze_gc()
@@ -91,33 +93,33 @@ def _read(
 
     contents = _any_contents(context, folder.path) if folder.local is None else _local_contents(context, folder.local)
     blocks = contents.map(decode_file)
-    with ExitStack() as undone:
-        undone.callback(sides.destroy)
+    with ExitStack() as on_failure:
+        on_failure.callback(sides.destroy)
         members = gather_members(blocks, side.partition.n_blocks, n_members).persist(level)
-        undone.callback(members.unpersist)
+        on_failure.callback(members.unpersist)
         with job_description(context, f"read ratings laid out by {side.name}"):
             read = members.flatMap(lambda blocks: [(b.number, b.counts, checksum(b)) for b in blocks]).collect()
-        undone.pop_all()
+        on_failure.pop_all()
     found = {number: (counts, checksum) for number, counts, checksum in read}
     of_blocks = [found.get(block, (BlockCounts(), -1)) for block in range(side.partition.n_blocks)]
     return Layout(side, members, sides, tuple(block[0] for block in of_blocks)), tuple(block[1] for block in of_blocks)
 
 
 def _local_contents(context: SparkContext, folder: Path) -> RDD:
-    """Contents of a local folder's files, as tasks read them without the JVM, whatever the names."""
+    """Return the contents of the files of a local folder; tasks read them without the JVM, under any name."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not _is_hidden(file.name))
     return context.parallelize(files, max(len(files), 1)).map(Path.read_bytes)
 
 
 def _any_contents(context: SparkContext, folder: str) -> RDD:
-    """Contents of a folder's files on any file system of Hadoop's."""
-    # With so many partitions asked for, files share one only while they are small.
+    """Return the contents of the files of a folder on any file system of Hadoop."""
+    # With this number of partitions, only small files share a partition.
     files = context.binaryFiles(_pattern_of(folder), _ONE_FILE_EACH)
     return files.filter(lambda file: not _is_hidden(file[0].rpartition("/")[2])).values()
 
 
 def _pattern_of(folder: str) -> str:
-    """The pattern that only this path matches. In braces a comma does not end the path."""
+    """Return the pattern that matches only this path. Inside braces, a comma does not separate paths."""
     return re.sub(r"[*?{}\[\]\\,]", lambda found: f"\\{found[0]}" if found[0] != "," else r"{\,}", folder)
 
 
@@ -126,7 +128,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table, NDArray], Any]) -> PackedBlock:
-    """Turn a file into its block; into an empty one if it does not fit the side."""
+    """Return the block of a file, or an empty block if the file does not fit the side."""
     number, members, by_item = -1, _NO_INDEX, side.name == "items"
     try:
         table = pq.read_table(pa.BufferReader(content), use_threads=False)
@@ -144,7 +146,7 @@ def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table
 
 
 def _read_rows(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
-    """Training and validation ratings of a file of `ROW_COLUMNS`."""
+    """Return the training and validation ratings of a file of `ROW_COLUMNS`."""
     table = table.select(ROW_SCHEMA.names).cast(ROW_SCHEMA)
     if not np.array_equal(table["row"], members):
         raise ValueError("the block has other rows")
@@ -153,7 +155,7 @@ def _read_rows(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock
 
 
 def _read_cells(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
-    """Training ratings of a file of `CELL_COLUMNS`, and no validation ratings."""
+    """Return the training ratings of a file of `CELL_COLUMNS`, and no validation ratings."""
     columns, ratings = table["columns"].combine_chunks(), table["ratings"].combine_chunks()
     rows = np.searchsorted(members, table["row"].to_numpy()).astype(np.int32)
     if not np.array_equal(members[rows], table["row"].to_numpy()):

@@ -1,10 +1,10 @@
-"""Laid-out ratings as Parquet: a row of the file is a row of the matrix, with its ratings as lists.
+"""Writing of laid-out ratings to Parquet files, with one row per row of the matrix and its ratings as lists.
 
-Reading skips what laying out costs (counting, encoding, sorting, a shuffle): the lists of a file's rows, one behind
-the other, are already the arrays of a block.
+Reading avoids the cost of the layout (counting, encoding, sorting and a shuffle), because the concatenated lists of the
+rows of a file are the arrays of a block.
 
-On the local file system the tasks write and read the files themselves, elsewhere Spark does. Spark's writer takes
-every rating through the JVM as an object of its own: five times the processor time for 20 million ratings.
+On the local file system the tasks write and read the files themselves; on other file systems Spark does. The writer of
+Spark handles each rating as an object in the JVM, which takes five times the processor time for 20 million ratings.
 """
 
 import zlib
@@ -36,12 +36,12 @@ from spark_mf.runtime.frames import arrow_frame, id_type
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 
-#: What a row of a stored layout holds; lists of a row belong together element by element.
+#: Columns of a stored layout; the lists of a row correspond element by element.
 ROW_COLUMNS = (
     "block int, row int, columns array<int>, ratings array<float>, "
     "validation_columns array<int>, validation_ratings array<float>"
 )
-#: What a row of the grid holds: the ratings of one row of a user block in one item block.
+#: Columns of the grid, with one row for the ratings of one user in one item block.
 CELL_COLUMNS = "block int, column_block int, row int, columns array<int>, ratings array<float>"
 
 # Ratings of one Arrow batch, so that neither Python nor the JVM holds a block twice.
@@ -62,19 +62,19 @@ ROW_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Folder:
-    """Where files are: a path as Spark takes it, and the local path where it is one."""
+    """Location of files: a path for Spark, and the local path or None on other file systems."""
 
     path: str
     local: Path | None
 
 
 def write_layout(session: SparkSession, layout: Layout, folder: Folder) -> None:
-    """Write a layout as `ROW_COLUMNS`, one file a block; runs one job."""
+    """Write a layout with `ROW_COLUMNS`, one file per block; runs one job."""
     _write(session, layout, folder, ROW_COLUMNS, _row_batches)
 
 
 def write_grid(session: SparkSession, layout: Layout, columns: Side, folder: Folder) -> None:
-    """Write the training ratings of a layout by user, cut by items too, as `CELL_COLUMNS`, one file a user block.
+    """Write the training ratings of a layout by user as cells with `CELL_COLUMNS`, one file per user block.
 
     Runs one job.
     """
@@ -87,7 +87,7 @@ def write_grid(session: SparkSession, layout: Layout, columns: Side, folder: Fol
 
 
 def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-    """Ratings of each cell of `grid_rows`, row block by row block, and CRC-32 of each row block; runs one job."""
+    """Return the number of ratings of each cell, by row block, and the CRC-32 of each row block; runs one job."""
     context = layout.blocks.context
     sent = context.broadcast(columns.partition.block)
     n_blocks = columns.partition.n_blocks
@@ -105,23 +105,26 @@ def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], 
 
 
 def cells_checksum(cells: tuple[NDArray[Any], ...]) -> int:
+    """Return the CRC-32 of the cells of a row block."""
     return reduce(lambda checksum, array: zlib.crc32(array.tobytes(), checksum), cells, 0)
 
 
 def checksums(layout: Layout) -> tuple[int, ...]:
-    """CRC-32 of the content of each block; runs one job."""
+    """Return the CRC-32 of the content of each block; runs one job."""
     with job_description(layout.blocks.context, f"checksums of the blocks by {layout.side.name}"):
         found = layout.blocks.map(lambda packed: (packed.number, packed.checksum())).collect()
     return tuple(checksum for _, checksum in sorted(found))
 
 
 def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64]) -> DataFrame:
-    """A side's ids as (index int, id, ratings bigint, block int), in any order. Lazy.
+    """Return the ids of a side as (index int, id, ratings bigint, block int), in any order. Lazy.
 
     Parameters
     ----------
+    session : SparkSession
+    side : Side
     counts : int64[n]
-        Ratings of each id.
+        Number of ratings of each id.
     """
     table = pa.table(
         {
@@ -135,7 +138,7 @@ def side_rows(session: SparkSession, side: Side, counts: NDArray[np.int64]) -> D
 
 
 def side_checksum(rows: DataFrame) -> int:
-    """A checksum of what `side_rows` has, in any order, from 0 to 2**64 - 1; runs one job."""
+    """Return a checksum of the rows of `side_rows`, independent of order, from 0 to 2**64 - 1; runs one job."""
     found = rows.agg(F.bit_xor(F.xxhash64("index", "id", "ratings", "block"))).collect()[0][0]
     return int(found or 0) % 2**64
 
@@ -159,7 +162,7 @@ def _write_local(layout: Layout, folder: Path, batches: Callable[[LaidOutBlock],
         freeze_gc()
         folder.mkdir(parents=True, exist_ok=True)
         final = folder / f"part-{packed.number:05d}.parquet"
-        # Of its own for each attempt, so that one that was given up cannot write into another's.
+        # Each attempt has its own file, so that an abandoned attempt cannot write into the file of another.
         passing = folder / f".{final.name}.{uuid4().hex}"
         writer = None
         for batch in batches(unpack_block(packed)):
@@ -179,7 +182,7 @@ def _write_anywhere(
     columns: str,
     batches: Callable[[LaidOutBlock], Iterator[pa.RecordBatch]],
 ) -> None:
-    # Few and large rows: pickling them costs nothing.
+    # There are few, large rows, so pickling them costs little.
     packed = layout.blocks.map(lambda block: (block.number, block.training, block.validation))
     frame = session.createDataFrame(packed, "block int, training binary, validation binary", verifySchema=False)
 
@@ -208,13 +211,16 @@ def _row_batches(block: LaidOutBlock) -> Iterator[pa.RecordBatch]:
 def cells_of(
     block: RatingBlock, block_of_column: NDArray[np.int32], n_blocks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """A row block's ratings sorted by the block of their column, and by row inside it.
+    """Return the ratings of a row block sorted by the block of their column, and by row inside it.
 
     Returns
     -------
-    starts : int64[n_blocks + 1], where each cell's ratings start
-    rows : int32[n], dense index of each rating's row
-    indices : int32[n], dense index of each rating's column
+    starts : int64[n_blocks + 1]
+        Start of the ratings of each cell.
+    rows : int32[n]
+        Dense index of the row of each rating.
+    indices : int32[n]
+        Dense index of the column of each rating.
     values : float32[n]
     """
     places = np.arange(block.n_ratings, dtype=np.int32)
@@ -239,7 +245,7 @@ def _cell_batches(block: LaidOutBlock, block_of_column: NDArray[np.int32], n_blo
 
 
 def _cuts(indptr: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges of rows, each of one row or at most `_BATCH_RATINGS` ratings."""
+    """Yield consecutive ranges of rows, each of one row or of at most `_BATCH_RATINGS` ratings."""
     first, n_rows = 0, indptr.size - 1
     while first < n_rows:
         last = max(int(np.searchsorted(indptr, indptr[first] + _BATCH_RATINGS, side="right")) - 1, first + 1)

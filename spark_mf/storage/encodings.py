@@ -1,4 +1,4 @@
-"""Encodings of text files: UTF-8, and those of one byte a character, which Spark decodes with its own functions."""
+"""Encodings of text files: UTF-8, and encodings with one byte per character, decoded by Spark functions."""
 
 import codecs
 from dataclasses import dataclass
@@ -6,34 +6,35 @@ from dataclasses import dataclass
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-# What Latin-1 has for the bytes 128 to 255.
+# Characters of the bytes 128 to 255 in Latin-1.
 _UPPER = bytes(range(128, 256)).decode("latin-1")
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How bytes are to be read as text.
+    """Encoding of a text file.
 
     Attributes
     ----------
     name : str
-    upper : the characters of the bytes 128 to 255, U+FFFD for those that are none; None for UTF-8
+    upper : str or None
+        Characters of the bytes 128 to 255, with U+FFFD for invalid bytes; None for UTF-8.
     """
 
     name: str
     upper: str | None = None
 
     def decode(self, data: bytes) -> str:
-        """Return bytes as text, with U+FFFD for bytes that are no characters and without a byte order mark."""
+        """Return bytes as text, with U+FFFD for invalid bytes and without a byte order mark."""
         if self.upper is None:
             return data.decode("utf-8-sig", errors="replace")
         return data.decode("latin-1").translate(str.maketrans(_UPPER, self.upper))
 
     def decoded(self, text: Column) -> Column:
-        """Return a column of strings that hold the bytes of a file as text; UTF-8 stays as it is."""
+        """Return a column of strings with the bytes of a file, decoded; UTF-8 stays unchanged."""
         if self.upper is None:
             return text
-        # Of these encodings, Spark's `decode` knows Latin-1 only; the others differ from it in single characters.
+        # Spark's `decode` supports only Latin-1 among these encodings; the others differ from it in single characters.
         latin = F.decode(text.cast("binary"), "ISO-8859-1")
         others = [(a, b) for a, b in zip(_UPPER, self.upper, strict=True) if a != b]
         return F.translate(latin, "".join(a for a, _ in others), "".join(b for _, b in others)) if others else latin
@@ -43,15 +44,15 @@ UTF_8 = Encoding("UTF-8")
 
 
 def find_encoding(name: str) -> Encoding:
-    """Return the encoding of a name, such as UTF-8, ISO-8859-1, latin-1 or windows-1252.
+    """Return the encoding with a name such as UTF-8, ISO-8859-1, latin-1 or windows-1252.
 
     Raises
     ------
     ValueError
-        If there is none of that name, or it takes several bytes for a character.
+        If there is no such encoding, or it uses several bytes per character.
     """
     fault = ValueError(
-        f"encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1 or windows-1252, got "
+        f"encoding must be UTF-8 or an encoding with one byte per character, such as ISO-8859-1 or windows-1252, got "
         f"{name!r}. Convert the file to UTF-8, for instance with iconv."
     )
     try:
@@ -67,13 +68,13 @@ def find_encoding(name: str) -> Encoding:
 
 
 def _character(codec: codecs.CodecInfo, byte: int) -> str | None:
-    """The character of a byte, U+FFFD if it is none, or None if the codec waits for more bytes."""
+    """Return the character of a byte, U+FFFD if it is invalid, or None if the codec needs more bytes."""
     if codec.incrementaldecoder is None:
         return None
     try:
         found = codec.incrementaldecoder().decode(bytes([byte]))
     except UnicodeDecodeError:
         return "\ufffd"
-    except Exception:  # Codecs from bytes to bytes raise errors of their own.
+    except Exception:  # Codecs from bytes to bytes raise other errors.
         return None
     return found if isinstance(found, str) and len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""Files on anything that Hadoop's FileSystem opens: their paths, and their beginnings, to tell what they hold."""
+"""Files on any file system of Hadoop: paths, and the first bytes of files for detecting their format."""
 
 import re
 import unicodedata
@@ -13,9 +13,9 @@ from pyspark.sql import DataFrameReader, SparkSession
 from spark_mf.storage.encodings import UTF_8, Encoding
 
 HEAD_BYTES = 1 << 16
-# What a blank line may hold; the same as \s in Java's regular expressions.
+# Characters of a blank line, the same as \s in Java regular expressions.
 BLANKS = " \t\n\v\f\r"
-# Enough to notice a folder of unlike files without opening thousands of parts.
+# Enough to detect a folder of different files without opening thousands of parts.
 SAMPLED_FILES = 20
 
 # pyspark translates some of the JVM's exceptions and leaves others to py4j.
@@ -34,18 +34,18 @@ class FileHead:
     cut: bool  # whether the file may go on after the head
 
     def lines(self, encoding: Encoding = UTF_8) -> list[str]:
-        """The whole lines of the head that are not blank, with U+FFFD for bytes that are no characters.
+        """Return the complete lines of the head that are not blank, with U+FFFD for invalid bytes.
 
-        Lines end as Spark ends them, with \\n, \\r or both.
+        Lines end with \\n, \\r or both, as in Spark.
 
         Raises
         ------
         ValueError
-            If the first line is no text of that encoding, or longer than the head.
+            If the first line is not text in this encoding, or is longer than the head.
         """
         lines = re.split("\r\n|\r|\n", encoding.decode(self.head))
         if self.cut:
-            # Its last line, or its last character, may be cut too.
+            # The last line, or its last character, may be incomplete.
             lines.pop()
             if not lines:
                 raise ValueError(f"{self.path} must begin with a line of at most {HEAD_BYTES} bytes, got a longer one.")
@@ -64,23 +64,24 @@ class FileHead:
 
 
 def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
-    """The beginnings of the first files at a path that hold anything, in the order of their names.
+    """Return the beginnings of the first files at a path that are not empty, in the order of their names.
 
     Parameters
     ----------
     path : str
-        A file, a folder of part files (also below ``key=value`` folders) or a pattern, as Spark reads them.
+        A file, a folder of part files (also in ``key=value`` folders) or a glob pattern, as in Spark.
 
     Returns
     -------
-    1 to SAMPLED_FILES heads
+    list[FileHead]
+        Between 1 and SAMPLED_FILES heads.
 
     Raises
     ------
     FileNotFoundError
-        If nothing is there.
+        If the path does not exist.
     PermissionError
-        If a file may not be read.
+        If a file is not readable.
     ValueError
         If all files are empty, a gzipped file is broken or misnamed, or the path cannot be opened for another
         reason.
@@ -101,7 +102,7 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
         if not filled:
             raise ValueError(f"{path} must contain a file of ratings, got no file that is not empty.")
         for name in [status.getPath().getName() for status in filled] if file_system.getScheme() == "file" else ():
-            # Hadoop looks for a file of checksums beside it, by a name that it takes for a URI.
+            # Hadoop looks for a file of checksums, and takes its name for a URI.
             if ":" in name:
                 raise ValueError(f"path must not lead to a local file with ':' in its name, got {name!r}. Rename it.")
         return [_head(file_system, status) for status in filled[:SAMPLED_FILES]]
@@ -113,17 +114,17 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
 
 
 def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    """A path as Hadoop's `Path`, and the `FileSystem` that it is on.
+    """Return a path as a Hadoop `Path`, and its `FileSystem`.
 
     Raises
     ------
     ValueError
-        When Hadoop or Java cannot take the path as it is.
+        If Hadoop or Java does not accept the path.
     """
     jvm = _jvm(spark)
     _require_usable(path)
     found = jvm.org.apache.hadoop.fs.Path(path)
-    # With what the session sets of Hadoop, beside the context's configuration.
+    # With the Hadoop settings of the session in addition to those of the context.
     files = found.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
     if not path.isascii() and files.getScheme() == "file":
         _require_encodable(path, str(jvm.System.getProperty("sun.jnu.encoding")))
@@ -131,9 +132,9 @@ def hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
 
 
 def found_at(spark: SparkSession, path: str) -> tuple[Any, list[Any]]:
-    """The file system of a path, and the `FileStatus` of all that is there.
+    """Return the file system of a path, and the `FileStatus` of all files that it matches.
 
-    A path that exists is taken as it is; one that does not may be a pattern, as Spark's readers take it.
+    An existing path is taken literally; a path that does not exist may be a glob pattern, as in Spark.
     """
     place, files = hadoop_path(spark, path)
     if files.exists(place):
@@ -142,24 +143,24 @@ def found_at(spark: SparkSession, path: str) -> tuple[Any, list[Any]]:
 
 
 def literal_reader(spark: SparkSession) -> DataFrameReader:
-    """A reader that takes paths as they are, whatever characters they hold, and none for a pattern."""
-    # As Spark reads the paths of its own tables. Escaping does not do: patterns must not hold a colon.
+    """Return a reader that takes all paths literally, and none as a pattern."""
+    # Spark reads the paths of its own tables in this way. Escaping fails, because patterns must not contain a colon.
     return spark.read.option("__globPaths__", "false")
 
 
 def reader_of(spark: SparkSession, path: str) -> DataFrameReader:
-    """A reader that takes a path as `found_at` does."""
+    """Return a reader that interprets a path in the same way as `found_at`."""
     place, files = hadoop_path(spark, path)
     return literal_reader(spark) if files.exists(place) else spark.read
 
 
 def is_skipped(name: str) -> bool:
-    """Whether Spark's readers skip files of a name."""
+    """Return whether Spark skips files with a name."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
 
 
 def java_reason(error: PySparkException | Py4JJavaError) -> str:
-    """The first line of the deepest cause of an error that came from Spark's JVM."""
+    """Return the first line of the root cause of an error from the JVM of Spark."""
     java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     if java is None:
         return str(error).splitlines()[0]
@@ -193,7 +194,7 @@ def _require_usable(path: str) -> None:
 
 
 def _require_encodable(path: str, encoding: str) -> None:
-    """Refuse names that Java would write with question marks, and so take different names for one."""
+    """Raise an error for names in which Java would replace characters by question marks."""
     try:
         path.encode(encoding)
     except UnicodeEncodeError:
@@ -202,12 +203,12 @@ def _require_encodable(path: str, encoding: str) -> None:
             "Set LC_ALL=C.UTF-8 before Java starts, or rename the file or folder."
         ) from None
     except LookupError:
-        # Java knows encodings that Python does not.
+        # Java supports encodings that Python does not.
         return
 
 
 def _data_files(file_system: Any, statuses: list[Any]) -> list[Any]:
-    """The files that Spark's readers would read, which skip names that begin with _ or a dot."""
+    """Return the files that Spark would read; it skips names that begin with _ or a dot."""
     files = []
     for status in statuses:
         if not status.isDirectory():
@@ -226,7 +227,7 @@ def _head(file_system: Any, status: Any) -> FileHead:
         head = bytes(stream.readNBytes(HEAD_BYTES))
     finally:
         stream.close()
-    # Spark chooses the codec by the name alone, so it would take packed bytes for text, or text for packed.
+    # Spark chooses the codec by the name only, so it would read compressed bytes as text, or text as compressed.
     if path.endswith(".gz") != head.startswith(_GZIP):
         if path.endswith(".gz"):
             raise ValueError(f"{path} must be gzipped, as its name ends in .gz, got a file that is not. Rename it.")
@@ -243,6 +244,6 @@ def _head(file_system: Any, status: Any) -> FileHead:
         raise ValueError(f"{path} must be a complete gzip file, got an error: {error}. Fetch it again.") from None
     if not unpacked:
         raise ValueError(f"{path} must hold ratings, got an empty file once unpacked.")
-    # A gzip file may consist of several, one after the other.
+    # A gzip file may consist of several members.
     cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
     return FileHead(path, unpacked, cut)

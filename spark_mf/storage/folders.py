@@ -1,7 +1,7 @@
-"""Folders of ratings that jobs leave, on any file system of Hadoop's: never over what is there, complete or refused.
+"""Output folders of jobs on any file system of Hadoop, which are complete or are not read.
 
-A folder holds `ratings/` as Parquet, whatever else the job has to say, and, written last, `description.json`: a
-folder without it is what a killed job left, and is not read.
+A folder contains `ratings/` as Parquet, other files of the job and, written last, `description.json`. A folder without
+it is the output of a job that did not finish, and is not read.
 """
 
 import json
@@ -16,32 +16,33 @@ from spark_mf.storage.paths import rename_all
 
 RATINGS = "ratings"
 DESCRIPTION = "description.json"
-#: Where a job writes until it has all that replaces what an earlier run left; readers skip the name.
+#: Folder in which a job writes until it replaces the output of an earlier run; Spark skips the name.
 UNFINISHED = "_unfinished"
 
 _REPLACED = "_replaced-"
 
 
 class RatingsFolder:
-    """The folder that a job writes.
+    """Output folder of a job.
 
     Parameters
     ----------
     spark : SparkSession
     path : str
-        Local, or on anything that Hadoop's FileSystem writes.
-    makes : names of the files and folders in it that the job writes; overwriting replaces them and nothing else,
-        once all of them are written
+        Path on any file system of Hadoop.
+    makes : tuple[str, ...]
+        Names of the files and folders that the job writes; overwriting replaces only these, after all are written.
     overwrite : bool
-        Whether the folder may hold something already.
-    description : name of the file that declares the folder complete
+        Whether the folder may contain files already.
+    description : str
+        Name of the file that marks the folder as complete.
 
     Raises
     ------
     FileExistsError
-        When it holds something and `overwrite` is false, or when it is a file.
+        If the folder contains files and `overwrite` is false, or the path is a file.
     ValueError
-        When it cannot be written.
+        If the folder cannot be written.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RatingsFolder:
                     )
             if not files.mkdirs(folder):
                 raise ValueError(f"The output folder {path} cannot be created. Give another one.")
-            # The one sure way to know is to write.
+            # Writing is the only reliable test.
             probe, _ = hadoop_path(spark, _below(self.path, "_probe"))
             files.create(probe, True).close()
             files.delete(probe, False)
@@ -79,11 +80,11 @@ class RatingsFolder:
             ) from None
 
     def inside(self, name: str) -> str:
-        """The path of one of its files or folders, where it is written: at its own place only if nothing is there."""
+        """Return the path at which a file or folder is written, which is temporary if it replaces an earlier one."""
         return _below(self._written, name)
 
     def start(self) -> None:
-        """Make room for what the job writes; what an earlier run left stays where it is."""
+        """Prepare the folder for writing; the output of an earlier run stays in place."""
         places = [hadoop_path(self._spark, _below(self.path, name)) for name in (self._description, *self._makes)]
         if any(files.exists(place) for place, files in places):
             self._written = _below(self.path, UNFINISHED)
@@ -92,17 +93,17 @@ class RatingsFolder:
             files.mkdirs(unfinished)
 
     def finish(self, description: Mapping[str, Any]) -> None:
-        """Write the description, which declares the folder complete, and let all take the place of an earlier run's."""
+        """Write the description, which marks the folder as complete, and replace the output of an earlier run."""
         write_text(self._spark, self.inside(self._description), json.dumps(description, indent=2, ensure_ascii=False))
         if self._written != self.path:
             self._replace()
 
     def lengths(self, folders: tuple[str, ...]) -> dict[str, int]:
-        """As `file_lengths`, of what was written."""
+        """Return `file_lengths` of the written files."""
         return file_lengths(self._spark, self._written, folders)
 
     def _replace(self) -> None:
-        """Rename what an earlier run left, its declaration of being complete first, and then what was written."""
+        """Rename the output of an earlier run, starting with its description, and then the new output."""
         names = (self._description, *self._makes)
         old = _below(self.path, f"{_REPLACED}{uuid.uuid4().hex[:8]}")
         folder, files = hadoop_path(self._spark, old)
@@ -120,19 +121,19 @@ class RatingsFolder:
         self._written = self.path
 
     def _moves(self, source: str, target: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
-        """From and to where files and folders are renamed, of those that are there."""
+        """Return the source and target of each existing file or folder to be renamed."""
         places = {name: hadoop_path(self._spark, _below(source, name)) for name in names}
         there = [name for name, (place, files) in places.items() if files.exists(place)]
         return [(_below(source, name), _below(target, name)) for name in there]
 
 
 def ratings_path(spark: SparkSession, path: str) -> str:
-    """Where the ratings of a path are: in `ratings/` if a job left the folder, else at the path itself.
+    """Return the path of ratings: `ratings/` in the output folder of a job, else the path itself.
 
     Raises
     ------
     ValueError
-        When a job, or Spark itself, has not finished writing there.
+        If the job, or Spark itself, has not finished writing.
     """
     try:
         folder, files = hadoop_path(spark, path)
@@ -156,14 +157,14 @@ def ratings_path(spark: SparkSession, path: str) -> str:
 
 
 def read_description(spark: SparkSession, path: str, name: str = DESCRIPTION) -> dict[str, Any]:
-    """The description of a complete folder.
+    """Return the description of a complete folder.
 
     Raises
     ------
     FileNotFoundError
-        When there is none.
+        If there is no description.
     ValueError
-        When it cannot be read as a JSON object.
+        If it is not a JSON object.
     """
     file = f"{path.rstrip('/')}/{name}"
     try:
@@ -178,17 +179,17 @@ def read_description(spark: SparkSession, path: str, name: str = DESCRIPTION) ->
 
 
 def write_text(spark: SparkSession, path: str, text: str) -> None:
-    """Write a small UTF-8 file under a passing name and rename it, so that it is there whole or not at all."""
+    """Write a small UTF-8 file under a temporary name and rename it, so that it is never incomplete."""
     final, files = hadoop_path(spark, path)
     passing, _ = hadoop_path(spark, f"{path}.unfinished")
     write_bytes(spark, f"{path}.unfinished", text.encode() + b"\n")
     files.delete(final, False)
     if not files.rename(passing, final):
-        raise ValueError(f"{path} cannot be written: renaming {path}.unfinished to it failed.")
+        raise ValueError(f"{path} cannot be written: renaming {path}.unfinished failed.")
 
 
 def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
-    """Write a small file, over what is there."""
+    """Write a small file, replacing an existing one."""
     file, files = hadoop_path(spark, path)
     stream = files.create(file, True)
     try:
@@ -198,12 +199,14 @@ def write_bytes(spark: SparkSession, path: str, content: bytes) -> None:
 
 
 def read_text(spark: SparkSession, path: str) -> str:
-    """The text of a small UTF-8 file.
+    """Return the text of a small UTF-8 file.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        When there is none, or it is not UTF-8 text.
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If it is not UTF-8 text.
     """
     try:
         file, files = hadoop_path(spark, path)
@@ -221,9 +224,9 @@ def read_text(spark: SparkSession, path: str) -> str:
 
 
 def file_lengths(spark: SparkSession, path: str, folders: tuple[str, ...]) -> dict[str, int]:
-    """The length in bytes of every data file below some folders of a path, by its path there.
+    """Return the length in bytes of every data file in some folders of a path, by its relative path.
 
-    Names that Spark's readers skip are left out.
+    Names that Spark skips are left out.
     """
     lengths = {}
     for folder in folders:

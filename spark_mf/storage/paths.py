@@ -1,4 +1,4 @@
-"""Places on file systems: whether one lies inside another, and folders that are replaced only by complete ones."""
+"""Comparison of paths on file systems, and replacement of folders by complete ones."""
 
 import logging
 import os
@@ -18,71 +18,72 @@ from spark_mf.storage.files import JVM_ERRORS, found_at, hadoop_path, java_reaso
 logger = logging.getLogger("spark_mf")
 
 _LOCAL = "file"
-# Of a folder's name in those of its passing companions, whose names may not become too long for the file system.
+# Characters of the name of a folder in the names of its temporary folders, which must not become too long.
 _NAME_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
 class Place:
-    """A path as file systems know it: qualified and decoded, and of local ones without symbolic links."""
+    """A qualified and decoded path; symbolic links in local paths are resolved."""
 
     scheme: str
     host: str
     path: str
 
     def is_in(self, folder: "Place") -> bool:
-        """Whether this is a folder or lies inside it, however either is spelled."""
+        """Return whether this is a folder or is inside it."""
         if (self.scheme, self.host) != (folder.scheme, folder.host):
             return False
         if self.path == folder.path or self.path.startswith(folder.path.rstrip("/") + "/"):
             return True
-        # File systems that ignore case, and folders that are mounted twice.
+        # For file systems that ignore case, and folders that are mounted twice.
         return self.scheme == _LOCAL and any(_is_same(above, folder.path) for above in _with_parents(self.path))
 
 
 def place_of(spark: SparkSession, path: str) -> Place:
-    """The place of a path as users give it."""
+    """Return the place of a path."""
     found, files = hadoop_path(spark, path)
     uri = files.makeQualified(found).toUri()
     return _place(uri.getScheme(), uri.getAuthority(), uri.getPath())
 
 
 def place_of_uri(uri: str) -> Place:
-    """The place of a file as Spark names it, with the characters encoded that URIs encode."""
+    """Return the place of a file URI, as Spark returns it."""
     parts = urlsplit(uri)
     return _place(parts.scheme, parts.netloc, unquote(parts.path))
 
 
 def local_path(spark: SparkSession, path: str) -> Path | None:
-    """The absolute path on the local file system; None where it is on another one."""
+    """Return the absolute path on the local file system, or None for other file systems."""
     found, files = hadoop_path(spark, path)
     return Path(files.makeQualified(found).toUri().getPath()) if files.getScheme() == _LOCAL else None
 
 
 def reads_from(frame: DataFrame, folder: str) -> bool:
-    """Whether a DataFrame reads files inside a folder, also below joins and caches."""
+    """Return whether a DataFrame reads files inside a folder, also below joins and caches."""
     place = place_of(frame.sparkSession, folder)
     return any(place_of_uri(uri).is_in(place) for uri in _files_of(frame))
 
 
 def require_apart(spark: SparkSession, source: str, output: str) -> None:
-    """Refuse to read what an output folder replaces.
+    """Raise an error if an output folder contains the data to be read.
 
     Parameters
     ----------
     source : str
-        A path or a pattern, as Spark reads them.
+        A path or a glob pattern, as in Spark.
+    output : str
 
     Raises
     ------
     ValueError
-        When something that is to be read is the output folder or lies inside it.
+        If the data to be read is the output folder or inside it.
     """
     try:
         _, found = found_at(spark, source)
         places = [place_of_uri(status.getPath().toUri().toString()) for status in found]
     except JVM_ERRORS:
-        # Whoever reads it says why it cannot be read.
+        # Reading the path will raise an error with the reason.
         return
     output_place = place_of(spark, output)
     if any(place.is_in(output_place) for place in places or [place_of(spark, source)]):
@@ -93,16 +94,16 @@ def require_apart(spark: SparkSession, source: str, output: str) -> None:
 
 @contextmanager
 def replacing(spark: SparkSession, path: str) -> Iterator[str]:
-    """Give a new folder to write to, which then takes the place of what is at a path.
+    """Yield a new folder to write to, which then replaces the folder at a path.
 
-    What is at the path stays there until the new folder is written, is then renamed, and is deleted last. A process
-    that is killed leaves the old folder or the new one at the path, or for the moment between two renamings both of
-    them beside it; see `set_aside`.
+    The old folder stays at the path until the new folder is written; it is then renamed, and deleted last. If the
+    process is killed, the old or the new folder is at the path; between the two renamings, both are beside it, see
+    `set_aside`.
 
     Raises
     ------
     OSError
-        When the file system does not let the folders change places; what was there is unchanged.
+        If the folders cannot be renamed; the old folder is unchanged then.
     """
     found, files = hadoop_path(spark, path)
     target = str(files.makeQualified(found).toString())
@@ -123,7 +124,7 @@ def replacing(spark: SparkSession, path: str) -> Iterator[str]:
 
 
 def set_aside(spark: SparkSession, path: str) -> str | None:
-    """The path of what was at a path before a process was killed in the moment of replacing it; None without any."""
+    """Return the path of the old folder if a process was killed while replacing it; None if there is none."""
     found, files = hadoop_path(spark, path)
     target = files.makeQualified(found)
     name = re.escape(target.getName()[:_NAME_CHARACTERS])
@@ -135,12 +136,12 @@ def set_aside(spark: SparkSession, path: str) -> str | None:
 
 
 def rename_all(spark: SparkSession, pairs: Iterable[tuple[str, str]]) -> None:
-    """Rename files and folders, each to a path on the same file system that is not taken: all of them or none.
+    """Rename all of the files and folders, or none; each target must be a free path on the same file system.
 
     Raises
     ------
     OSError
-        When one cannot be renamed; those before it have their old names again.
+        If one cannot be renamed; the others have their old names again.
     """
     renamed: list[tuple[str, str]] = []
     try:
@@ -158,7 +159,7 @@ def _rename(spark: SparkSession, source: str, target: str) -> None:
     try:
         local = local_path(spark, source)
         if local is not None and local.is_dir():
-            # Where Hadoop cannot rename a local folder it copies, and may leave half of it.
+            # If Hadoop cannot rename a local folder, it copies it, and may leave an incomplete copy.
             local.rename(str(local_path(spark, target)))
         elif not files.rename(path, hadoop_path(spark, target)[0]):
             raise OSError(f"{source} cannot be renamed to {target}.")
@@ -169,7 +170,7 @@ def _rename(spark: SparkSession, source: str, target: str) -> None:
 def _place(scheme: str, authority: str | None, path: str) -> Place:
     if scheme == _LOCAL:
         path = os.path.realpath(path)
-    # Whoever leaves the port out means the usual one.
+    # Without a port, the default port is meant.
     return Place(scheme, re.sub(r":\d+$", "", authority or ""), path.rstrip("/") or "/")
 
 
@@ -185,13 +186,13 @@ def _is_same(path: Path, other: str) -> bool:
 
 
 def _files_of(frame: DataFrame) -> set[str]:
-    """URIs of the files that a frame reads; `inputFiles` does not see those below a cache."""
+    """Return the URIs of the files that a DataFrame reads; `inputFiles` does not include those below a cache."""
     found: set[str] = set()
     leaves = frame._jdf.queryExecution().analyzed().collectLeaves()
     for number in range(leaves.size()):
         leaf = leaves.apply(number)
         kind = leaf.getClass().getSimpleName()
-        # The two kinds of Spark's sources of files; other sources of the same kinds list none.
+        # The two kinds of file sources in Spark; other sources of these kinds have no files.
         if kind == "LogicalRelation" and leaf.relation().getClass().getSimpleName() == "HadoopFsRelation":
             found.update(leaf.relation().inputFiles())
         elif kind == "DataSourceV2Relation":

@@ -76,15 +76,15 @@ def test_options_override_the_guesses(spark, tmp_path):
     found = read_ratings(spark, path, ReadOptions(format="tsv", user_col="uid", rating_col="value,x"))
     assert rows(found) == [(2, 3, 4.0)]
     assert found.notes == [
-        "format: tab-separated text (as asked)",
+        "format: tab-separated text (as requested)",
         "encoding: UTF-8 (by default)",
         "quotes: double",
         "layout: ratings, one a line (by default)",
         "header: the first line",
-        "user column: uid (as asked)",
+        "user column: uid (as requested)",
         "item column: item (guessed from its name)",
-        "rating column: value,x (as asked)",
-        "timestamp column: none (there is none)",
+        "rating column: value,x (as requested)",
+        "timestamp column: none (not found)",
         "user ids: integers (guessed)",
         "item ids: integers (guessed)",
     ]
@@ -94,7 +94,7 @@ def test_marks_that_are_not_asked_for_are_left_out_and_said(spark, tmp_path):
     path = write(tmp_path / "a.csv", "user,item,rating,split\n1,2,3,train\n1,3,4,test\n")
     found = read_ratings(spark, path)
     assert found.ratings.columns == ["user", "item", "rating"]
-    assert "split column: none (split could be it, choose it with split_col)" in found.notes
+    assert "split column: none (split is possible, choose it with split_col)" in found.notes
     asked = read_ratings(spark, path, ReadOptions(split_col="split"))
     assert sorted(row.split for row in asked.ratings.collect()) == ["test", "train"]
     assert not any("could be it, choose it with split_col" in note for note in asked.notes)
@@ -118,7 +118,7 @@ def test_times_are_understood_or_refused_or_not_read(spark, tmp_path):
         read_ratings(spark, path)
     found = read_ratings(spark, path, ReadOptions(time_format="european"))
     assert [str(row.timestamp)[:10] for row in found.ratings.collect()] == ["2019-02-01", "2019-02-03"]
-    assert found.notes[-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    assert found.notes[-1] == "timestamp: European dates, D.M.YYYY (as requested)"
     assert read_ratings(spark, path, ReadOptions(timestamp_col="")).ratings.columns == ["user", "item", "rating"]
     integers = write(tmp_path / "b.csv", text(","))
     spark.sparkContext.setJobGroup("one pass", "")
@@ -194,7 +194,7 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
             "must have 3 or 4 columns if it has no header (user, item, rating, time",
         ),
         ("a.csv", b"caf\xe9,item,rating\n", "Name its encoding with --encoding, such as ISO-8859-1 or windows-1252."),
-        ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object a line, got '[{"),
+        ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object per line, got '[{"),
         ("a.csv", b"1:\n2:\n", "must hold ratings, got only the numbers of items."),
     ],
 )

@@ -111,15 +111,15 @@ def test_what_was_understood_is_said_before_any_work(job, spark, tmp_path, capsy
             job.main([str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), *options])
     said = capsys.readouterr().err.splitlines()
     assert said[1:12] == [
-        "format: text separated by | (as asked)",
-        "encoding: latin-1 (as asked)",
+        "format: text separated by | (as requested)",
+        "encoding: latin-1 (as requested)",
         "quotes: double",
-        "layout: ratings, one a line (by default)",
-        "header: none, columns go by --columns",
-        "user column: user (column 2, as --columns has it)",
-        "item column: item (column 1, as --columns has it)",
-        "rating column: rating (column 4, as --columns has it)",
-        "timestamp column: none (there is none)",
+        "layout: ratings, one per line (by default)",
+        "header: none, columns are named by --columns",
+        "user column: user (column 2, named by --columns)",
+        "item column: item (column 1, named by --columns)",
+        "rating column: rating (column 4, named by --columns)",
+        "timestamp column: none (not found)",
         "user ids: integers (guessed)",
         "item ids: integers (guessed)",
     ]
@@ -160,7 +160,7 @@ def test_times_are_written_and_summed_up_as_times(job, spark, tmp_path, capsys):
     assert f"| timestamps | {times} |" in re.sub(" +", " ", (tmp_path / "out" / "summary.md").read_text())
     described = read_description(spark, str(tmp_path / "out"))
     assert described["ranges"]["most_timestamp"] == "2019-04-03 01:30:00Z"
-    assert described["notes"][-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    assert described["notes"][-1] == "timestamp: European dates, D.M.YYYY (as requested)"
     written = read_ratings(spark, tmp_path / "out").ratings.selectExpr("min(unix_seconds(timestamp))")
     assert written.collect() == [(-3_784_147_200,)]
     assert job.main([str(source), "--output", str(tmp_path / "none"), "--timestamp-col", ""]) == 0
@@ -223,10 +223,7 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["--id-type", "uuid"], "--id-type must be one of auto, integer, string, got 'uuid'."),
-        (
-            ["--separator", "ab"],
-            r"letter, digit, quote, backslash or line end, or one of ::, tab, \t, blank, got 'ab'.",
-        ),
+        (["--separator", "ab"], "backslash or line end, or one of ::, tab, \\t, blank, got 'ab'."),
         (
             ["--encoding", "utf-16"],
             "--encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1, got 'utf-16'.",

@@ -1,1 +1,1 @@
-"""Checks of ratings, row by row and pair by pair."""
+"""Checks of single rows, of repeated pairs, and of users and items with too few ratings."""

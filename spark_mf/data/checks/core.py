@@ -1,4 +1,4 @@
-"""The k-core of ratings: what remains when users and items with too few ratings go, again and again."""
+"""The k-core of ratings: the rows that remain after repeatedly removing users and items with too few ratings."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from pyspark.sql import functions as F
 
 @dataclass(frozen=True)
 class OutsideCore:
-    """What does not remain: DataFrames of one column, `user` and `item`."""
+    """Users and items outside the core, as DataFrames of one column, `user` and `item`."""
 
     users: DataFrame
     items: DataFrame
 
     def split(self, ratings: DataFrame, min_user_ratings: int, min_item_ratings: int) -> tuple[DataFrame, DataFrame]:
-        """The ratings that remain, and `position` and `reason` of the others."""
+        """Return the ratings in the core, and `position` and `reason` of the others."""
         left = ratings.join(self.users, "user", "left_anti")
         of_users = ratings.join(self.users, "user", "left_semi").select("position")
         of_items = left.join(self.items, "item", "left_semi").select("position")
@@ -25,16 +25,16 @@ class OutsideCore:
 
 
 def few_ratings(side: str, least: int) -> str:
-    """The reason of a row whose user or item does not remain."""
+    """Return the reason for rejecting a row whose user or item is outside the core."""
     return f"its {side} has fewer than {least} usable ratings"
 
 
 def outside_core(ratings: DataFrame, min_user_ratings: int, min_item_ratings: int) -> OutsideCore:
     """Find the users and items to remove so that each remaining one has enough ratings by remaining ones.
 
-    The largest such set, as the removal of too small ones in any order leaves the same (Seidman, "Network structure
-    and minimum degree", Social Networks 1983). Every round is two passes over the ratings; the ids that go are kept
-    on the executors, where losing one of them loses the job.
+    The result is the largest core, because the order of removal does not matter (Seidman, "Network structure and
+    minimum degree", Social Networks 1983). Every round takes two passes over the ratings. The removed ids are local
+    checkpoints on the executors, so the job fails if an executor is lost.
     """
     least = {"user": min_user_ratings, "item": min_item_ratings}
     gone = {side: ratings.select(side).limit(0) for side in least}

@@ -1,4 +1,4 @@
-"""Ratings that repeat the user and item of another: found, and left, refused, dropped or merged."""
+"""Treatment of ratings that repeat the user and item of another rating."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -13,22 +13,26 @@ OVERFLOWS = "the sum of the ratings of its user and item is not finite"
 
 
 def repeated_rows(usable: DataFrame, suspects: DataFrame, source: RatingsSource, duplicates: str) -> DataFrame:
-    """The rows whose user and item another row has too, each with what becomes of it. Lazy.
+    """Return the rows whose user and item another row has too, each with its treatment. Lazy.
 
-    The last row of a pair is the one with the latest timestamp; where that does not decide, the last in the order of
-    files and lines; a row without a timestamp comes before all that have one. It stays, with the pair's rating.
+    The last row of a pair is accepted, with the rating of the pair. It is the row with the latest timestamp or, among
+    equal times, the last in the order of files and lines; rows without a timestamp precede all others.
 
     Parameters
     ----------
-    usable : DataFrame, as `ClassifiedRows.usable` of rows whose times can be compared (`ClassifiedRows.with_times`)
-    suspects : DataFrame of `position`; some of them may be unlike all others
-    duplicates : one of `DUPLICATES`
+    usable : DataFrame
+        Rows of `ClassifiedRows.usable`, with comparable times (`ClassifiedRows.with_times`).
+    suspects : DataFrame
+        Column `position` of rows that may be repeated.
+    source : RatingsSource
+    duplicates : str
+        One of `DUPLICATES`.
 
     Returns
     -------
     DataFrame
-        The columns of `usable`, `rating` being the pair's; `nth` int, 1 for the last row of its pair; and `reason`
-        string, null for rows that stay
+        The columns of `usable`, with the `rating` of the pair; `nth` (int), 1 for the last row of its pair; and
+        `reason` (string), null for accepted rows.
     """
     pair = Window.partitionBy("user", "item")
     latest = [F.desc_nulls_last("timestamp")] if source.has_times else []
@@ -39,7 +43,7 @@ def repeated_rows(usable: DataFrame, suspects: DataFrame, source: RatingsSource,
         .withColumn("times", F.count("*").over(pair))
         .where("times > 1")
     )
-    # Added in an order that the rows decide, or the last digits would depend on the partitions.
+    # Ratings are added in sorted order, because otherwise the last digits would depend on the partitions.
     ratings = F.sort_array(F.collect_list(F.col("rating").cast("double")).over(pair))
     total = F.aggregate(ratings, F.lit(0.0), lambda a, b: a + b)
     no_reason = F.lit(None).cast("string")
@@ -52,17 +56,17 @@ def repeated_rows(usable: DataFrame, suspects: DataFrame, source: RatingsSource,
         merged = (total / F.col("times") if duplicates == "mean" else total).cast("float")
         overflows = F.abs(merged) == float("inf")
         reason = F.when(overflows, OVERFLOWS).when(is_earlier, MERGED.format(duplicates))
-    # The reason first: it looks at the ratings before they are replaced by the pair's.
+    # The reason comes first, because it depends on the ratings before they are replaced.
     return found.withColumns({"reason": reason, "rating": merged}).drop("times")
 
 
 def refuse_duplicates(repeated: DataFrame, source: RatingsSource) -> None:
-    """Refuse ratings with repeated pairs.
+    """Raise an error if ratings have repeated pairs.
 
     Raises
     ------
     ValueError
-        With the number of rows that repeat an earlier one, an example and the ways out.
+        The message has the number of repeated rows, an example and possible fixes.
     """
     repeats = repeated.where("nth > 1").count()
     if not repeats:

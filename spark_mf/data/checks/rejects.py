@@ -1,4 +1,4 @@
-"""Why a row of ratings cannot be used: its first fault, and its place and text for `rejected/`."""
+"""Classification of rows of ratings by their first fault, with their place and text."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from spark_mf.data.columns import whole_ids, whole_text
 from spark_mf.data.readers.sources import RatingsSource
 from spark_mf.data.readers.time_formats import WHOLE, format_name
 
-# Values of `fault` that are no places in `ClassifiedRows.reasons`, which count from 1.
+# Values of `fault` that are not numbers of `ClassifiedRows.reasons`, which count from 1.
 BLANK = -1
 SKIPPED = -2
 USABLE = 0
@@ -26,17 +26,21 @@ NO_TIME = "is not a time ({})"
 
 @dataclass(frozen=True)
 class ClassifiedRows:
-    """Every row with its fault.
+    """All rows with their faults.
 
-    Lines are parsed anew by whatever needs their text. All else comes from `known`, which may be cached.
+    Everything but the text comes from `known`, which may be cached; the text is parsed again when it is needed.
 
     Attributes
     ----------
-    rows : DataFrame of `user` and `item` bigint or string, `rating` float and perhaps `timestamp` and `split`, null
-        where they cannot be used, times as they were found until `with_times`; `fault` int, `USABLE`, `BLANK`,
-        `SKIPPED` or a reason's number; and the place and text of `RatingsSource.rows`
-    known : DataFrame, `rows` without the text
-    reasons : the first is number 1
+    source : RatingsSource
+    rows : DataFrame
+        Columns `user` and `item` (bigint or string), `rating` (float) and optionally `timestamp` and `split`, null if
+        they cannot be used, with unconverted times until `with_times`; `fault` (int), which is `USABLE`, `BLANK`,
+        `SKIPPED` or the number of a reason; and the place and text of `RatingsSource.rows`.
+    known : DataFrame
+        `rows` without the text.
+    reasons : tuple[str, ...]
+        Reason number 1 comes first.
     """
 
     source: RatingsSource
@@ -45,13 +49,16 @@ class ClassifiedRows:
     reasons: tuple[str, ...]
 
     def with_times(self, format: str, unreadable: int, note: str) -> "ClassifiedRows":
-        """The same rows with times that can be compared; where the format does not read one, the row is faulty.
+        """Return the same rows with comparable times; a row whose time the format does not read gets a fault.
 
         Parameters
         ----------
-        format : of all times, as `spark_mf.data.readers.time_formats` has them
-        unreadable : rows without another fault whose time the format does not read
-        note : what is said of the format
+        format : str
+            Format of all times, as in `spark_mf.data.readers.time_formats`.
+        unreadable : int
+            Rows without another fault whose time the format does not read.
+        note : str
+            Description of the format for the notes of the source.
         """
         times = self.source.times
         columns = {"timestamp": times.value(format)}
@@ -68,25 +75,25 @@ class ClassifiedRows:
         return replace(self, source=source, rows=rows, known=known, reasons=reasons)
 
     def usable(self) -> DataFrame:
-        """The rows without a fault, without their text."""
+        """Return the rows without a fault, without their text."""
         return self.known.where(F.col("fault") == USABLE)
 
     def faulty(self) -> DataFrame:
-        """The rows with a `reason`; every line that is the header's is among them."""
+        """Return the rows with a fault and their `reason`, including every header line."""
         reason = F.element_at(F.array(*map(F.lit, self.reasons)), F.col("fault"))
         return self.rows.where(F.col("fault") > USABLE).withColumn("reason", reason)
 
     def at(self, rejected: DataFrame) -> DataFrame:
-        """The place and text of rows that are given by `position` and `reason`."""
+        """Return the place and text of rows that are given by `position` and `reason`."""
         return self.rows.select("file", "block", "offset", "position", "text").join(rejected, "position")
 
 
 def classify(source: RatingsSource, min_rating: float | None = None, max_rating: float | None = None) -> ClassifiedRows:
-    """Find each row's first fault. Lazy; one pass without a shuffle.
+    """Find the first fault of each row. Lazy; one pass without a shuffle.
 
-    A row is usable if its line has all fields, its ids are integers of at most 64 bits (or any text, where ids are
-    strings), and its rating is finite as a float32 and between the bounds. Text that spells a number is as good as the
-    number. Times are left as they are, as only all of them tell their format: see `ClassifiedRows.with_times`.
+    A row is usable if its line has all fields, its ids are integers of at most 64 bits (or any text, if ids are
+    strings), and its rating is finite as a float32 and between the bounds. Numbers may be given as text. Times are not
+    converted, because their format depends on the whole column: see `ClassifiedRows.with_times`.
     """
     names = source.columns
     faults: list[tuple[str, Column]] = [
@@ -113,7 +120,7 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
         converted["timestamp"] = F.col("timestamp")
     if "split" in names:
         converted["split"] = F.col("split")
-    # As float32, like the ratings: 0.1 must not be below the bound 0.1.
+    # Compared as float32, so that a rating of 0.1 is not below the bound 0.1.
     if min_rating is not None:
         faults.append((f"{rating} {OUT_OF_RANGE} (below {min_rating:g})", number < F.lit(min_rating).cast("float")))
     if max_rating is not None:
@@ -130,8 +137,8 @@ def classify(source: RatingsSource, min_rating: float | None = None, max_rating:
 
 
 def readable_path(uri: Column) -> Column:
-    """The path of a file's URI as people write it; of local files without the scheme."""
-    # Decoding takes a plus sign for a blank, as in forms.
+    """Return the path of a file URI, decoded and without the scheme of local files."""
+    # The function decodes a plus sign as a blank, as in HTML forms.
     path = F.try_url_decode(F.replace(uri, F.lit("+"), F.lit("%2B")))
     return F.regexp_replace(F.coalesce(path, uri), "^file:/+", "/")
 
@@ -146,13 +153,13 @@ def _is_missing(source: RatingsSource, role: str) -> Column:
 
 
 def _integer(source: RatingsSource, role: str) -> Column:
-    """As bigint, null where the value is not an integer of at most 64 bits."""
+    """Return a column as bigint, null if the value is not an integer of at most 64 bits."""
     column = F.col(role)
     return whole_text(column) if _is_text(source, role) else whole_ids(column, source.rows.schema[role].dataType)
 
 
 def _string(source: RatingsSource, side: str) -> Column:
-    """An id as text, exactly as it is; whole numbers without a fraction's zero."""
+    """Return an id as unchanged text; integers in columns of numbers are written without a fraction."""
     column = F.col(side)
     return (
         column if _is_text(source, side) else F.coalesce(_integer(source, side).cast("string"), column.cast("string"))
@@ -160,14 +167,14 @@ def _string(source: RatingsSource, side: str) -> Column:
 
 
 def _is_not_utf8(text: Column) -> Column:
-    # Spark's parser of lines has put U+FFFD for bytes that were not.
+    # Spark's parser replaces invalid bytes by U+FFFD.
     return ~F.is_valid_utf8(text) | text.contains("\ufffd")
 
 
 def _rating(source: RatingsSource) -> Column:
-    """As float, null where the value is not a number."""
+    """Return the ratings as float, null if the value is not a number."""
     number = F.col("rating").try_cast("float")
     if not _is_text(source, "rating"):
         return number
-    # Java, hence Spark, reads "5d" and "0x5p0" as 5; in a file of ratings they are damage.
+    # Java, and therefore Spark, reads "5d" and "0x5p0" as 5, but in a file of ratings they are errors.
     return F.when(~F.col("rating").rlike(r"[xX]|[0-9.][dDfF]\s*$"), number)

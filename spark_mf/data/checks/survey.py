@@ -1,4 +1,4 @@
-"""One pass over whole users: which ratings repeat a pair, and how many ratings users and items have."""
+"""Search for repeated pairs, and statistics of ratings per user and item, in one pass."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,19 +14,19 @@ from pyspark.sql.types import StringType
 from spark_mf.kernels.layout import encode
 from spark_mf.kernels.repeats import mark_repeats
 
-# A worker holds a partition's ratings at once, at some 60 bytes each.
+# A worker holds all ratings of a partition, at about 60 bytes each.
 MOST_RATINGS_A_PARTITION = 3_000_000
-# Fewer are not worth a task of their own.
+# A task with fewer ratings would not pay off.
 _LEAST_RATINGS_A_PARTITION = 100_000
 
-# What a row of findings is: position of a repeating rating; ratings of an item; users with so many ratings.
+# Kinds of findings: position of a repeated rating; number of ratings of an item; number of users by their ratings.
 _REPEAT, _ITEM, _USERS = 0, 1, 2
 _FINDINGS = "kind tinyint, key bigint, number bigint"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many users or items there are, and the ratings that they have."""
+    """Number of users or items, and least, median and largest number of their ratings."""
 
     ids: int
     least: int
@@ -35,19 +35,20 @@ class Counts:
 
 
 class Survey:
-    """What was found in ratings; cached until `unpersist`.
+    """Findings on ratings, cached until `unpersist`.
 
     Attributes
     ----------
     ratings : int
     users, items : Counts
-    suspects : number of ratings that share their pair with another; a few too many where hashes of strings collide
+    suspects : int
+        Number of ratings that have the same pair as another; a few too many if hashes of strings collide.
     """
 
     def __init__(self, findings: DataFrame) -> None:
         self._findings = findings.persist()
         kind = F.col("kind")
-        # What is summed is chosen first: a product of a hash would overflow.
+        # The values are selected before they are summed, because products with hashes would overflow.
         users = F.when(kind == _USERS, F.col("number")).otherwise(0)
         sizes = F.when(kind == _USERS, F.col("key"))
         row = (
@@ -62,23 +63,29 @@ class Survey:
         self.items = Counts(*items.agg(*_counts(F.col("ratings"), F.lit(1))).collect()[0])
 
     def positions(self) -> DataFrame:
-        """`position` of every suspect."""
+        """Return the column `position` of every suspect."""
         return self._findings.where(F.col("kind") == _REPEAT).select(F.col("key").alias("position"))
 
     def unpersist(self) -> None:
+        """Release the cache."""
         self._findings.unpersist()
 
 
 def survey(ratings: DataFrame, rows: int) -> Survey:
-    """Find repeated pairs and count the ratings of users and items; one shuffle of two ids and a position.
+    """Find repeated pairs and count the ratings of users and items, with one shuffle of two ids and a position.
 
-    String ids take part as 64-bit hashes, so of 10 million ids two are counted as one with a probability of 3e-6.
+    String ids are replaced by 64-bit hashes, so among 10 million ids two are counted as one with a probability of 3e-6.
 
     Parameters
     ----------
-    ratings : DataFrame of `user`, `item` int, bigint or string, and `position` bigint, unique
+    ratings : DataFrame
+        Columns `user` and `item` (int, bigint or string), and `position` (bigint, unique).
     rows : int
-        How many there are, about; decides on the number of partitions.
+        Approximate number of rows, which determines the number of partitions.
+
+    Returns
+    -------
+    Survey
     """
     cores = ratings.sparkSession.sparkContext.defaultParallelism
     partitions = max(
@@ -94,13 +101,13 @@ def _key(ratings: DataFrame, side: str) -> Column:
 
 
 def _counts(ratings: Column, number: Column) -> list[Column]:
-    """The fields of `Counts` for rows that say how many ids have so many ratings."""
+    """Return the fields of `Counts` for rows with a number of ratings and the number of ids that have it."""
     found = F.sum(number), F.min(ratings), F.percentile(ratings, 0.5, number), F.max(ratings)
     return [F.coalesce(column, F.lit(0)) for column in found]
 
 
 def _find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Arrow batches of one partition's (user, item, position) to its findings."""
+    """Yield the findings of one partition of (user, item, position)."""
     columns: list[tuple[NDArray[np.int64], ...]] = []
     for batch in batches:
         columns.append(tuple(column.to_numpy().astype(np.int64, copy=False) for column in batch.columns))

@@ -1,4 +1,4 @@
-"""Counting rows by fault in one pass, which also tells the number of every line and the narrowest type of the ids."""
+"""Counts of rows by fault, line numbers, and the narrowest type of the ids, in one pass."""
 
 import logging
 import re
@@ -45,16 +45,20 @@ class _Part:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many rows there are, and how many have which fault; blank and skipped lines and headers are no rows.
+    """Numbers of rows, in total and by fault; blank and skipped lines and headers are not counted as rows.
 
     Attributes
     ----------
-    classified : the rows that were counted, with times that can be compared
+    classified : ClassifiedRows
+        The rows that were counted, with comparable times.
     rows, blank_lines, skipped_lines : int
-    faults : reason → rows whose first fault it is, in the order in which they are looked for
-    id_types : "int", "bigint" or "string" of user and item, the narrowest that holds the ids of all rows without a
-        fault, or with none but their time
-    parts : as many as tasks that read text; empty for other formats
+    faults : dict[str, int]
+        Number of rows by their first fault, in the order of the checks.
+    id_types : dict[str, str]
+        "int", "bigint" or "string" for user and item: the narrowest type for the ids of all rows without a fault, or
+        whose only fault is their time.
+    parts : tuple[_Part, ...]
+        One for each task that reads text; empty for other formats.
     """
 
     classified: ClassifiedRows
@@ -67,14 +71,16 @@ class Tally:
 
     @property
     def source(self) -> RatingsSource:
+        """Source of the rows."""
         return self.classified.source
 
     @property
     def faulty(self) -> int:
+        """Number of rows with a fault."""
         return sum(self.faults.values())
 
     def locate(self, rows: DataFrame) -> DataFrame:
-        """Rows with a `reason` as they are reported: `reason`, `file`, `line` bigint from 1, `text`.
+        """Return rows with a `reason` for a report: columns `reason`, `file`, `line` (bigint, from 1) and `text`.
 
         For Parquet, `line` is the number of the row in its file; rows of a DataFrame have neither file nor line.
         Headers of text files are left out.
@@ -100,17 +106,25 @@ def classify_and_count(
     *,
     persist: bool = False,
 ) -> tuple[ClassifiedRows, Tally]:
-    """Find and count the faults of all rows; a second time, with fields that span lines, if quotes do not close.
+    """Find and count the faults of all rows; if quotes do not close, read again with fields that span lines.
 
     Parameters
     ----------
-    persist : whether to cache what is known of rows of text, as parsing costs more than a cached copy; from Parquet,
-        reading again is as cheap
+    source : RatingsSource
+    min_rating, max_rating : float, optional
+        Bounds of usable ratings.
+    persist : bool
+        Whether to cache the parsed rows of text. Rows of Parquet are not cached, because reading them again is as fast.
+
+    Returns
+    -------
+    classified : ClassifiedRows
+    tally : Tally
 
     Raises
     ------
     ValueError
-        As `count_faults`.
+        See `count_faults`.
     """
     classified = classify(source, min_rating, max_rating)
     if persist and source.format not in ("parquet", "table"):
@@ -127,13 +141,13 @@ def classify_and_count(
 
 
 def count_faults(classified: ClassifiedRows) -> Tally:
-    """Count, and find the format of the times; one Spark job. The driver holds a few numbers a task.
+    """Count faults and find the format of the times in one Spark job; the driver holds a few numbers per task.
 
     Raises
     ------
     ValueError
-        If there is no row, a text file does not begin with the header of the others, or the format of the times is
-        ambiguous, mixed or unknown.
+        If there are no rows, a text file does not begin with the header of the first file, or the format of the times
+        is ambiguous, mixed or unknown.
     """
     source = classified.source
     times = source.times if source.has_times else None
@@ -161,7 +175,7 @@ def count_faults(classified: ClassifiedRows) -> Tally:
         raise ValueError(f"{source.name} must have at least one row of ratings, got none.")
     usable = [group for group in groups if group["fault"] == USABLE]
     types = {side: _narrowest(usable, side) if side in integer_sides else "string" for side in source.id_types}
-    # Lines inside quoted fields may stand for rows until the fields are joined: their times tell nothing.
+    # Until fields are joined, lines inside quoted fields may look like rows, so their times are not used.
     if times is not None and not (source.joined is not None and counted.get(classified.reasons.index(UNCLOSED) + 1)):
         classified, undated = _with_times(classified, times, looked_at, usable)
         counted[USABLE] = counted.get(USABLE, 0) - undated
@@ -174,7 +188,7 @@ def count_faults(classified: ClassifiedRows) -> Tally:
 def _with_times(
     classified: ClassifiedRows, times: TimeColumn, looked_at: DataFrame, usable: list[Row]
 ) -> tuple[ClassifiedRows, int]:
-    """The rows with times in the one format that they have, and how many of the usable ones it does not read."""
+    """Return the rows with times in their format, and the number of usable rows whose time it does not read."""
     rows = looked_at.where(F.col("fault") == USABLE)
     format, unreadable = times.formats[0], 0
     if not times.is_certain:
@@ -187,12 +201,12 @@ def _with_times(
 
 
 def refuse_faults(tally: Tally) -> None:
-    """Refuse ratings with faulty rows.
+    """Raise an error if ratings have faulty rows.
 
     Raises
     ------
     ValueError
-        With their number by reason and the first of them.
+        The message has the number of faulty rows by reason, and the first of them.
     """
     if not tally.faulty:
         return
@@ -220,7 +234,7 @@ def refuse_faults(tally: Tally) -> None:
 
 
 def file_of_uri(uri: str) -> str:
-    """What `readable_path` gives, in Python."""
+    """Return the result of `readable_path`, computed in Python."""
     return re.sub("^file:/+", "/", unquote(uri))
 
 

@@ -1,1 +1,1 @@
-"""The plan of generated ratings."""
+"""Specification and plan of generated ratings."""

@@ -1,4 +1,4 @@
-"""Who rates how many items, and which are how popular: what is worked out before any rating is made."""
+"""Plan of generated ratings: number of ratings of each user, and popularity of each item."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from spark_mf.data.generation.spec import LARGEST_SHARE, RatingsSpec
 from spark_mf.kernels.random import Purpose, standard_normal, uniform
 
-# What MovieLens looks like.  Activity: mean over median is 2.1, which a lognormal of this deviation has.
+# These values imitate MovieLens. In its activity, mean over median is 2.1, as for a lognormal with this deviation.
 ACTIVITY_DEVIATION = 1.2
-# Popularity falls with the square of the rank (Zipf–Mandelbrot), flattened so far at its head that the
-# favourite item reaches at most about this part of the users, as in every size of MovieLens; and at least by
-# this part of the items, or a few would have nearly all ratings of a sparse set.
+# Popularity falls with the square of the rank (Zipf–Mandelbrot). Its head is flattened until the most popular item
+# reaches at most about this fraction of the users, as in all sizes of MovieLens, and at least by this fraction of
+# the items, because otherwise a few items would have nearly all ratings of a sparse set.
 FAVOURITE_SHARE = 0.45
 LEAST_FLATTENED_SHARE = 0.005
 POPULARITY_EXPONENT = 2.0
@@ -21,15 +21,19 @@ POPULARITY_EXPONENT = 2.0
 
 @dataclass(frozen=True)
 class RatingsPlan:
-    """All that the ratings of a user depend on; the same in every executor.
+    """Data that the ratings of a user depend on, equal in every executor.
 
     Attributes
     ----------
     spec : RatingsSpec
-    counts : int64[users], how many items each user rates
-    cumulative : float64[items], the items' cumulative popularity, strictly increasing to exactly 1
-    given_ends : int64[users + 1], see `given_ends`
-    given_order : int32[items], the items in the order in which they are given
+    counts : int64[users]
+        Number of items that each user rates.
+    cumulative : float64[items]
+        Cumulative popularity of the items, strictly increasing to exactly 1.
+    given_ends : int64[users + 1]
+        See `given_ends`.
+    given_order : int32[items]
+        Items in the order in which they are assigned.
     """
 
     spec: RatingsSpec
@@ -40,7 +44,7 @@ class RatingsPlan:
 
 
 def plan_ratings(spec: RatingsSpec) -> RatingsPlan:
-    """Work out the plan: 16 bytes a user and 12 an item, and a few times that in passing."""
+    """Make the plan, of 16 bytes per user and 12 per item; takes a few times that temporarily."""
     counts = user_counts(spec)
     ends = given_ends(spec, counts)
     cumulative = _cumulative(item_popularity(spec, counts - np.diff(ends)))
@@ -49,7 +53,7 @@ def plan_ratings(spec: RatingsSpec) -> RatingsPlan:
 
 
 def user_counts(spec: RatingsSpec) -> NDArray[np.int64]:
-    """How many items each user rates: int64[users] that sums to exactly ``spec.ratings``."""
+    """Return the number of items that each user rates, as int64[users] with the sum ``spec.ratings``."""
     if spec.skew == "uniform":
         weights = np.ones(spec.users)
     else:
@@ -73,30 +77,44 @@ def user_counts(spec: RatingsSpec) -> NDArray[np.int64]:
 
 
 def given_ends(spec: RatingsSpec, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each user's given items end, by which every item gets its minimum: int64[users + 1], from 0.
+    """Return the ends of the ranges of items assigned to each user, so that every item gets its minimum.
 
-    Going round and round the items, `spec.min_item_ratings` times, gives each of them to as many users; each user
-    in turn takes the next few, in proportion to what the user rates.  Nobody meets an item twice, having fewer
-    places than there are items, nor has more places than ratings, as there are no more places than ratings in all.
-    Hence every minimum that takes no more than all ratings can be reached.
+    The list of all items, repeated `spec.min_item_ratings` times, is divided among the users in proportion to their
+    numbers of ratings. No user gets an item twice, because each range is shorter than the list of items; and no range
+    is longer than the number of ratings of its user, because there are at most as many places as ratings in all.
+    Hence every minimum that requires at most all ratings can be reached.
 
     Parameters
     ----------
-    counts : int64[users], how many items each user rates
+    spec : RatingsSpec
+    counts : int64[users]
+        Number of items that each user rates.
+
+    Returns
+    -------
+    int64[users + 1]
+        Starts with 0.
     """
     places, ratings = int(spec.items) * int(spec.min_item_ratings), int(spec.ratings)
     ends = np.concatenate([[0], np.cumsum(counts)])
     if places * ratings >= 2**63:
-        ends = ends.astype(object)  # Python's integers, as the products below would overflow
+        ends = ends.astype(object)  # Python integers, because the products below would overflow
     return (ends * places // ratings).astype(np.int64)
 
 
 def item_popularity(spec: RatingsSpec, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each item's probability in one draw: float64[items], sums to 1, in an order that the seed decides.
+    """Return the probability of each item in one draw, in an order that depends on the seed.
 
     Parameters
     ----------
-    counts : int64[users], how many items each user draws
+    spec : RatingsSpec
+    counts : int64[users]
+        Number of items that each user draws.
+
+    Returns
+    -------
+    float64[items]
+        Sums to 1.
     """
     if spec.skew == "uniform":
         return np.full(spec.items, 1 / spec.items)

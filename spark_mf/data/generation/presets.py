@@ -1,9 +1,9 @@
-"""Shapes of well-known rating sets, to generate ratings like theirs."""
+"""Specifications that imitate well-known rating data sets."""
 
 from spark_mf.data.generation.spec import RatingsSpec
 
-# Users, items, ratings, scale and minimums are those of the published sets; noise is chosen so
-# that the ratings deviate by about 1.03, nearly as much as the real ones (1.06 to 1.13).
+# Users, items, ratings, scale and minimums are those of the published sets. The noise is chosen so that the standard
+# deviation of the ratings is about 1.03, close to the real one (1.06 to 1.13).
 PRESETS = {
     "ml-100k": RatingsSpec(
         943, 1_682, 100_000, noise=0.85, scale=(1, 5), step=1, min_user_ratings=20, min_item_ratings=1
@@ -22,7 +22,7 @@ PRESETS = {
 
 
 def shape_in_words(spec: RatingsSpec) -> str:
-    """What sets one shape apart from another, such as "100 × 60, 1,200 ratings, 1–5, rank 4, noise 0.25, uniform"."""
+    """Return a short description such as "100 × 60, 1,200 ratings, 1–5, rank 4, noise 0.25, uniform"."""
     low, high = spec.scale
     scale = f"{low:g}–{high:g}" + ("" if spec.step is None else f" by {spec.step:g}")
     words = [f"{spec.users:,} × {spec.items:,}", f"{spec.ratings:,} ratings", scale]

@@ -1,4 +1,4 @@
-"""What is to be generated, and what of it is possible."""
+"""Specification of generated ratings, and its validation."""
 
 import math
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from spark_mf.kernels.random import seed_key
 
 Skew = Literal["long-tailed", "uniform"]
 
-# No user rates more than this part of the items, hence no data set can be denser.
+# Largest fraction of the items that a user rates, and hence the largest density of a data set.
 LARGEST_SHARE = 0.6
 
 
 @dataclass(frozen=True)
 class RatingsSpec:
-    """What is to be generated; the fields are the arguments of `spark_mf.data.generating.generate_ratings`.
+    """Specification of ratings; the fields are the arguments of `spark_mf.data.generating.generate_ratings`.
 
     Raises
     ------
     TypeError, ValueError
-        If a field is outside its range, or the ratings do not fit into the pairs or do not reach the minimums.
+        If a field is out of range, there are more ratings than pairs, or too few for the minimums.
     """
 
     users: int
@@ -56,7 +56,7 @@ class RatingsSpec:
             )
 
     def _require_minimum(self, name: str, whose: str) -> None:
-        """As many ratings as the minimum takes are also enough: see `generating_plan.given_ends`."""
+        """Raise an error if there are too few ratings in all for a minimum; see `plan.given_ends`."""
         minimum, number = getattr(self, name), getattr(self, whose)
         require_integer(name, minimum, 0, 2**31 - 1)
         if minimum * number > self.ratings:
@@ -80,7 +80,7 @@ class RatingsSpec:
 
 
 def require_integer(name: str, value: int, smallest: int, largest: int) -> None:
-    """Refuse what is no integer from `smallest` to `largest`, by TypeError or ValueError."""
+    """Raise a TypeError or ValueError unless a value is an integer from `smallest` to `largest`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}.")
     if not smallest <= value <= largest:

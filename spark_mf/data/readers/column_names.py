@@ -1,9 +1,9 @@
-"""Finding the columns of users, items, ratings and times by their usual names."""
+"""Detection of the columns of users, items, ratings and times by common names."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-# Lower case, letters and digits only: userId, user_id and "User-ID" are all "userid".
+# In lower case, with letters and digits only: userId, user_id and "User-ID" are all "userid".
 KNOWN_NAMES: Mapping[str, frozenset[str]] = {
     "user": frozenset(
         {
@@ -58,24 +58,30 @@ OPTIONAL = frozenset({"timestamp"})
 def choose_columns(
     present: Sequence[str], asked: Mapping[str, str | None], source: str, known: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], list[str]]:
-    """Which column holds what, and sentences that say how each was found.
+    """Choose the column of each role.
 
     Parameters
     ----------
-    present : names of the columns that there are
-    asked : for each of user, item, rating and timestamp the column that the caller named, or None to guess
-    source : what has these columns, for messages
-    known : name → why it is the column's, where that is not because it stands in a header
+    present : Sequence[str]
+        Names of all columns.
+    asked : Mapping[str, str or None]
+        For each of user, item, rating and timestamp the requested column, or None to guess it.
+    source : str
+        Name of the data, for messages.
+    known : Mapping[str, str], optional
+        Reason for the name of each column that does not come from a header.
 
     Returns
     -------
-    columns : role → name; without timestamp if there is none or several could be it
-    notes : one for each role
+    columns : dict[str, str]
+        Name of the column of each role, without timestamp if there is none or several are possible.
+    notes : list[str]
+        Description of the choice for each role.
 
     Raises
     ------
     ValueError
-        If an asked column is not there, a needed one cannot be guessed, or one column would have two roles.
+        If a requested column is missing, a required one cannot be guessed, or one column would have two roles.
     """
     listed = ", ".join(present)
     columns: dict[str, str] = {}
@@ -87,7 +93,7 @@ def choose_columns(
                     f"{role}_col must be one of the columns of {source}, which are {listed}, got {name!r}."
                 )
             columns[role] = name
-            notes.append(f"{role} column: {name} (as asked)")
+            notes.append(f"{role} column: {name} (as requested)")
             continue
         taken = [other for other in asked.values() if other is not None]
         guesses = [c for c in present if is_known(role, c) and c not in taken]
@@ -96,7 +102,7 @@ def choose_columns(
             why = (known or {}).get(guesses[0], f"{guesses[0]} (guessed from its name)")
             notes.append(f"{role} column: {why}")
         elif role in OPTIONAL:
-            why = f"any of {', '.join(guesses)} could be it, choose with {role}_col" if guesses else "there is none"
+            why = f"{' and '.join(guesses)} are possible, choose with {role}_col" if guesses else "not found"
             notes.append(f"{role} column: none ({why})")
         else:
             found = f"{' and '.join(guesses)}, which could all be it" if guesses else "no column with a known name"
@@ -113,6 +119,6 @@ def choose_columns(
 
 
 def is_known(role: str, name: str) -> bool:
-    """Whether a column's name is a usual one for a role; RecBole's types are not part of it, as in user_id:token."""
+    """Return whether a name is common for a role, ignoring the types of RecBole, as in user_id:token."""
     plain = re.sub(r":(token|float)(_seq)?$", "", name.strip().lower())
     return re.sub(r"[^a-z0-9]", "", plain) in KNOWN_NAMES[role]

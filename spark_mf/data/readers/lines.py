@@ -1,4 +1,4 @@
-"""Lines of text files as rows of a DataFrame: with their places, and with the fields that stand in them."""
+"""Lines of text files as rows of a DataFrame, with their places and their fields."""
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -14,13 +14,13 @@ _BROKEN = "broken"
 
 
 def read_lines(spark: SparkSession, path: str, encoding: Encoding) -> DataFrame:
-    """Every line of text files, blank or broken as it may be.
+    """Read every line of text files, including blank and malformed ones.
 
     Returns
     -------
     DataFrame
-        `text` string, the line; `file` string, the URI; `block` bigint, where the part of the file that one task
-        reads begins; `position` bigint, unique and ascending by one from line to line of a part
+        `text` (string), the line; `file` (string), the URI; `block` (bigint), the start of the part of the file that
+        one task reads; `position` (bigint), unique and increasing by one from line to line of a part.
     """
     return (
         reader_of(spark, path)
@@ -35,19 +35,22 @@ def read_lines(spark: SparkSession, path: str, encoding: Encoding) -> DataFrame:
 
 
 def parse_lines(lines: DataFrame, layout: TextLayout, columns: dict[str, str]) -> DataFrame:
-    """Find the fields of lines that are rows.
+    """Parse the fields of lines.
 
     Parameters
     ----------
-    lines : DataFrame, as of `read_lines`, perhaps with the boolean `skipped`
-    columns : role → name of the column that is read for it
+    lines : DataFrame
+        Lines of `read_lines`, optionally with the boolean column `skipped`.
+    layout : TextLayout
+    columns : dict[str, str]
+        Name of the column of each role.
 
     Returns
     -------
     DataFrame
-        The roles as strings, null where nothing stands there; the columns of `lines`; and the booleans `blank`,
-        `skipped` (the line is no row of its own), `header` (it is the header's, wherever it stands), `unclosed` (its
-        quotes do not close) and `malformed` (it has too few or too many fields, or is no JSON object)
+        The roles as strings, null if a field is empty; the columns of `lines`; and the booleans `blank`, `skipped` (the
+        line is not a row of its own), `header` (the line equals the header, anywhere in the file), `unclosed` (its
+        quotes do not close) and `malformed` (it has too few or too many fields, or is not a JSON object).
     """
     if "skipped" not in lines.columns:
         lines = lines.withColumn("skipped", F.lit(False))
@@ -71,12 +74,12 @@ def parse_lines(lines: DataFrame, layout: TextLayout, columns: dict[str, str]) -
 
 
 def numbered(lines: DataFrame) -> DataFrame:
-    """Add `line` and `user_line`, the numbers of each line in its file and in all files in the order of their names.
+    """Add `line` and `user_line`, the number of each line in its file and in all files in the order of their names.
 
-    Reads the files once more to count; the text is not shuffled.
+    The files are read once more to count their lines; the text is not shuffled.
     """
     parts = lines.groupBy("file", "block").agg(F.min("position").alias("first"), F.count("*").alias("lines"))
-    # Partitioned by a constant, as Spark warns of a window without a partition, however small it is.
+    # Partitioned by a constant, because Spark warns of any window without a partition.
     of_all = Window.partitionBy(F.lit(0)).orderBy("file", "block")
     of_file = Window.partitionBy("file").orderBy("block")
     parts = parts.select(
@@ -95,7 +98,7 @@ def numbered(lines: DataFrame) -> DataFrame:
 
 
 def one_blank(text: Column) -> Column:
-    """Lines of fields between runs of blanks, with one blank for each run."""
+    """Replace each run of blanks and tabs between fields by one blank."""
     return F.regexp_replace(F.btrim(text, F.lit(" \t")), "[ \t]+", BLANKS)
 
 
@@ -104,16 +107,16 @@ def _is_blank(text: Column) -> Column:
 
 
 def _fields(text: Column, layout: TextLayout) -> Column:
-    """The fields of a line as a struct of field0, field1, … and what is broken."""
+    """Return the fields of a line as a struct of field0, field1, … and the text of a malformed line."""
     assert layout.separator is not None
     schema = ", ".join([*(f"field{n} string" for n in range(len(layout.names))), f"{_BROKEN} string"])
     options = {
         "sep": layout.separator,
         "quote": '"' if layout.quote else "",
-        "escape": '"',  # quotes in quotes are doubled, as RFC 4180 has it
+        "escape": '"',  # quotes inside quotes are doubled, as in RFC 4180
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": _BROKEN,
-        # Only selected fields would be counted otherwise.
+        # Otherwise Spark would count only the selected fields.
         "columnPruning": "false",
     }
     if layout.separator == BLANKS:
@@ -127,10 +130,10 @@ def _too_wide(text: Column, separator: str) -> Column:
 
 
 def _parse_json(lines: DataFrame, columns: dict[str, str]) -> DataFrame:
-    """`parse_lines` of JSON lines."""
+    """Parse JSON lines; see `parse_lines`."""
     text = F.make_valid_utf8("text")
     wanted = StructType([StructField(name, StringType()) for name in columns.values()])
-    # In an array, as Spark reads no further than the end of the first object.
+    # Parsed as an array, because Spark ignores what follows the first object.
     objects = F.from_json(F.concat(F.lit("["), text, F.lit("]")), ArrayType(wanted), {"allowSingleQuotes": "false"})
     parsed = lines.withColumn("objects", objects)
     one = F.get("objects", F.lit(0))
@@ -146,15 +149,15 @@ def _parse_json(lines: DataFrame, columns: dict[str, str]) -> DataFrame:
 
 
 def _json_value(value: Column, role: str) -> Column:
-    # Spark puts quotes around the numbers that JSON does not have.
+    # Spark puts quotes around numbers that are not valid JSON.
     return F.regexp_replace(value, '^"(NaN|-?Infinity)"$', "$1") if role == "rating" else value
 
 
 def _with_items(lines: DataFrame) -> DataFrame:
-    """Add `item_of_line`, the item that the last line such as `17:` names, and skip these lines.
+    """Add `item_of_line`, the item named by the last line such as `17:`, and skip these lines.
 
-    Parts of a file are sorted by themselves, so a file's parts are worked on side by side; the item that a part
-    begins with comes from a first look at all parts, of which there are as many as tasks.
+    The parts of a file are sorted separately and processed in parallel; a first pass over all parts, one per task,
+    finds the item that each part begins with.
     """
     found = F.regexp_extract("text", ITEM_LINE, 1)
     named = lines.withColumn("named", F.when(found != "", found))

@@ -1,4 +1,4 @@
-"""Ratings from a matrix: each line holds the ratings of one user, each column those of one item."""
+"""Ratings from a matrix with one line per user and one column per item."""
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,12 +10,12 @@ from spark_mf.data.readers.text import MOST_FIELDS, TextLayout
 
 
 def user_column(layout: TextLayout, asked: str | None) -> str | None:
-    """The column before the ratings that holds the ids of users, or None if users go by the numbers of lines.
+    """Return the column before the ratings that holds the user ids, or None if users are numbered by lines.
 
     Raises
     ------
     ValueError
-        If the asked one is not there, or several could be it.
+        If the requested column is missing, or several columns are possible.
     """
     if asked is not None and asked not in layout.names:
         raise ValueError(
@@ -29,20 +29,21 @@ def user_column(layout: TextLayout, asked: str | None) -> str | None:
 
 
 def item_names(layout: TextLayout) -> list[str] | None:
-    """The ids of items that the header gives, or None if items go by the numbers of columns, from 1."""
+    """Return the item ids in the header, or None if items are numbered by columns, from 1."""
     return None if layout.header is None else layout.first_fields[len(layout.names) :]
 
 
 def read_matrix(
     spark: SparkSession, path: str, layout: TextLayout, user_col: str | None, missing: float | None
 ) -> DataFrame:
-    """The ratings of a matrix as rows, without cells that are empty or hold the value for missing ratings.
+    """Read the ratings of a matrix as rows, without cells that are empty or hold the value for missing ratings.
 
     Returns
     -------
     DataFrame
-        `user`, `item` and `rating` strings; `blank`, `header`, `skipped`, `unclosed` and `malformed` booleans; `file`,
-        `block`, `offset` and `position`; and `text`, the line if it is malformed, else the three with commas between
+        `user`, `item` and `rating` (strings); `blank`, `header`, `skipped`, `unclosed` and `malformed` (booleans);
+        `file`, `block`, `offset` and `position`; and `text`, the line if it is malformed, else user, item and rating
+        separated by commas.
     """
     assert layout.separator is not None
     width = len(layout.first_fields)
@@ -85,5 +86,5 @@ def read_matrix(
 
 
 def _field(number: int) -> Column:
-    # Null, where a line has too few; a null would be an error of ANSI mode otherwise.
+    # `get` gives null if a line has too few fields, where other functions raise an error in ANSI mode.
     return F.get("fields", F.lit(number))

@@ -1,4 +1,4 @@
-"""Reading Parquet, also of pandas' times in nanoseconds, which Spark's reader refuses."""
+"""Reading of Parquet files, including times in nanoseconds of pandas, which Spark does not read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ _AS_LONG = "spark.sql.legacy.parquet.nanosAsLong"
 
 
 def read_parquet(spark: SparkSession, path: str) -> DataFrame:
-    """A Parquet file or folder as a DataFrame; nanoseconds since 1970 become timestamps. Lazy.
+    """Read a Parquet file or folder, with nanoseconds since 1970 as timestamps. Lazy.
 
     Raises
     ------
     ValueError
-        If a column has nanoseconds in some files and not in others.
+        If a column has nanoseconds in some files only.
     """
     with _nanos_as_long(spark):
-        # The schema is all that the setting decides: by it, nanoseconds are read as the integers that they are.
+        # The setting affects only the schema: nanoseconds are read as integers.
         frame = reader_of(spark, path).parquet(path)
     longs = [field.name for field in frame.schema if isinstance(field.dataType, LongType)]
     if not longs:
@@ -31,15 +31,15 @@ def read_parquet(spark: SparkSession, path: str) -> DataFrame:
     files = frame.inputFiles()
     found = [_nanos(spark, file) for file in files[:SAMPLED_FILES]]
     if any(found):
-        # A thousand times too late in some files would be noticed nowhere.
+        # Without this check, times that are wrong by a factor of 1,000 in some files would not be noticed.
         found += [_nanos(spark, file) for file in files[SAMPLED_FILES:]]
     for number, of_file in enumerate(found):
         unlike = {name for name in longs if of_file.get(name) != found[0].get(name)}
         if unlike:
             raise ValueError(
                 f"The files of {path} must have the same schema, got column {min(unlike)} with times in nanoseconds in "
-                f"only one of {files[0]} and {files[number]}. Write them again alike, such as with pandas' "
-                "to_parquet(coerce_timestamps='us')."
+                f"only one of {files[0]} and {files[number]}. Write all of them in the same way, for "
+                "instance with to_parquet(coerce_timestamps='us') of pandas."
             )
     return frame.withColumns(
         {name: _from_nanos(F.col(quoted(name)), found[0][name]) for name in longs if name in found[0]}
@@ -60,7 +60,7 @@ def _nanos_as_long(spark: SparkSession) -> Iterator[None]:
 
 
 def _nanos(spark: SparkSession, uri: str) -> dict[str, bool]:
-    """The columns of a file that hold nanoseconds, and whether they are in UTC rather than without a zone."""
+    """Return whether each column of nanoseconds in a file is in UTC rather than without a zone."""
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(uri))
     _, file_system = hadoop_path(spark, path.toString())
@@ -79,7 +79,7 @@ def _nanos(spark: SparkSession, uri: str) -> dict[str, bool]:
 
 
 def _from_nanos(nanos: Column, is_utc: bool) -> Column:
-    # Rounded down, before 1970 too.
+    # Rounded down, also before 1970.
     micros = F.call_function("div", nanos - F.pmod(nanos, F.lit(1000)), F.lit(1000))
     if is_utc:
         return F.timestamp_micros(micros)

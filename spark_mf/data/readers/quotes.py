@@ -1,4 +1,4 @@
-"""Quotes of separated text: lines whose quotes do not close, and records that span several lines."""
+"""Quotes in separated text: lines with open quotes, and records that span several lines."""
 
 import re
 from collections import deque
@@ -9,28 +9,28 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# A field that has not ended by then is not looked at any further: a quote is missing.
+# A quoted field with more lines counts as a missing quote.
 MOST_LINES = 1000
 
 
 class End(Enum):
-    """How the quotes of a line stand at its end."""
+    """State of the quotes at the end of a line."""
 
     CLOSED = "every field is complete"
-    OPEN = "the last field goes on in the next line"
+    OPEN = "the last field continues in the next line"
     BROKEN = "a quote inside a field that began on an earlier line is not doubled"
 
 
 def unclosed(text: Column, separator: str) -> Column:
-    """Whether the quotes of a line do not close, in Spark's functions.
+    """Return whether the quotes of a line do not close, as a Spark column.
 
-    True where a field begins with a quote and no quote ends it, or where the last field begins with a quote that is
-    not the last character. Quotes inside of unquoted fields count for nothing.
+    This is true if a field begins with a quote and no quote ends it, or if the last field begins with a quote and does
+    not end with one. Quotes inside unquoted fields are ignored.
     """
     between = rf"\Q{separator}\E"
-    # Doubled quotes stand for themselves. Of an odd run, one is left, where the run begins or ends a field.
+    # Doubled quotes are literal. An odd run leaves one quote, at the start or the end of a field.
     single = F.replace(text, F.lit('""'), F.lit(""))
-    # Possessive and without nested groups, so that neither long lines nor many quotes take long or much stack.
+    # Possessive and without nested groups, so that long lines and many quotes take little time and stack.
     rest = F.regexp_replace(single, rf'(^|{between})"[^"]*+" *(?=\z|{between})', "$1")
     last = F.substring_index(text, separator, -1)
     stray = last.startswith('"') & ~F.rtrim(last).endswith('"')
@@ -38,7 +38,7 @@ def unclosed(text: Column, separator: str) -> Column:
 
 
 def follow_quotes(line: str, separator: str, field: int = 0, inside: bool = False) -> tuple[End, int]:
-    """Follow a line's quotes to its end.
+    """Follow the quotes of a line to its end.
 
     Parameters
     ----------
@@ -50,7 +50,9 @@ def follow_quotes(line: str, separator: str, field: int = 0, inside: bool = Fals
 
     Returns
     -------
-    how the line ends, and the number of the field it ends in
+    end : End
+    field : int
+        Number of the field that the line ends in.
     """
     at = 0
     while True:
@@ -64,7 +66,7 @@ def follow_quotes(line: str, separator: str, field: int = 0, inside: bool = Fals
             if inside and not rest.startswith(separator):
                 return End.BROKEN, field
             at, inside = end + 1, False
-        # What follows a quote that ends no field belongs to the field, as Spark has it.
+        # Text after a closing quote belongs to the field, as in Spark.
         end = line.find(separator, at)
         if end < 0:
             return End.CLOSED, field
@@ -74,22 +76,28 @@ def follow_quotes(line: str, separator: str, field: int = 0, inside: bool = Fals
 def joined_lines(
     lines: Iterable[tuple[str, str]], separator: str, columns: int, may_span: frozenset[int]
 ) -> Iterator[tuple[str, bool]]:
-    """Join the lines of records whose quoted fields span several.
+    """Join the lines of records whose quoted fields span several lines.
 
-    A line whose quotes do not close begins such a record if, within `MOST_LINES` lines of the same file, the quoted
-    fields that span lines all end as RFC 4180 has it, all are among `may_span`, and the record then has all its
-    fields. Otherwise it stays as it is, and so do the lines that follow it.
+    A line with open quotes begins such a record if, within `MOST_LINES` lines of the same file, all quoted fields that
+    span lines end as in RFC 4180 and are among `may_span`, and the record has all its fields. Otherwise the line and
+    the following lines stay unchanged.
 
     Parameters
     ----------
-    lines : pairs of file and line, in their order
-    columns : how many fields a record has
-    may_span : numbers of the fields that may hold line ends, from 0
+    lines : Iterable[tuple[str, str]]
+        File and text of each line, in order.
+    separator : str
+    columns : int
+        Number of fields of a record.
+    may_span : frozenset[int]
+        Numbers of the fields that may contain line ends, from 0.
 
     Yields
     ------
-    For each line, its record's text, with line feeds between the lines, and False; or for lines that are part of an
-    earlier record, the line and True.
+    text : str
+        For the first line of a record, the whole record with line feeds between its lines; else the line.
+    skipped : bool
+        Whether the line is part of an earlier record.
     """
     source = iter(lines)
     ahead: deque[tuple[str, str]] = deque()
@@ -114,7 +122,7 @@ def _record_length(
     columns: int,
     may_span: frozenset[int],
 ) -> int:
-    """How many lines the record of a first line has; 1 if it does not span lines, or not properly."""
+    """Return the number of lines of a record; 1 if it does not span lines, or not correctly."""
     file, text = first
     if '"' not in text:
         return 1
@@ -130,19 +138,25 @@ def _record_length(
 
 
 def join_in_files(lines: DataFrame, separator: str, columns: int, may_span: frozenset[int]) -> DataFrame:
-    """Join the lines of records that span several, as `joined_lines`; lazy.
+    """Join the lines of records that span several lines, as `joined_lines` does. Lazy.
 
-    One task reads a file from its beginning to its end, sorted on disk where it is large: where a field begins cannot
-    be told from a part of a file.
+    One task reads each file from beginning to end, sorted on disk if it is large, because a part of a file does not
+    show where its first field begins.
 
     Parameters
     ----------
-    lines : DataFrame of `text`, `file`, `block` and `position`
+    lines : DataFrame
+        Columns `text`, `file`, `block` and `position`.
+    separator : str
+    columns : int
+        Number of fields of a record.
+    may_span : frozenset[int]
+        Numbers of the fields that may contain line ends, from 0.
 
     Returns
     -------
     DataFrame
-        The same rows, with the boolean `skipped`, true for lines that are part of an earlier record
+        The same rows with the boolean column `skipped`, true for lines that are part of an earlier record.
     """
 
     def join(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -172,7 +186,7 @@ def join_in_files(lines: DataFrame, separator: str, columns: int, may_span: froz
 
 
 def _closing_quote(line: str, at: int) -> int:
-    """Where the quote is that ends a field whose text begins at a place, or -1."""
+    """Return the position of the quote that ends a field whose text begins at a position, or -1."""
     for found in re.compile('"+').finditer(line, at):
         if len(found[0]) % 2:
             return found.end() - 1

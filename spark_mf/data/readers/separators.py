@@ -1,14 +1,14 @@
-"""Separators of the fields of a line: their names in options, how a line splits at them, and finding a file's own."""
+"""Separators of fields: names in options, splitting of lines, and detection."""
 
 import csv
 import re
 
-# What `format` names; any other separator has the format "text".
+# Separators that have their own format; all others have the format "text".
 SEPARATORS = {"dat": "::", "tsv": "\t", "csv": ","}
 # Runs of blanks and tabs.
 BLANKS = " "
 _NAMED = {"tab": "\t", "\\t": "\t", "blank": BLANKS}
-# Where several fit equally well, the first is taken.
+# If several fit equally well, the first is chosen.
 _CANDIDATES = ("::", "\t", ",", ";", "|")
 _DESCRIPTIONS = {
     ",": "comma-separated text",
@@ -18,7 +18,7 @@ _DESCRIPTIONS = {
 }
 _LOOKED_AT = 100
 
-ALLOWED = "one character that is no letter, digit, quote, backslash or line end, or one of ::, tab, \\t, blank"
+ALLOWED = "one character that is not a letter, digit, quote, backslash or line end, or one of ::, tab, \\t, blank"
 
 
 def parse_separator(text: str) -> str:
@@ -27,7 +27,7 @@ def parse_separator(text: str) -> str:
     Raises
     ------
     ValueError
-        If it cannot be one.
+        If it is not a valid separator.
     """
     found = _NAMED.get(text, text)
     if found != "::" and (len(found) != 1 or found.isalnum() or found in "\"'\\\r\n\0"):
@@ -36,7 +36,7 @@ def parse_separator(text: str) -> str:
 
 
 def describe(separator: str) -> str:
-    """Return what text with a separator is called."""
+    """Return the description of text with a separator."""
     return _DESCRIPTIONS.get(separator, f"text separated by {separator}")
 
 
@@ -55,7 +55,7 @@ def split_fields(line: str, separator: str, quote: bool) -> list[str]:
 
 
 def is_number(field: str) -> bool:
-    """Whether a field is a number, which no name of a column is."""
+    """Return whether a field is a number, which a name of a column is not."""
     try:
         float(field)
     except ValueError:
@@ -64,16 +64,16 @@ def is_number(field: str) -> bool:
 
 
 def detect_separator(path: str, lines: list[str], quote: bool, wanted: int = 0) -> str:
-    """Return the separator of a file by its first lines, and by its name where they do not tell.
+    """Return the separator of a file, detected from its first lines and, if they are ambiguous, from its name.
 
-    The separator gives the first line as many fields as are wanted, if one does; then three or more; then many that
-    are numbers; then, as many to as many other lines as possible. Blanks are taken if there is no other, and only if
-    they give all lines as many fields.
+    Separators are preferred if they give the first line the wanted number of fields, then if they give it at least
+    three fields, then by the number of fields that are numbers, then by the number of other lines with as many fields.
+    Blanks are chosen only if no other separator fits and they give all lines the same number of fields.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If no separator fits.
     """
     lines = lines[:_LOOKED_AT]
     name = path.removesuffix(".gz")

@@ -1,4 +1,4 @@
-"""Where ratings come from: their rows before any check, each with its text and its place."""
+"""Sources of ratings: unchecked rows of files or DataFrames, each with its text and its place."""
 
 import logging
 import os
@@ -46,29 +46,39 @@ _ZIP = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How ratings are to be read; whatever is not given is guessed and said.
+    """Options for reading ratings; values that are not given are guessed and logged.
 
     Attributes
     ----------
-    format : one of `FORMATS`, or None to guess it from the name and the first lines
-    user_col, item_col, rating_col, timestamp_col : names of columns, or None to guess them from usual names. With ""
-        for timestamp_col no times are read.
-    split_col : name of a column that says which rows are for training and which for the test, or None for none
-    id_type : "integer", "string", or "auto", which decides for users and items separately: by the type of a column,
-        and in text by its first ids, which are strings if one begins with a zero or a plus sign, as in 007, or fewer
-        than half are integers of at most 64 bits; 12.0 is the integer 12
-    separator : of the fields of text: one character, "::", "tab" (or "\\t"), "blank" for runs of blanks and tabs, or
-        None to find it
-    encoding : of text: UTF-8, or one of one byte a character, such as ISO-8859-1 or windows-1252; None for UTF-8
-    quote : "double" if fields of text may be in double quotes, or "none" if quotes are characters as others
-    layout : "ratings" for one rating a line; "netflix" for lines of users, ratings and dates after one that names their
-        item, such as 17:; "matrix" for the ratings of one user a line; None for netflix if the first line is such, else
-        ratings
-    columns : names of the columns of text without a header, in their order, by default user, item, rating and perhaps
-        timestamp; of a matrix, those of the columns before its ratings, by default none
-    missing : the number that stands in a matrix where there is no rating, besides nothing at all
-    time_format : one of `spark_mf.data.readers.time_formats.TIME_FORMATS`, a pattern of Spark's such as dd.MM.yyyy, or
-        None to find the format in the whole column, which must leave no doubt
+    format : str, optional
+        One of `FORMATS`; by default it is guessed from the name and the first lines.
+    user_col, item_col, rating_col, timestamp_col : str, optional
+        Names of columns; by default they are guessed from common names. With "" as timestamp_col, no times are read.
+    split_col : str, optional
+        Name of a column with the marks of training and test rows.
+    id_type : {"auto", "integer", "string"}
+        Type of the ids. "auto" chooses for users and items separately: by the type of a column or, in text, by its
+        first ids, which are strings if any begins with a zero or a plus sign, as in 007, or if fewer than half are
+        integers of at most 64 bits; 12.0 is the integer 12.
+    separator : str, optional
+        Separator of the fields of text: one character, "::", "tab" (or "\\t"), or "blank" for runs of blanks and tabs;
+        by default it is detected.
+    encoding : str, optional
+        Encoding of text: UTF-8 (the default), or one with one byte per character, such as ISO-8859-1 or windows-1252.
+    quote : {"double", "none"}
+        "double" if fields of text may be in double quotes, "none" if quotes are ordinary characters.
+    layout : {"ratings", "netflix", "matrix"}, optional
+        "ratings" for one rating per line; "netflix" for lines of users, ratings and dates after a line with their item,
+        such as 17:; "matrix" for the ratings of one user per line. The default is "netflix" if the first line has that
+        form, else "ratings".
+    columns : tuple[str, ...], optional
+        Names of the columns of text without a header, in their order, by default user, item, rating and possibly
+        timestamp; for a matrix, names of the columns before its ratings, by default none.
+    missing : float, optional
+        Number that stands for a missing rating in a matrix, in addition to empty fields.
+    time_format : str, optional
+        One of `spark_mf.data.readers.time_formats.TIME_FORMATS` or a datetime pattern of Spark such as dd.MM.yyyy; by
+        default the format is detected from the whole column, which must be unambiguous.
     """
 
     format: str | None = None
@@ -104,14 +114,14 @@ class ReadOptions:
                 if getattr(self, name):
                     raise ValueError(
                         f"{name} must not be given with format {self.format!r}, got {getattr(self, name)!r}. It is an "
-                        "option of separated text."
+                        "option for separated text."
                     )
         if self.missing is not None and self.layout != MATRIX:
             raise ValueError(f"missing must be given with layout matrix only, got {self.missing:g}.")
         require_time_format(self.time_format)
 
     def asked(self) -> dict[str, str | None]:
-        """Role → the column that was named for it, None where it is to be guessed; a split is never guessed."""
+        """Return the requested column of each role, None to guess it; the split is never guessed."""
         roles = ["user", "item", "rating"] if self.timestamp_col == "" else ["user", "item", "rating", "timestamp"]
         asked = {role: getattr(self, f"{role}_col") for role in roles}
         return asked if self.split_col is None else {**asked, "split": self.split_col}
@@ -119,22 +129,34 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class RatingsSource:
-    """Rows of ratings as they stand in their files.
+    """Unchecked rows of ratings.
 
     Attributes
     ----------
-    name : what messages call it, such as its path
-    format : one of `FORMATS`, "text" for other separated text, "matrix", or "table" for a DataFrame
-    rows : DataFrame of `user`, `item`, `rating` and perhaps `timestamp` and `split`, strings or of their column's
-        type; the booleans `blank`, `skipped` (part of another row, or no row), `header`, `unclosed` and `malformed`;
-        the row's place: `file`, `block`, `offset` (in text of the part of the file that begins at `block`, else of the
-        file) and `position`, unique among all rows; and `text`, the line, or the row as JSON
-    columns : role → name of the column
-    id_types : "integer" or "string" of user and item
-    notes : sentences that say what was guessed
-    skipped_lines : what the rows are called that are skipped
-    joined : the rows when quoted fields that span lines are read as such, which is slower; None where none may
-    time_format : that was asked for, or None
+    name : str
+        Name for messages, such as the path.
+    format : str
+        One of `FORMATS`, "text" for other separated text, "matrix", or "table" for a DataFrame.
+    rows : DataFrame
+        Columns `user`, `item`, `rating` and optionally `timestamp` and `split`, as strings or of the type of their
+        column; the booleans `blank`, `skipped` (part of another row, or not a row), `header`, `unclosed` and
+        `malformed`; the place of the row: `file`, `block`, `offset` (in text, from the start of the part of the file
+        that begins at `block`, else of the file) and `position`, unique among all rows; and `text`, the line, or the
+        row as JSON.
+    columns : dict[str, str]
+        Name of the column of each role.
+    id_types : dict[str, str]
+        "integer" or "string" for user and item.
+    notes : list[str]
+        Descriptions of the choices that were made.
+    has_header : bool
+        Whether every file begins with a header.
+    skipped_lines : str
+        Description of the rows that are skipped.
+    joined : DataFrame or None
+        The rows with quoted fields that span lines, which are slower to read; None if no field may span lines.
+    time_format : str or None
+        The requested format of the times.
     """
 
     name: str
@@ -150,38 +172,39 @@ class RatingsSource:
 
     @property
     def is_text(self) -> bool:
-        """Whether rows are lines of text."""
+        """Whether the rows are lines of text."""
         return self.format in (*SEPARATORS, "text", "json")
 
     def with_joined_lines(self) -> "RatingsSource":
-        """Return the same source, with fields that span lines."""
+        """Return the same source with fields that span lines."""
         assert self.joined is not None
         return replace(self, rows=self.joined, joined=None)
 
     @property
     def has_times(self) -> bool:
+        """Whether there is a column of times."""
         return "timestamp" in self.columns
 
     @property
     def times(self) -> TimeColumn:
-        """The column of times as it was found, of sources that have times."""
+        """The unconverted column of times; only for sources with times."""
         kind = self.rows.schema["timestamp"].dataType
         called = f"column {self.columns['timestamp']} of {self.name}"
         return TimeColumn(F.col("timestamp"), kind, self.time_format, called)
 
     @property
     def extras(self) -> list[str]:
-        """Which of the columns are there that ratings need not have."""
+        """Roles of the optional columns that are present."""
         return [role for role in ("timestamp", "split") if role in self.columns]
 
     @contextmanager
     def readable(self) -> Iterator[None]:
-        """Turn an error of Spark's inside into a ValueError that names the source.
+        """Replace errors of Spark in the context by a ValueError that names the source.
 
         Raises
         ------
         ValueError
-            For instance for a file that ends too early.
+            For example for a truncated file.
         """
         try:
             yield
@@ -196,14 +219,14 @@ class RatingsSource:
 def open_ratings(
     spark: SparkSession, ratings: str | os.PathLike[str] | DataFrame, options: ReadOptions
 ) -> RatingsSource:
-    """Look at files or at a DataFrame and log what their rows are; reads only the beginnings of some files.
+    """Open files or a DataFrame and log the detected layout; reads only the beginnings of some files.
 
     Raises
     ------
     FileNotFoundError, PermissionError
-        If there is nothing to read or it may not be read.
+        If the path does not exist or is not readable.
     ValueError
-        If the format or a column is unknown, or of a type that cannot hold what it should.
+        If the format or a column is unknown, or a column has an unusable type.
     """
     require_pattern(spark, options.time_format)
     if isinstance(ratings, (str, os.PathLike)):
@@ -235,7 +258,7 @@ def _open_files(spark: SparkSession, path: str, options: ReadOptions) -> Ratings
 
 
 def _layout(heads: list[FileHead], path: str, options: ReadOptions) -> TextLayout:
-    """The layout of text, as asked and as its first lines tell."""
+    """Return the layout of text, from the options and its first lines."""
     encoding = find_encoding(options.encoding or "UTF-8")
     begins = first_line(heads[0], encoding).lstrip()
     separator = (
@@ -310,7 +333,7 @@ def _open_matrix(
         f"user column: {users}",
         f"item column: none, {'the header names the items' if items else 'the number of the column is the item'}",
         f"rating column: all from column {len(layout.names) + 1} on",
-        "timestamp column: none (there is none)",
+        "timestamp column: none (not found)",
     ]
     return RatingsSource(
         path,
@@ -361,7 +384,7 @@ def _open_table(
         time_format=options.time_format,
     )
     if source.has_times:
-        _ = source.times.formats  # refuses what cannot be times
+        _ = source.times.formats  # raises an error for types that cannot hold times
     return source
 
 
@@ -373,7 +396,7 @@ def _resolved(spark: SparkSession, path: str) -> str:
 
 
 def _require_format(first: FileHead, format: str | None) -> None:
-    """Refuse a file whose first bytes contradict the format that was asked for, or are of one that none reads."""
+    """Raise an error if the first bytes of a file contradict the requested format, or are of an unsupported one."""
     if format is None and first.head.startswith(_ZIP):
         raise ValueError(f"path must not be a zip archive, as Spark reads none, got {first.path}. Unpack it first.")
     if format is not None and first.head.startswith(_PARQUET) != (format == "parquet"):
@@ -394,8 +417,8 @@ def _type_of_text_ids(ids: list[str]) -> str:
 
 
 def _further_notes(present: list[str], id_types: dict[str, str], options: ReadOptions) -> list[str]:
-    how = "guessed" if options.id_type == "auto" else "as asked"
+    how = "guessed" if options.id_type == "auto" else "as requested"
     notes = [f"{side} ids: {kind}s ({how})" for side, kind in id_types.items()]
     if options.split_col is None and SPLIT in present:
-        notes.append(f"split column: none ({SPLIT} could be it, choose it with split_col)")
+        notes.append(f"split column: none ({SPLIT} is possible, choose it with split_col)")
     return notes

@@ -1,4 +1,4 @@
-"""The layout of text files, found from their first lines: separator, header, names of the columns."""
+"""Layout of text files, detected from their first lines: separator, header and names of the columns."""
 
 import json
 import re
@@ -10,31 +10,37 @@ from spark_mf.data.readers.separators import BLANKS, detect_separator, is_number
 from spark_mf.storage.encodings import Encoding
 from spark_mf.storage.files import FileHead
 
-# The order of MovieLens' u.data and ratings.dat, which have no header.
+# The order in u.data and ratings.dat of MovieLens, which have no header.
 POSITIONS = ("user", "item", "rating", "timestamp")
 RATINGS, NETFLIX, MATRIX = LAYOUTS = ("ratings", "netflix", "matrix")
-# Java and Python read it alike.
+# A regular expression with the same meaning in Java and Python.
 ITEM_LINE = r"^\s*(\d+):\s*$"
 
-# More fields than this make Spark's parser of lines give up, and the whole job with it.
+# With more fields, the parser of Spark fails, and the whole job with it.
 MOST_FIELDS = 20_000
 
 
 @dataclass(frozen=True)
 class TextLayout:
-    """What the lines of some files look like.
+    """Layout of the lines of text files.
 
     Attributes
     ----------
-    separator : str, or None for JSON lines
+    separator : str or None
+        None for JSON lines.
     quote : bool
         Whether fields may be quoted.
     encoding : Encoding
-    kind : one of `LAYOUTS`
-    names : of the columns; those of a matrix that stand before its ratings
-    header : the line that every file begins with, or None
-    first_fields : the fields of the first line, whether it is a header or not
-    lines : the first lines of the first file that has more than a header, without it
+    kind : str
+        One of `LAYOUTS`.
+    names : list[str]
+        Names of the columns; for a matrix, of those before its ratings.
+    header : str or None
+        First line of every file, if it is a header.
+    first_fields : list[str]
+        Fields of the first line, which may be a header.
+    lines : list[str]
+        First lines, without the header, of the first file that has more than a header.
     """
 
     separator: str | None
@@ -47,13 +53,13 @@ class TextLayout:
     lines: list[str]
 
     def may_span(self, read: list[str]) -> frozenset[int]:
-        """Numbers of the fields that may hold line ends: quoted ones of columns that are not read."""
+        """Return the numbers of the fields that may contain line ends, which are quoted fields of columns not read."""
         if not self.quote or self.kind != RATINGS or self.separator is None:
             return frozenset()
         return frozenset(n for n, name in enumerate(self.names) if name not in read)
 
     def sample(self, read: list[str]) -> list[dict[str, str]]:
-        """The first rows by the names of their columns, without those that have too few or too many fields."""
+        """Return the first rows by column name, without those with too few or too many fields."""
         if self.separator is None:
             return [_texts(row) for line in self.lines if (row := _json_object(line)) is not None]
         lines = (("", line) for line in self.lines if not self.is_item_line(line))
@@ -63,12 +69,12 @@ class TextLayout:
         return [dict(zip(self.names, row, strict=False)) for row in fields if len(row) == width]
 
     def is_item_line(self, line: str) -> bool:
-        """Whether a line names the item of those that follow it."""
+        """Return whether a line names the item of the following lines."""
         return self.kind == NETFLIX and re.search(ITEM_LINE, line) is not None
 
 
 def json_layout(heads: list[FileHead], encoding: Encoding) -> TextLayout:
-    """The layout of JSON lines, whose columns are the keys of the first objects.
+    """Return the layout of JSON lines, with the keys of the first objects as columns.
 
     Raises
     ------
@@ -81,8 +87,8 @@ def json_layout(heads: list[FileHead], encoding: Encoding) -> TextLayout:
         names |= dict.fromkeys(_json_object(line) or ())
     if not names:
         raise ValueError(
-            f"{heads[0].path} must hold one JSON object a line, got {lines[0][:60]!r} as its first line. Write every "
-            "rating as an object on a line of its own."
+            f"{heads[0].path} must hold one JSON object per line, got {lines[0][:60]!r} as its first line. Write each "
+            "rating as an object on its own line."
         )
     return TextLayout(None, False, encoding, RATINGS, list(names), None, [], lines)
 
@@ -97,18 +103,30 @@ def text_layout(
     kind: str | None,
     columns: tuple[str, ...],
 ) -> TextLayout:
-    """The layout of separated text that begins with `heads`.
+    """Return the layout of separated text that begins with `heads`.
 
     Parameters
     ----------
-    separator, kind : None to find them
-    columns : names of the columns of text without a header, or of those before the ratings of a matrix; or none
+    heads : list[FileHead]
+    path : str
+        Path of the files, for messages.
+    encoding : Encoding
+    separator, kind : str or None
+        None to detect them.
+    quote : bool
+        Whether fields may be quoted.
+    columns : tuple[str, ...]
+        Names of the columns of text without a header, or of those before the ratings of a matrix; may be empty.
+
+    Returns
+    -------
+    TextLayout
 
     Raises
     ------
     ValueError
-        If a file has no rows, files are unlike, there is no separator, the header repeats a name, or there is neither
-        a header nor the names of the columns, and their number does not tell what they are.
+        If a file has no rows, files differ, no separator fits, the header repeats a name, or the columns have no names
+        and their number does not determine their order.
     """
     firsts = [first_line(head, encoding) for head in heads]
     if kind is None:
@@ -139,12 +157,12 @@ def text_layout(
 
 
 def first_line(head: FileHead, encoding: Encoding) -> str:
-    """The first line of a file that is not blank.
+    """Return the first line of a file that is not blank.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If all lines are blank.
     """
     lines = head.lines(encoding)
     if not lines:
@@ -155,7 +173,7 @@ def first_line(head: FileHead, encoding: Encoding) -> str:
 def _names(
     line: str, separator: str, quote: bool, header: bool, kind: str, columns: tuple[str, ...], path: str
 ) -> list[str]:
-    """The names of the columns, by the fields of the first line."""
+    """Return the names of the columns, from the fields of the first line if needed."""
     first = split_fields(line, separator, quote)
     if kind == MATRIX:
         if len(first) <= len(columns):
@@ -193,7 +211,7 @@ def _names(
 
 
 def _is_matrix_header(first: list[str], second: list[str], columns: tuple[str, ...]) -> bool:
-    """Whether the first line of a matrix names its items, by a text among the ratings or by its corner."""
+    """Return whether the first line of a matrix is a header, by text among the ratings or by its first fields."""
     if any(field and not is_number(field) for field in first[len(columns) :]):
         return True
     corner = zip(first[: len(columns)], second, strict=False)
@@ -201,7 +219,7 @@ def _is_matrix_header(first: list[str], second: list[str], columns: tuple[str, .
 
 
 def _is_row(line: str, separator: str, quote: bool, kind: str, columns: tuple[str, ...]) -> bool:
-    """Whether a line can be the first of a file without a header."""
+    """Return whether a line can be the first of a file without a header."""
     if kind == NETFLIX:
         return re.search(ITEM_LINE, line) is not None
     return bool(columns) or any(map(is_number, split_fields(line, separator, quote)))

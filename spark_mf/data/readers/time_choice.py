@@ -1,4 +1,4 @@
-"""Which format the times of a column have: found in the whole column, or refused."""
+"""Detection of the format of a column of times from all its values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,23 +28,23 @@ from spark_mf.data.readers.time_formats import (
 
 _GIVEN, _READ = "times given", "times read"
 _RIVAL = {US: EUROPEAN, EUROPEAN: US}
-# Each format that is guessed, in the words of a message.
+# Formats that are guessed, as they are named in messages.
 _GUESSED = {WHOLE: "a number", SECONDS: DESCRIPTIONS[SECONDS], ISO: "ISO 8601", US: "US", EUROPEAN: "European"}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How many values of a column there are, how many any format reads, and how many each."""
+    """Numbers of values in a column, of values that any format reads, and of values that each format reads."""
 
     given: int
     readable: int
     read: Mapping[str, int]
 
     def fitting(self) -> tuple[str, ...]:
-        """The formats that the column may have: those that read every value that any reads.
+        """Return the possible formats of the column, which read every value that any format reads.
 
-        Values that no format reads say nothing; they are the faults of their rows. Several formats are left where
-        the column is ambiguous, and none where its formats are mixed or unknown.
+        Values that no format reads are ignored, and are faults of their rows. There are several formats if the column
+        is ambiguous, and none if its formats are mixed or unknown.
         """
         formats = tuple(self.read)
         if not self.given:
@@ -54,21 +54,24 @@ class Evidence:
         fit = tuple(format for format in formats if self.read[format] == self.readable)
         if WHOLE in fit:
             return (WHOLE,)
-        # Among numbers there is nothing to choose but seconds, although some may be too large for them.
+        # Seconds are the only choice for numbers, although some may be too large.
         only_numbers = all(format in (WHOLE, SECONDS) for format in formats if self.read[format])
         return (SECONDS,) if not fit and only_numbers else fit
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """A column of times whose format is to be found.
+    """A column of times whose format is to be detected.
 
     Attributes
     ----------
     column : Column
-    kind : its type
-    asked : the format that was asked for, or None
-    called : what messages call it
+    kind : DataType
+        Type of the column.
+    asked : str or None
+        The requested format.
+    called : str
+        Name for messages.
     """
 
     column: Column
@@ -78,38 +81,38 @@ class TimeColumn:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The formats among which to choose.
+        """Candidate formats.
 
         Raises
         ------
         ValueError
-            If the type is not that of times, or of the format that was asked for.
+            If the type cannot hold times, or times of the requested format.
         """
         return possible_formats(self.kind, self.asked, self.called)
 
     @property
     def is_certain(self) -> bool:
-        """Whether the type alone says how to read every value."""
+        """Whether the type alone determines the format."""
         return self.formats == (TYPED,) or (self.formats == (WHOLE,) and isinstance(self.kind, IntegralType))
 
     def given(self) -> Column:
-        """Whether a row has a time."""
+        """Return whether a row has a time."""
         return is_given(self.column, self.kind)
 
     def tick(self, format: str) -> Column:
-        """As `spark_mf.data.readers.time_formats.tick`."""
+        """Return `spark_mf.data.readers.time_formats.tick` of the column."""
         return tick(self.column, self.kind, format)
 
     def value(self, format: str) -> Column:
-        """As `spark_mf.data.readers.time_formats.value`."""
+        """Return `spark_mf.data.readers.time_formats.value` of the column."""
         return value(self.column, self.kind, format)
 
     def with_ticks(self, rows: DataFrame) -> DataFrame:
-        """Add the ticks by each format, under the names of `tick_name`. Lazy."""
+        """Add a column of ticks for each format, with the names of `tick_name`. Lazy."""
         formats = self.formats
         if formats[0] != WHOLE or len(formats) == 1:
             return rows.withColumns({tick_name(format): self.tick(format) for format in formats})
-        # One after the other, so that an integer costs no more than being read as one.
+        # Formats are tried one after the other, so that integers are parsed only once.
         rows = rows.withColumn(tick_name(WHOLE), self.tick(WHOLE))
         whole = F.col(tick_name(WHOLE))
         seconds = F.when(whole.isNotNull(), whole_seconds(whole)).otherwise(self.tick(SECONDS))
@@ -117,12 +120,12 @@ class TimeColumn:
         rows = rows.withColumns({tick_name(format): read for format, read in {SECONDS: seconds, **dates}.items()})
         if US not in formats:
             return rows
-        # Dates with dots are European; only where they cannot be, they contradict the others as US ones.
+        # Dates with dots count as European. They count as US dates only if they cannot be European.
         may_be_us = whole.isNull() & (F.col(tick_name(EUROPEAN)).isNull() | ~is_dotted(self.column))
         return rows.withColumn(tick_name(US), F.when(may_be_us, self.tick(US)))
 
     def evidence_columns(self) -> list[Column]:
-        """The aggregates, on the rows of `with_ticks`, of which `evidence` is made."""
+        """Return the aggregates of the rows of `with_ticks` for `evidence`."""
         ticks = [F.col(tick_name(format)) for format in self.formats]
         return [
             F.count_if(self.given()).alias(_GIVEN),
@@ -139,16 +142,18 @@ class TimeColumn:
         return Evidence(total(_GIVEN), total(_READ), {format: total(f"{_READ}: {format}") for format in self.formats})
 
     def choose(self, rows: DataFrame, found: Evidence) -> str:
-        """The one format that the column has.
+        """Return the format of the column.
 
         Parameters
         ----------
-        rows : the rows of `with_ticks`; looked at only for a refusal
+        rows : DataFrame
+            Rows of `with_ticks`, read only for an error message.
+        found : Evidence
 
         Raises
         ------
         ValueError
-            If there are several or none, with two offending values and the option that settles it.
+            If several formats or none are possible; the message has two values and the option to set.
         """
         fitting = found.fitting()
         if len(fitting) != 1:
@@ -156,13 +161,13 @@ class TimeColumn:
         return fitting[0]
 
     def note(self, rows: DataFrame, format: str) -> str:
-        """What is said of the chosen format; a few rows are looked at for a date that proves it."""
+        """Return a note on the chosen format; reads a few rows for a date that proves it."""
         if format == TYPED:
             return f"timestamp: of type {self.kind.simpleString()}"
         if self.is_certain:
             return f"timestamp: {DESCRIPTIONS[format]}"
         if self.asked is not None:
-            return f"timestamp: {format_name(format)} (as asked)"
+            return f"timestamp: {format_name(format)} (as requested)"
         if format not in _RIVAL:
             return f"timestamp: {format_name(format)} (guessed)"
         certain = F.col(tick_name(format)).isNotNull() & F.col(tick_name(_RIVAL[format])).isNull()
@@ -205,16 +210,17 @@ class TimeColumn:
 
 
 def tick_name(format: str) -> str:
-    """The column of `TimeColumn.with_ticks` with the ticks by one format."""
+    """Return the name of the column of `TimeColumn.with_ticks` with the ticks of a format."""
     return f"time as {format}"
 
 
 def contradiction(examples: Mapping[frozenset[str], tuple[str, str]]) -> tuple[str, str]:
-    """Two values that no format reads both, each with the formats that read it.
+    """Return two values without a common format, each with the formats that read it.
 
     Parameters
     ----------
-    examples : formats → two values that these formats read and no others
+    examples : Mapping[frozenset[str], tuple[str, str]]
+        For each set of formats, two values that exactly these formats read.
 
     Raises
     ------

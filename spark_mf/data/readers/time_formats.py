@@ -1,4 +1,4 @@
-"""Formats of times, and the Spark expressions that read them."""
+"""Formats of times, and Spark expressions that parse them."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ from spark_mf.data.columns import whole_ids, whole_text
 from spark_mf.storage.files import JVM_ERRORS, java_reason
 
 ISO, US, EUROPEAN, SECONDS, MILLISECONDS = TIME_FORMATS = ("iso", "us", "european", "seconds", "milliseconds")
-# Formats that are found and never asked for: numbers without a fraction, and columns of timestamps or dates.
+# Formats that cannot be requested: integers, and columns of timestamps or dates.
 WHOLE, TYPED = "whole", "typed"
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -31,11 +31,11 @@ DESCRIPTIONS: Mapping[str, str] = {
     TYPED: "timestamps or dates",
 }
 
-# Microseconds from the year 1 up to the year 10,000, which are the times that Python, hence a report, can show.
+# Microseconds of the years 1 to 9999, which are the times that Python, and therefore reports, can represent.
 _FIRST, _END = -62_135_596_800_000_000, 253_402_300_800_000_000
-# The rest of the text is left to Spark, which knows many spellings of zones; alone it would take 10:00 or 2019 too.
+# Spark parses the rest of the text, with many spellings of zones. Alone, it would also accept 10:00 or 2019.
 _ISO = r"^\s*\d{4}-\d{1,2}-\d{1,2}(?:\s*|[T ].*)$"
-# Spark wants the seconds before a zone.
+# Spark requires seconds before a zone.
 _ZONE_AFTER_MINUTES = r"^(\s*\S+[T ]\d{1,2}:\d{1,2})(\s*[A-Z+-].*)$"
 _DATE = (
     r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})"
@@ -43,17 +43,17 @@ _DATE = (
 )
 _MERIDIEM = r"[AaPp][Mm]\s*$"
 _DOTTED = r"^\s*\d{1,2}\."
-# Exponents are short because Spark writes the digits out.
+# Exponents are limited because Spark expands all digits.
 _NUMBER = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*$"
 
 
 def require_time_format(time_format: str | None) -> None:
-    """Refuse what is neither one of `TIME_FORMATS` nor a pattern.
+    """Raise an error unless a format is one of `TIME_FORMATS` or a pattern.
 
     Raises
     ------
     ValueError
-        For a text without a year; whether Spark knows the pattern, `require_pattern` tells.
+        For a text without a year; `require_pattern` checks whether Spark supports the pattern.
     """
     if time_format is not None and time_format not in TIME_FORMATS and "y" not in time_format:
         raise ValueError(
@@ -63,12 +63,12 @@ def require_time_format(time_format: str | None) -> None:
 
 
 def require_pattern(spark: SparkSession, time_format: str | None) -> None:
-    """Refuse a pattern that Spark does not know; no row is read.
+    """Raise an error for a pattern that Spark does not support; reads no rows.
 
     Raises
     ------
     ValueError
-        With what Spark says.
+        The message has the reason of Spark.
     """
     require_time_format(time_format)
     if time_format is None or time_format in TIME_FORMATS:
@@ -83,18 +83,21 @@ def require_pattern(spark: SparkSession, time_format: str | None) -> None:
 
 
 def possible_formats(kind: DataType, asked: str | None, column: str) -> tuple[str, ...]:
-    """The formats that a column's values may have, by its type and the format that was asked for.
+    """Return the possible formats of a column, from its type and the requested format.
 
     Parameters
     ----------
-    kind : type of the column
-    asked : one of `TIME_FORMATS`, a pattern, or None
-    column : what messages call it
+    kind : DataType
+        Type of the column.
+    asked : str or None
+        One of `TIME_FORMATS`, or a pattern.
+    column : str
+        Name of the column for messages.
 
     Raises
     ------
     ValueError
-        For a type that times do not have, or that never has the format.
+        For a type that cannot hold times, or times of the requested format.
     """
     if isinstance(kind, (TimestampType, TimestampNTZType, DateType)):
         return (TYPED,)
@@ -107,23 +110,23 @@ def possible_formats(kind: DataType, asked: str | None, column: str) -> tuple[st
         return (WHOLE,) if isinstance(kind, IntegralType) else (WHOLE, SECONDS)
     if asked is None:
         return (WHOLE, SECONDS, ISO, US, EUROPEAN)
-    # Dates such as 20190930 may well be integers.
+    # Dates such as 20190930 may be integers.
     spelled = isinstance(kind, StringType) or (isinstance(kind, IntegralType) and asked not in (ISO, US, EUROPEAN))
     if asked != MILLISECONDS and not spelled:
         raise ValueError(
-            f"time_format must be {SECONDS} or {MILLISECONDS} for {column}, which is of the type "
+            f"time_format must be {SECONDS} or {MILLISECONDS} for {column}, which has the type "
             f"{kind.simpleString()}, got {asked!r}. Give one of these, or none."
         )
     return (asked,)
 
 
 def format_name(format: str) -> str:
-    """A format in words."""
+    """Return the description of a format."""
     return DESCRIPTIONS.get(format, f"the pattern {format}")
 
 
 def is_given(column: Column, kind: DataType) -> Column:
-    """Whether a value is there at all: no null, blank or NaN."""
+    """Return whether there is a value, which is not null, blank or NaN."""
     if isinstance(kind, StringType):
         return column.isNotNull() & column.rlike(r"\S")
     if isinstance(kind, NumericType) and not isinstance(kind, IntegralType):
@@ -132,9 +135,10 @@ def is_given(column: Column, kind: DataType) -> Column:
 
 
 def tick(column: Column, kind: DataType, format: str) -> Column:
-    """Times as bigint: integers as they are if they are `WHOLE`, else microseconds since 1970 (UTC).
+    """Return times as bigint: unchanged integers for `WHOLE`, else microseconds since 1970 (UTC).
 
-    Null where there is no value or the format does not read it. Times without a zone are in the session's.
+    The result is null if there is no value or the format does not read it. Times without a zone are in the time zone of
+    the session.
     """
     if format == TYPED:
         return F.unix_micros(column.cast("timestamp_ltz"))
@@ -154,13 +158,13 @@ def tick(column: Column, kind: DataType, format: str) -> Column:
 
 
 def whole_seconds(whole: Column) -> Column:
-    """The ticks by `SECONDS` of numbers whose ticks by `WHOLE` are known."""
+    """Return the ticks for `SECONDS` of ticks for `WHOLE`."""
     second = 1_000_000
     return F.when((whole >= _FIRST // second) & (whole < _END // second), whole * F.lit(second))
 
 
 def value(column: Column, kind: DataType, format: str) -> Column:
-    """Times as they are handed on: integers as bigint, timestamps and dates as they are, all else as timestamp."""
+    """Return times for the output: integers as bigint, timestamps and dates unchanged, all others as timestamp."""
     if format == TYPED:
         return column
     found = tick(column, kind, format)
@@ -168,13 +172,13 @@ def value(column: Column, kind: DataType, format: str) -> Column:
 
 
 def is_dotted(text: Column) -> Column:
-    """Whether a date begins with a number and a dot, as European ones do."""
+    """Return whether a date begins with a number and a dot, as European dates do."""
     return text.rlike(_DOTTED)
 
 
 def _micros(text: Column, unit: str) -> Column:
-    """Numbers of seconds or milliseconds; digits below a microsecond are rounded."""
-    # So many digits are exact, and none is missing for the years that are read.
+    """Return numbers of seconds or milliseconds in microseconds, rounded."""
+    # With this precision, the years that are read are exact.
     scale, micros = (6, 1_000_000) if unit == SECONDS else (3, 1_000)
     number = F.when(text.rlike(_NUMBER), text.try_cast(f"decimal(18, {scale})"))
     return (number * F.lit(micros).cast("decimal(7, 0)")).cast("bigint")

@@ -34,8 +34,8 @@ def test_asked_names_come_first():
     present = ["user", "uid", "item", "rating"]
     columns, notes = choose_columns(present, {**NOTHING, "user": "uid"}, "x.csv")
     assert columns == {"user": "uid", "item": "item", "rating": "rating"}
-    assert notes[0] == "user column: uid (as asked)"
-    assert notes[3] == "timestamp column: none (there is none)"
+    assert notes[0] == "user column: uid (as requested)"
+    assert notes[3] == "timestamp column: none (not found)"
 
 
 def test_a_column_asked_for_one_role_is_not_guessed_for_another():
@@ -46,7 +46,7 @@ def test_a_column_asked_for_one_role_is_not_guessed_for_another():
 def test_an_unclear_timestamp_is_left_out():
     columns, notes = choose_columns(["user", "item", "rating", "time", "date"], NOTHING, "x.csv")
     assert "timestamp" not in columns
-    assert notes[3] == "timestamp column: none (any of time, date could be it, choose with timestamp_col)"
+    assert notes[3] == "timestamp column: none (time and date are possible, choose with timestamp_col)"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_text_of_another_encoding_is_refused_by_name_or_read(spark, tmp_path):
         read_ratings(spark, path)
     found = read_ratings(spark, path, ReadOptions(encoding="windows-1252"))
     assert [tuple(row) for row in found.ratings.collect()] == [("é1", "ü€", 4.0)]
-    assert "encoding: windows-1252 (as asked)" in found.notes
+    assert "encoding: windows-1252 (as requested)" in found.notes
     path.write_bytes("user;item;rating;note\né1;ü;4;ß\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"user is not UTF-8\)\. .* name the encoding of the file with --encoding\.$"):
         read_ratings(spark, path)

@@ -90,5 +90,5 @@ def test_names_of_separators(text, separator):
 
 @pytest.mark.parametrize("text", ["", "a", "7", '"', "\\", "\n", ";;", "semicolon"])
 def test_what_cannot_separate(text):
-    with pytest.raises(ValueError, match=r"^separator must be one character that is no letter, .*, got "):
+    with pytest.raises(ValueError, match=r"^separator must be one character that is not a letter, .*, got "):
         parse_separator(text)

@@ -149,8 +149,8 @@ def test_columns_of_every_type(spark, kind, values, format):
     ("kind", "time_format", "sentence"),
     [
         ("boolean", None, "column time must hold timestamps, dates, numbers or strings, got the type boolean. Cast it"),
-        ("int", "iso", "time_format must be seconds or milliseconds for column time, which is of the type int, got 'i"),
-        ("double", "yyyyMMdd", "time_format must be seconds or milliseconds for column time, which is of the type dou"),
+        ("int", "iso", "time_format must be seconds or milliseconds for column time, which has the type int, got 'i"),
+        ("double", "yyyyMMdd", "time_format must be seconds or milliseconds for column time, which has the type dou"),
     ],
 )
 def test_types_and_formats_that_do_not_go_together(spark, kind, time_format, sentence):
