@@ -1,4 +1,4 @@
-"""What members send is what the others receive, in order."""
+"""Tests of send, receive and all-gather."""
 
 import gc
 import warnings

@@ -1,4 +1,4 @@
-"""Only members of the same fit and attempt join, whatever else knocks at the port."""
+"""Tests of joining: only members of the same fit and attempt are accepted."""
 
 import socket
 import struct

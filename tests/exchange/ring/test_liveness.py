@@ -1,4 +1,4 @@
-"""A member that hangs, breaks or fails is noticed by the others, and named."""
+"""Tests of the detection of members that hang, disconnect or fail."""
 
 import os
 import signal
