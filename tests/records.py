@@ -1,4 +1,4 @@
-"""Iterations of a history, with the metrics that a test names."""
+"""Iteration records with the metrics that a test specifies."""
 
 from spark_mf.models.summary import IterationRecord
 

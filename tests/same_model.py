@@ -1,4 +1,4 @@
-"""Whether two models are the same."""
+"""An assertion that two models are the same."""
 
 from typing import Any
 

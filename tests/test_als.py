@@ -1,4 +1,4 @@
-"""The ALS estimator on Spark: right against pyspark's ALS, against one process, and by construction."""
+"""Tests of the ALS estimator on Spark, against pyspark's ALS and against one process."""
 
 import logging
 from typing import Any

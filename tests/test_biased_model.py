@@ -1,4 +1,4 @@
-"""Models with biases and a global mean: predictions, clipping, recommendations and the plain model they amount to."""
+"""Tests of models with biases and a global mean: predictions, clipping, recommendations and `asPlain`."""
 
 import math
 

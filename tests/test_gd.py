@@ -1,4 +1,4 @@
-"""The GD estimator on Spark: against the textbook, from layout to layout, and what it says when it diverges."""
+"""Tests of the GD estimator on Spark: against the textbook, independence of the layout, and divergence."""
 
 import logging
 from contextlib import contextmanager

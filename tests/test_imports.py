@@ -1,4 +1,4 @@
-"""Imports point one way: which package may import which, and no module imports itself by a detour."""
+"""Tests of which package may import which, and that there are no import cycles."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter

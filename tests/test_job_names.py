@@ -1,4 +1,4 @@
-"""What Spark's UI shows of a fit: every job says what it does."""
+"""Tests of the job descriptions of a fit in Spark's UI."""
 
 from pathlib import Path
 from typing import Any

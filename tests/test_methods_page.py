@@ -1,4 +1,4 @@
-"""The page on methods: its lines run in the textbook and on Spark, and its links lead somewhere."""
+"""Tests of the page on methods: its code runs in the textbook and on Spark, and its links work."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predictions and recommendations of the model, by hand and against pyspark's on the same factors."""
+"""Tests of predictions and recommendations, by hand and against pyspark's on the same factors."""
 
 import copy
 import math

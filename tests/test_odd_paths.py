@@ -1,4 +1,4 @@
-"""What is saved, written and read below folders whose names have every character that file systems take."""
+"""Tests of saving and reading below directories whose names have every character that file systems allow."""
 
 from itertools import count
 

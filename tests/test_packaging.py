@@ -1,4 +1,4 @@
-"""What an installed spark_mf consists of."""
+"""Tests of the contents of an installed spark_mf."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The README's Python blocks run, one after the other, as a reader would paste them into one session."""
+"""Tests that the README's Python blocks run one after the other in one session."""
 
 import re
 from pathlib import Path

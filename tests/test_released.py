@@ -1,4 +1,4 @@
-"""What a fit keeps in Spark: nothing of it is left when it ends, whichever way it ends."""
+"""Tests that a fit releases all its broadcasts and persisted data, however it ends."""
 
 from contextlib import suppress
 from typing import Any

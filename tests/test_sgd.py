@@ -1,4 +1,4 @@
-"""The SGD estimator on Spark: the same as one process, on either engine; and what is built around it."""
+"""Tests of the SGD estimator on Spark: against one process, on both engines, and its options."""
 
 import logging
 from types import SimpleNamespace

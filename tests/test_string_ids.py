@@ -1,4 +1,4 @@
-"""String ids from fit to recommendations: the model that integers would give, under the names that were given."""
+"""Tests of string ids from fit to recommendations: the model is that of integer ids."""
 
 import math
 

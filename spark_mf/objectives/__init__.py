@@ -1,1 +1,1 @@
-"""What a fit minimises: the problem of each half-step, and the loss that the history reports."""
+"""Objectives of fits: the least-squares problem of each half-step, and the loss in the history."""

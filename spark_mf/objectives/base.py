@@ -1,4 +1,4 @@
-"""The interface of objectives, and of the sums that add up over the tasks of a fit."""
+"""The interfaces of objectives and of sums over the tasks of a fit."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
@@ -11,10 +11,10 @@ from spark_mf.solvers.base import Factors, RowProblem
 
 
 class Summable(Protocol):
-    """Partial sums of a task, which add up to those of all tasks."""
+    """Partial sums of a task, whose total over all tasks is computed by addition."""
 
     def __add__(self, other: Self) -> Self:
-        """Return the sums of both parts."""
+        """Return the total of both sums."""
         ...
 
     def to_array(self) -> NDArray[np.float64]:
@@ -23,7 +23,7 @@ class Summable(Protocol):
 
     @classmethod
     def from_array(cls, sums: NDArray[np.float64]) -> Self:
-        """Return the sums whose `to_array` this is."""
+        """Return the sums from what `to_array` returned."""
         ...
 
 
@@ -36,23 +36,23 @@ class Loss(Summable, Protocol):
 
     @property
     def is_finite(self) -> bool:
-        """Whether the factors that the loss belongs to are finite."""
+        """Whether the factors of the loss are finite."""
         ...
 
 
 class Objective(Protocol):
-    """What a fit minimises."""
+    """The function that a fit minimises."""
 
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any) -> RowProblem:
-        """Return the problem of a block's rows for the other side's factors and its `side_sums`."""
+        """Return the problem of a block's rows, given the factors and the `side_sums` of the other side."""
         ...
 
     def side_sums(self, factors: Factors) -> SideSums | None:
-        """Return what some rows of a side add to its sums; None where the objective needs none."""
+        """Return the contribution of some rows to the sums of their side; None if the objective needs none."""
         ...
 
     def penalty_loss(self, problem: RowProblem, solved: Factors) -> Any:
-        """Return the `Loss` of a solved block whose ratings are not measured."""
+        """Return the `Loss` of a solved block without the errors of its ratings."""
         ...
 
     def loss(
@@ -64,9 +64,9 @@ class Objective(Protocol):
         measured: Factors,
         n_threads: int,
     ) -> Any:
-        """Return the `Loss` of a solved block, its ratings measured with the other side's factors."""
+        """Return the `Loss` of a solved block, with errors computed from the factors `measured` of the other side."""
         ...
 
     def metrics(self, loss: Any) -> Mapping[str, float | None]:
-        """Return what the history reports of the loss of all tasks, by name."""
+        """Return the metrics in the history, by name, from the loss of all tasks."""
         ...

@@ -1,4 +1,4 @@
-"""The objective of explicit ratings: squared errors and squared norms, with λ weighed in one of three ways."""
+"""The objective of explicit ratings: squared errors plus regularization."""
 
 import math
 from dataclasses import astuple, dataclass
@@ -20,9 +20,12 @@ class SquaredLoss:
 
     Attributes
     ----------
-    squared_error : Σ e² over training ratings
-    validation_squared_error : Σ e² over validation ratings of known users and items
-    penalty : Σ penalty·‖x‖² over rows of both sides
+    squared_error : float
+        Σ e² over training ratings.
+    validation_squared_error : float
+        Σ e² over validation ratings of known users and items.
+    penalty : float
+        Σ penalty·‖x‖² over rows of both sides.
     """
 
     squared_error: float = 0.0
@@ -30,7 +33,7 @@ class SquaredLoss:
     penalty: float = 0.0
 
     def __add__(self, other: "SquaredLoss") -> "SquaredLoss":
-        """Return the sums of both parts."""
+        """Return the total of both sums."""
         return SquaredLoss(
             self.squared_error + other.squared_error,
             self.validation_squared_error + other.validation_squared_error,
@@ -43,12 +46,12 @@ class SquaredLoss:
 
     @classmethod
     def from_array(cls, sums: NDArray[np.float64]) -> "SquaredLoss":
-        """Return the loss whose `to_array` this is."""
+        """Return the loss from what `to_array` returned."""
         return cls(*sums.tolist())
 
     @property
     def is_finite(self) -> bool:
-        """Whether all sums are finite, and with them the factors that they belong to."""
+        """Whether all sums, and therefore the factors, are finite."""
         return all(map(math.isfinite, astuple(self)))
 
 
@@ -74,7 +77,7 @@ class ExplicitObjective:
     n_validation: int = 0
 
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
-        """Return ridge regression for a block's rows (Zhou et al. 2008, eq. 4)."""
+        """Return the ridge regression problem of a block's rows (Zhou et al. 2008, eq. 4)."""
         lengths = np.diff(ratings.indptr)
         return RowProblem(
             indptr=ratings.indptr,
@@ -85,11 +88,11 @@ class ExplicitObjective:
         )
 
     def side_sums(self, factors: Factors) -> SideSums | None:
-        """Return None: unobserved pairs do not count, so no half-step needs sums over a whole side."""
+        """Return None: without unobserved pairs in the objective, no half-step needs sums over a side."""
         return None
 
     def penalty_loss(self, problem: RowProblem, solved: Factors) -> SquaredLoss:
-        """Return what the rows of a solved problem add to the penalty."""
+        """Return the penalty of the rows of a solved problem."""
         return SquaredLoss(penalty=penalty_sum(problem.penalty, solved))
 
     def loss(
@@ -101,16 +104,16 @@ class ExplicitObjective:
         measured: Factors,
         n_threads: int,
     ) -> SquaredLoss:
-        """Return what the rows of a solved block add to the loss; one pass over the block's ratings.
+        """Return the loss of the rows of a solved block, by one pass over the block's ratings.
 
         Parameters
         ----------
         problem : RowProblem
         training, validation : RatingBlock
-            Of the same rows.
+            Ratings of the same rows.
         solved : float32[rows, rank]
         measured : float32[n, rank]
-            The factors of the other side that errors are measured with.
+            Factors of the other side with which errors are computed.
         n_threads : int
         """
         return SquaredLoss(

@@ -1,4 +1,4 @@
-"""Whether the workers' Python can do what fits and recommendations ask of it, found out by one small job a session."""
+"""Check of the workers' Python and its packages, by one small job per session."""
 
 import json
 import logging
@@ -25,16 +25,16 @@ from spark_mf.runtime.refusal import is_refusal
 
 logger = logging.getLogger("spark_mf")
 
-#: What the tasks of fits and recommendations import.
+#: Packages that the tasks of fits and recommendations import.
 PACKAGES = ("numba", "numpy", "pyarrow", "scipy", "spark_mf")
-#: Of these, the ones whose functions and arrays cross between the driver and the workers.
+#: Packages whose functions or arrays are sent between the driver and the workers.
 CROSSING = ("numba", "numpy", "pyarrow", "spark_mf")
-#: The setting of another interpreter for what runs in the workers for DataFrames.
+#: Setting that names another interpreter for the Python tasks of DataFrames.
 SQL_PYTHON = "spark.sql.execution.pyspark.python"
 
 _OTHER_PYTHON = re.compile(r"PYTHON_VERSION_MISMATCH.*?worker[^:]*: (\d+\.\d+).*?driver[^:]*: (\d+\.\d+)", re.DOTALL)
 _NO_PROGRAM = re.compile(r'Cannot run program "([^"]+)"')
-# What a worker that could not start wrote, which Spark quotes between these two lines.
+# Spark quotes the output of a worker that could not start between these two lines.
 _WORKERS_WORDS = re.compile(r"Error from python worker:\s*(.*?)(?:PYTHONPATH was:|\Z)", re.DOTALL)
 _WORKERS_FAULT = re.compile(r"(\w*(?:Error|Exception): [^\n)]+)\)?$", re.MULTILINE)
 _FAULT = re.compile(r"(?:^|: )(?:\w+\.)*(\w*(?:Error|Exception): .+)$", re.MULTILINE)
@@ -50,39 +50,39 @@ _OTHERS_WARNED = (
     "one side lacks fail."
 )
 
-# Contexts whose workers were found to be all right: the programs that were tried, and the hosts that there were then.
+# Contexts whose workers passed the check: the checked programs, and the hosts at the time of the check.
 _checked: "WeakKeyDictionary[SparkContext, dict[str, frozenset[str]]]" = WeakKeyDictionary()
 _checking = threading.Lock()
 
 
 class Probe(NamedTuple):
-    """What a task found in its worker."""
+    """The Python and the packages that a task found in its worker."""
 
     executable: str
     python: str
     versions: tuple[tuple[str, str], ...]
-    """Package and version, of those that can be imported."""
+    """Package and version of the packages that can be imported."""
     lacking: tuple[str, ...]
     """Packages that cannot be imported."""
 
 
 def require_workers(session: SparkSession, *, runs_sql: bool = False) -> None:
-    """Check by a small job, once a session, that workers can import what tasks need; other threads wait for it.
+    """Raise an error unless the workers have the required packages, by a small job once per session.
 
-    When executors have come on further hosts, it is checked again.
+    The check is repeated once there are executors on further hosts. Concurrent threads wait for it.
 
     Parameters
     ----------
     session : SparkSession
-        One that is running.
+        Must be running.
     runs_sql : bool
         Whether the tasks are those of a DataFrame, for which `SQL_PYTHON` may name another interpreter.
 
     Raises
     ------
     RuntimeError
-        When a worker cannot be started, lacks a package, or has a version that cannot work with the driver's. The
-        message names the interpreter, what is wrong with it, and the setting that names another.
+        If a worker cannot be started, lacks a package, or has a version that is incompatible with the driver's. The
+        message has the interpreter, the fault, and the setting to change.
     """
     context = session.sparkContext
     other = session.conf.get(SQL_PYTHON, None) if runs_sql else None
@@ -93,7 +93,7 @@ def require_workers(session: SparkSession, *, runs_sql: bool = False) -> None:
             return
         is_local = runs_in_driver(context.master or "")
         way_out = _way_out(program, is_local=is_local, is_sqls_own=bool(other))
-        # More than one on a cluster, as executors may still be coming.
+        # At least two tasks on a cluster, as further executors may still register.
         tasks = 1 if is_local else max(2, task_slots(context))
         try:
             with job_description(context, "check the workers' Python"):
@@ -107,7 +107,7 @@ def require_workers(session: SparkSession, *, runs_sql: bool = False) -> None:
 
 
 def executor_hosts(context: SparkContext) -> frozenset[str]:
-    """Return the hosts of the driver and of the executors there are; none where the platform refuses to tell."""
+    """Return the hosts of the driver and all executors; an empty set if the platform refuses the call."""
     try:
         found = str(context._jsc.sc().getExecutorMemoryStatus().keySet().mkString(","))
     except Py4JError as error:
@@ -118,7 +118,7 @@ def executor_hosts(context: SparkContext) -> frozenset[str]:
 
 
 def require_packages(probes: Iterable[Probe], way_out: str) -> None:
-    """Refuse workers that lack packages, as a RuntimeError that ends with `way_out`."""
+    """Raise a RuntimeError, whose message ends with `way_out`, if workers lack packages."""
     for probe in sorted(probes):
         if probe.lacking:
             raise RuntimeError(
@@ -128,22 +128,22 @@ def require_packages(probes: Iterable[Probe], way_out: str) -> None:
 
 
 def require_versions(probes: Iterable[Probe], own: Mapping[str, str], way_out: str) -> None:
-    """Refuse workers whose packages cannot work with the driver's, and warn of those that are only not the same.
+    """Raise an error if packages of workers are incompatible with the driver's; warn if their versions differ.
 
     Parameters
     ----------
     probes : iterable of Probe
-        Of the workers; they may be of several kinds.
-    own : mapping
-        The driver's version of each package that is compared.
+        Distinct results of the workers.
+    own : mapping of str to str
+        The driver's version of each package to compare.
     way_out : str
-        A sentence.
+        How to fix the error, a sentence.
 
     Raises
     ------
     RuntimeError
-        For another version of spark_mf, whose tasks call functions by name, or another major version of NumPy, whose
-        arrays are read by the names of its modules.
+        If the version of spark_mf differs, as tasks call functions by name, or the major version of NumPy differs, as
+        pickled arrays refer to NumPy's modules by name.
     """
     others = set()
     for probe in sorted(probes):
@@ -163,7 +163,7 @@ def require_versions(probes: Iterable[Probe], own: Mapping[str, str], way_out: s
 
 
 def workers_fault(message: str, program: str) -> str:
-    """Return why no task could run, from Spark's message of the failed job and what Spark starts as Python."""
+    """Return why no task could run, given Spark's error message and the Python program that Spark starts."""
     missing = _NO_PROGRAM.search(message)
     if missing:
         return f"The workers' Python must be a program on their machines, got {missing[1]!r}."
@@ -184,13 +184,13 @@ def workers_fault(message: str, program: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence has them: "a, b and c"."""
+    """Return names joined as "a, b and c"."""
     *first, last = sorted(names)
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def _probe_tasks(context: SparkContext, tasks: int) -> set[Probe]:
-    """Probe the workers that run tasks of RDDs."""
+    """Return the probes of the workers that run tasks of RDDs."""
     probe = _probing()
 
     def probe_one(numbers: Iterable[int]) -> list[str]:
@@ -201,16 +201,16 @@ def _probe_tasks(context: SparkContext, tasks: int) -> set[Probe]:
 
 
 def _probe_sql(session: SparkSession, tasks: int) -> set[Probe]:
-    """Probe the workers that run tasks of DataFrames, by a function that needs no Arrow."""
+    """Return the probes of the workers that run tasks of DataFrames, by a function that does not need Arrow."""
     probe = _probing()
     found = F.udf(lambda number: probe(), "string", useArrow=False)
     return {_probe_of(text) for (text,) in session.range(0, tasks, 1, tasks).select(found("id")).collect()}
 
 
 def _probing() -> Callable[[], str]:
-    """Return a function that describes the worker it runs in, as JSON.
+    """Return a function that describes the worker in which it runs, as JSON.
 
-    A function in a function is sent whole: one that workers had to import would tell nothing where they cannot.
+    A nested function is pickled by value, so that it also runs in workers that cannot import this package.
     """
     packages = PACKAGES
 
@@ -226,7 +226,7 @@ def _probing() -> Callable[[], str]:
                 versions.append((package, str(import_module(package).__version__)))
             except ModuleNotFoundError as error:
                 lacking.append(error.name or package)
-            except Exception as error:  # a package that is there and cannot be used may raise anything
+            except Exception as error:  # importing a broken package may raise any exception
                 lacking.append(f"{package} that can be imported ({error})")
         return json.dumps([sys.executable, platform.python_version(), versions, lacking])
 
@@ -243,7 +243,7 @@ def _message(error: Py4JJavaError | PySparkException) -> str:
 
 
 def _asked(program: str) -> str | None:
-    """Return path and version of a Python on this machine, as it tells them itself; None where it does not."""
+    """Return the path and version of a Python on this machine by running it; None if that fails."""
     code = "import sys; print('%s (Python %d.%d.%d)' % ((sys.executable,) + tuple(sys.version_info[:3])))"
     try:
         run = subprocess.run([program, "-c", code], capture_output=True, text=True, timeout=20)
@@ -253,12 +253,12 @@ def _asked(program: str) -> str | None:
 
 
 def _way_out(program: str, *, is_local: bool, is_sqls_own: bool) -> str:
-    """Return how to give the workers another Python than `program`."""
+    """Return how to make the workers use another Python than `program`."""
     if is_sqls_own:
         return f"Unset {SQL_PYTHON}, or set it to the Python of the tasks of RDDs."
     if not is_local:
         return _ON_A_CLUSTER
-    if shutil.which(program) == sys.executable:  # the driver has found what its workers have not
+    if shutil.which(program) == sys.executable:  # the driver's Python itself, whose search path differs in the workers
         return "Install it there, or put the folder that holds it on PYTHONPATH, before the Spark session starts."
     return (
         f"Set the environment variable PYSPARK_PYTHON, or spark.pyspark.python for spark-submit, to {sys.executable!r} "

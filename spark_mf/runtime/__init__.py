@@ -1,1 +1,1 @@
-"""Spark as it runs: job descriptions, and what Python workers need."""
+"""Utilities for running Spark jobs: job descriptions, session state, and settings of Python workers."""

@@ -1,4 +1,4 @@
-"""What a Python worker does once, before its first kernel."""
+"""Exclusion of imported modules from garbage collection in Python workers."""
 
 import gc
 
@@ -6,10 +6,10 @@ _frozen = False
 
 
 def freeze_gc() -> None:
-    """Keep Python's garbage collector away from what this worker has imported.
+    """Exclude all modules that this worker has imported from garbage collection.
 
-    PySpark collects garbage after every task of a reused worker, and scanning the modules of NumPy, numba and Arrow
-    takes 30 to 40 ms each time: as long as a half-step over a million ratings. They are never garbage.
+    PySpark collects garbage after every task of a reused worker. Scanning the modules of NumPy, numba and Arrow, which
+    are never garbage, takes 30 to 40 ms each time: as long as a half-step over a million ratings.
     """
     global _frozen
     if not _frozen:

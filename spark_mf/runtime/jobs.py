@@ -1,4 +1,4 @@
-"""What Spark's UI says of the jobs of a fit."""
+"""Job descriptions in Spark's UI."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ _DESCRIPTION = "spark.job.description"
 
 @contextmanager
 def job_description(context: SparkContext, description: str) -> Iterator[None]:
-    """Describe the jobs that this thread starts inside; afterwards the caller's own description holds again."""
-    context_of_any: Any = context  # pyspark's types do not know that None removes a property
+    """Set the description of the jobs that this thread starts in the context; restore the caller's afterwards."""
+    context_of_any: Any = context  # pyspark's type hints do not allow None, which removes a property
     before = context.getLocalProperty(_DESCRIPTION)
     context.setLocalProperty(_DESCRIPTION, description)
     try:

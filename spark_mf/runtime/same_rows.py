@@ -1,7 +1,7 @@
-"""The error for a dataset that gives other rows when Spark computes it again.
+"""The error for a dataset whose rows change when Spark recomputes it.
 
-A fit reads its dataset once, but Spark computes again what it has not kept: blocks that did not fit in memory, or that
-were lost with an executor. What is computed then is compared with what was counted before.
+A fit reads its dataset once, but Spark recomputes blocks that did not fit in memory or were lost with an executor. The
+recomputed blocks are compared with the counts of the first pass.
 """
 
 import re
@@ -14,18 +14,18 @@ _SENTENCE = re.compile(f"{_RULE}, got [^\n]*? in another")
 
 
 def changed_rows(what: str, before: int, after: int) -> ValueError:
-    """Return the error for a dataset of which two passes had different numbers of something, or different ones."""
+    """Return the error for a dataset whose rows or their number differ between two passes."""
     return ValueError(_sentence(f"{before:,} {what}", f"{after:,}" if after != before else "as many others"))
 
 
 def missing_rows(what: str) -> str:
-    """Return the sentence on what one pass had and another has not."""
+    """Return the error message for rows that are missing in a later pass."""
     return _sentence(what, "not all of them")
 
 
 @contextmanager
 def changed_rows_told() -> Iterator[None]:
-    """Raise what a task or Spark itself failed with as the ValueError of this module, if that is what it was."""
+    """Raise failures of tasks and of Spark that this module's error caused as that ValueError."""
     try:
         yield
     except Exception as error:
@@ -42,5 +42,5 @@ def _sentence(one: str, other: str) -> str:
 def _text(error: Exception) -> str:
     try:
         return str(error)
-    except Exception:  # py4j asks the JVM for the text, which may be gone
+    except Exception:  # py4j asks the JVM for the text, and the JVM may have terminated
         return ""

@@ -1,1 +1,1 @@
-"""Solvers of the least-squares problem that a half-step poses for each row of a block."""
+"""Solvers of the least-squares problems of the rows of a block in a half-step."""

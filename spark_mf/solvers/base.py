@@ -1,4 +1,4 @@
-"""The interface of solvers: the problem of a block's rows, and what solves it."""
+"""The interface of solvers and the problem that they solve."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Factors = NDArray[np.float32]
-#: What the kernels of `spark_mf.kernels.linalg.least_squares` take before `solved`.
+#: The leading arguments of the kernels in `spark_mf.kernels.linalg.least_squares`.
 Terms = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """Regularized least squares for every row of a block, the other side's factors fixed.
+    """Regularized least squares for every row of a block, with the factors of the other side fixed.
 
-    A row minimises Σ w (x·u)² − 2 Σ target·x·u + uᵀ shared u + penalty·uᵀ diag(scale) u − 2 prior·u, where x are the
-    rows of `fixed` that its ratings name; `spark_mf.kernels.linalg.least_squares` has the normal equations. Fields that
-    are None are absent from the objective and cost nothing.
+    A row u minimises Σ w (x·u)² − 2 Σ target·x·u + uᵀ shared u + penalty·uᵀ diag(scale) u − 2 prior·u, where x are the
+    rows of `fixed` that belong to its ratings; `spark_mf.kernels.linalg.least_squares` has the normal equations. Terms
+    whose field is None are absent from the objective.
 
     Attributes
     ----------
@@ -30,16 +30,16 @@ class RowProblem:
         The rating times its weight.
     fixed : float32[n, width], C order
     penalty : float32[rows]
-        What multiplies the squared norm of each row.
+        Factor of the squared norm of each row.
     weights : float32[nnz], optional
     shared : float32[width, width], optional
-        The part of the matrix that all rows have in common, such as a Gram matrix of the whole side.
+        Part of the matrix that all rows share, such as a Gram matrix of the whole side.
     scale : float32[width], optional
-        What multiplies `penalty` for each coordinate.
+        Factor of `penalty` for each coordinate.
     prior : float32[rows, width], optional
         Penalty times prior mean of each row.
     nonnegative : bool
-        Whether u must be ≥ 0. Only solvers whose `supports_nonnegative` is true take such a problem.
+        Whether u must be >= 0. Only solvers whose `supports_nonnegative` is True accept such a problem.
     """
 
     indptr: NDArray[np.int64]
@@ -55,11 +55,11 @@ class RowProblem:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the block."""
+        """Number of rows of the block."""
         return self.indptr.size - 1
 
     def arguments(self) -> Terms:
-        """Return what the kernels take before `solved`."""
+        """Return the arguments of the kernels before `solved`."""
         return (
             self.indptr,
             self.indices,
@@ -74,43 +74,43 @@ class RowProblem:
 
 
 class RowSolver(Protocol):
-    """How the rows of a block are solved."""
+    """Solver of the rows of a block."""
 
     @property
     def needs_previous(self) -> bool:
-        """Whether it starts from a row's factors of the iteration before."""
+        """Whether it starts from the factors of a row in the previous iteration."""
         ...
 
     @property
     def alternates(self) -> bool:
-        """Whether the users' half-step starts from the items of the same iteration, else from those before it."""
+        """Whether the users' half-step uses the items of the same iteration, or those of the previous one."""
         ...
 
     @property
     def supports_nonnegative(self) -> bool:
-        """Whether it solves problems with a sign constraint."""
+        """Whether it solves problems with a nonnegativity constraint."""
         ...
 
     def begin(self, fixed: Factors) -> "RowSolver":
         """Return the solver for the blocks of one half-step, all with the same fixed factors.
 
-        A solver that prepares something of these factors does it here, once for all blocks of a task.
+        Solvers can precompute here what depends on these factors only, once for all blocks of a task.
         """
         ...
 
     def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
-        """Write the block's rows to `solved`, float32[rows, width], which holds the previous ones where needed.
+        """Write the solution to `solved`, float32[rows, width], which has the previous rows if they are needed.
 
         Raises
         ------
         ValueError
-            When the problem has a sign constraint and the solver does not support it.
+            If the problem has a nonnegativity constraint and the solver does not support it.
         """
         ...
 
 
 class CpuSolver:
-    """What solvers on the CPU share: nothing to prepare, and threads that work on ranges of rows."""
+    """Base class of solvers that run on the CPU, with threads that work on ranges of rows."""
 
     __slots__ = ()
 
@@ -128,7 +128,7 @@ class CpuSolver:
 
 
 def in_threads(indptr: NDArray[np.int64], n_threads: int, work: Callable[[int, int], float | None]) -> list[Any]:
-    """Call `work(begin, end)` on consecutive ranges of rows with about equally many ratings, one range a thread."""
+    """Call `work(begin, end)` on consecutive ranges of rows with similar numbers of ratings, one per thread."""
     if n_threads == 1:
         return [work(0, indptr.size - 1)]
     shares = np.linspace(0, indptr[-1], n_threads + 1)[1:-1]

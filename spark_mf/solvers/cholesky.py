@@ -12,13 +12,13 @@ from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
 
 @dataclass(frozen=True, slots=True)
 class CholeskySolver(CpuSolver):
-    """ALS's solver "cholesky": the minimiser, and the shortest one of a row that its ratings do not determine."""
+    """ALS's solver "cholesky": the exact solution, with minimum norm for rank-deficient rows."""
 
     needs_previous: ClassVar[bool] = False
     alternates: ClassVar[bool] = True
 
     def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
-        """Write the minimisers to `solved`, whatever it holds."""
+        """Write the solutions to `solved`, whose previous content is ignored."""
         self._require_supported(problem)
         arguments, failed = problem.arguments(), np.zeros(problem.n_rows, np.uint8)
         in_threads(problem.indptr, n_threads, lambda begin, end: solve_cholesky(*arguments, solved, failed, begin, end))

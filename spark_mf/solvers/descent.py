@@ -1,4 +1,4 @@
-"""Iterative solvers: steps with exact line search, and steps of a given length."""
+"""Iterative solvers: steps with exact line search, and steps of a fixed length."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +14,12 @@ class LineSearchSolver(CpuSolver):
     Attributes
     ----------
     conjugate : bool
-        Whether the directions are conjugate ("cg"), else they are the residuals ("gd").
+        Whether the search directions are conjugate ("cg") or the residuals ("gd").
     steps : int
-        The most steps that a row takes in a half-step.
+        Maximum number of steps per row and half-step.
     tolerance : float
-        A row takes no further step once its gradient is at most this times as long as at first; 0 for never.
+        Relative tolerance: a row is done once the norm of its gradient is at most this fraction of its initial norm; 0
+        disables it.
     """
 
     conjugate: bool
@@ -28,7 +29,7 @@ class LineSearchSolver(CpuSolver):
     alternates: ClassVar[bool] = True
 
     def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
-        """Take the steps from what `solved` holds."""
+        """Take steps from the rows in `solved`, in place."""
         self._require_supported(problem)
         arguments = (*problem.arguments(), solved, self.steps, self.tolerance, self.conjugate)
         in_threads(problem.indptr, n_threads, lambda begin, end: descend(*arguments, begin, end))
@@ -36,14 +37,14 @@ class LineSearchSolver(CpuSolver):
 
 @dataclass(frozen=True, slots=True)
 class GradientStepSolver(CpuSolver):
-    """GD's step on all parameters at once: each row moves by −`length` times the gradient of its objective."""
+    """GD's simultaneous step: each row moves by −`length` times the gradient of its objective."""
 
     length: float
     needs_previous: ClassVar[bool] = True
     alternates: ClassVar[bool] = False
 
     def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
-        """Take the step from what `solved` holds."""
+        """Take one step from the rows in `solved`, in place."""
         self._require_supported(problem)
         arguments = (*problem.arguments(), solved, self.length)
         in_threads(problem.indptr, n_threads, lambda begin, end: gradient_step(*arguments, begin, end))

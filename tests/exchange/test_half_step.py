@@ -1,4 +1,4 @@
-"""One block's half-step, without Spark: threads, warm starts and the sums that it reports."""
+"""Tests of the half-step of one block without Spark: threads, warm starts and sums."""
 
 from types import SimpleNamespace
 

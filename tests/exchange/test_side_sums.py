@@ -1,4 +1,4 @@
-"""An objective that needs sums over a whole side, on both exchanges and with two solvers, none of which know it."""
+"""Tests of an objective with sums over a whole side, on both exchanges and with two solvers."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a fit goes on: steps by each schedule, the best iteration, and when and why it ends."""
+"""Tests of stopping rules and learning rate schedules."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What ALS and GD share, on ALS: inner steps against the textbook, and the change of the product that ends a fit."""
+"""Tests of what ALS and GD share: inner steps against the textbook, and convergence by `tol`."""
 
 from typing import Any
 

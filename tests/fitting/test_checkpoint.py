@@ -1,4 +1,4 @@
-"""Fits that are cut short and go on from their checkpoint, and folders that are refused."""
+"""Tests of checkpoints: resuming interrupted fits, and errors for unsuitable or damaged checkpoints."""
 
 import json
 import logging

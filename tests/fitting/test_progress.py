@@ -1,4 +1,4 @@
-"""Progress records, and how the console shows them on a terminal and in a file."""
+"""Tests of progress records and of their display on a terminal and in a file."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Fits that start from a saved model: what it knows, what is new, and what cannot be."""
+"""Tests of warm starts from a saved model."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a session sets of Arrow and of Python's functions changes no fit, recommendation or prediction."""
+"""Tests that the session's settings of Arrow and Python UDFs affect no fit, recommendation or prediction."""
 
 from collections.abc import Iterator
 from typing import Any

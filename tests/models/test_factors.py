@@ -1,4 +1,4 @@
-"""Factor matrices to frames and back."""
+"""Tests of the conversion of factor matrices to DataFrames and back."""
 
 import numpy as np
 import pytest

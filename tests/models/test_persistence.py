@@ -1,4 +1,4 @@
-"""Saving and loading, alone and inside a Pipeline, and what is refused."""
+"""Tests of saving and loading, alone and in a Pipeline."""
 
 import json
 import shutil

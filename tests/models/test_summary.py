@@ -1,4 +1,4 @@
-"""The training summary as data and as text."""
+"""Tests of the training summary and its JSON."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which engine a fit gets, and the sentence that says why it is not the ring."""
+"""Tests of the selection of the engine, and of its warning and error."""
 
 import logging
 from types import SimpleNamespace

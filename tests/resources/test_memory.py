@@ -1,4 +1,4 @@
-"""What a fit takes, against sums worked out by hand."""
+"""Tests of memory plans against sums computed by hand."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What fits say of their memory beforehand, beside what their processes then take."""
+"""Tests of memory plans against the measured memory of processes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Workers whose Python cannot do the work of fits are found out once a session, in a sentence."""
+"""Tests of the check of the workers' Python."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Stand-ins for what Python sees of the JVM on a platform that lets it call only what pyspark itself calls."""
+"""Stand-ins for the JVM on a platform that lets Python call only the methods that pyspark itself calls."""
 
 from typing import Any, NoReturn
 

@@ -1,4 +1,4 @@
-"""Joining the ring from inside a task of a Spark barrier stage."""
+"""Connection of the tasks of a Spark barrier stage to a ring."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from spark_mf.exchange.ring.wire import Loopback, Wire
 
 
 def enter_ring(settings: RingSettings) -> Ring:
-    """Join the ring of the running barrier task's stage; the position is the number of the task's partition.
+    """Return the ring of the running barrier task's stage; the position is the number of the task's partition.
 
-    It returns at once: Spark takes a second to exchange the members' addresses (its `allGather` looks for the answer
-    once a second), and meanwhile a member may unpack its blocks. The first exchange waits for the ring, and raises
-    RingError when another member has not told its address within 10·`settings.timeout` seconds, or the neighbours
-    could not be joined within `settings.timeout` seconds of it.
+    The function returns immediately: Spark's `allGather` of the members' addresses polls once a second, and meanwhile
+    a member may unpack its blocks. The first exchange waits for the ring. It raises a RingError if another member has
+    not sent its address within 10·`settings.timeout` seconds, or if connecting to the neighbours then takes more than
+    `settings.timeout` seconds.
     """
     task = BarrierTaskContext.get()
     hosts = [info.address.rpartition(":")[0].strip("[]") for info in task.getTaskInfos()]
@@ -24,10 +24,10 @@ def enter_ring(settings: RingSettings) -> Ring:
 
 
 def _meet(task: BarrierTaskContext, hosts: list[str], settings: RingSettings) -> Wire | Loopback:
-    """Join the members of the same attempt.
+    """Return the connections to the neighbours in the same attempt of the stage.
 
-    PySpark does not tell a task which attempt of its stage it belongs to (`attemptNumber` is always 0), but the ids
-    of the tasks differ between attempts, and all of them are part of what the members prove to each other.
+    PySpark does not tell a task the attempt of its stage (`attemptNumber` is always 0). As the task ids differ between
+    attempts, the handshake of the members covers all of them.
     """
     if len(hosts) == 1:
         return Loopback()

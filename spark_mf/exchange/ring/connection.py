@@ -1,4 +1,4 @@
-"""What the ring needs of TCP: addresses, a listening port, and whole messages."""
+"""TCP helpers of the ring: addresses, listening sockets, and reading and writing of whole messages."""
 
 import ipaddress
 import socket
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class RingError(RuntimeError):
-    """The ring cannot go on; the message names the member, its position and what happened."""
+    """The ring is broken; the message has the member, its position and the cause."""
 
 
 def format_address(host: str, port: int) -> str:
@@ -15,20 +15,34 @@ def format_address(host: str, port: int) -> str:
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """Return host and port of "host:port"; raises ValueError when it is not of that form."""
+    """Return host and port of "host:port".
+
+    Raises
+    ------
+    ValueError
+        If the address does not have that form.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
-        raise ValueError(f"the address {address!r} is not of the form host:port, or [host]:port for IPv6.")
+        raise ValueError(f"address must have the form host:port, or [host]:port for IPv6, got {address!r}.")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def listen(host: str, reached_from: Sequence[str] = ()) -> socket.socket:
-    """Listen on a free port of this machine's address `host`, and on no other address of it.
+    """Return a socket that listens on a free port of one address of this machine.
 
-    `reached_from` holds the hosts of the other members. Where `host` is a name that cannot be bound, or that
-    means the loopback only to this machine, the address that the route to them uses is taken.
+    Parameters
+    ----------
+    host : str
+        Host name or address of this machine.
+    reached_from : sequence of str
+        Hosts of the other members. If `host` cannot be bound, or resolves to the loopback address on this machine only,
+        the socket listens on the address of the route to them.
 
-    Raises OSError when no address of this machine can be bound.
+    Raises
+    ------
+    OSError
+        If no address of this machine can be bound.
     """
     elsewhere = [other for other in reached_from if other != host]
     try:
@@ -49,7 +63,7 @@ def _listen_on(host: str) -> socket.socket:
 
 
 def _route_to(host: str) -> str:
-    """Return this machine's address on the way to `host`; connecting a datagram socket sends nothing."""
+    """Return this machine's address on the route to `host`; connecting a datagram socket sends nothing."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.connect(address)
@@ -57,10 +71,16 @@ def _route_to(host: str) -> str:
 
 
 def read_into(connection: socket.socket, target: memoryview) -> None:
-    """Fill `target`, a view of bytes.
+    """Fill `target`, a view of bytes, from a connection.
 
-    Raises TimeoutError when no byte came for the socket's timeout, EOFError when the other side has closed, and
-    OSError when the connection broke.
+    Raises
+    ------
+    TimeoutError
+        If no byte arrives within the socket's timeout.
+    EOFError
+        If the other side has closed the connection.
+    OSError
+        If the connection is broken.
     """
     while target:
         count = connection.recv_into(target)
@@ -70,9 +90,14 @@ def read_into(connection: socket.socket, target: memoryview) -> None:
 
 
 def write_all(connection: socket.socket, *parts: memoryview) -> None:
-    """Send views of bytes one after another, without copying them together.
+    """Send views of bytes one after another, without concatenating them.
 
-    Raises TimeoutError when no byte could be sent for the socket's timeout, OSError when the connection broke.
+    Raises
+    ------
+    TimeoutError
+        If no byte can be sent within the socket's timeout.
+    OSError
+        If the connection is broken.
     """
     waiting = [part for part in parts if part]
     while waiting:

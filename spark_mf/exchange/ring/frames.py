@@ -1,4 +1,4 @@
-"""What travels on a connection of the ring: a fixed header, and after it an array's bytes as they are."""
+"""Frames on a connection of the ring: a fixed header followed by the raw bytes of an array."""
 
 import enum
 import socket
@@ -14,7 +14,7 @@ _NOTHING = memoryview(b"")
 
 
 class Kind(enum.IntEnum):
-    """The kinds of frames: DATA carries bytes, and HEARTBEAT's tag is for how many milliseconds its sender was idle."""
+    """Kinds of frames: DATA has a payload, and the tag of HEARTBEAT is the sender's idle time in milliseconds."""
 
     DATA = 1
     HEARTBEAT = 2
@@ -25,19 +25,24 @@ _KINDS = frozenset(Kind)
 
 
 class FrameError(ValueError):
-    """A frame that cannot be meant; the message says what it announced."""
+    """An invalid frame; the message describes it."""
 
 
 def write_frame(connection: socket.socket, kind: Kind, tag: int = 0, payload: memoryview = _NOTHING) -> None:
-    """Send one frame; raises as `write_all` does."""
+    """Send one frame; raises the errors of `write_all`."""
     write_all(connection, memoryview(_HEADER.pack(kind, tag, len(payload))), payload)
 
 
 def read_frame(connection: socket.socket, largest: int) -> tuple[Kind, int, NDArray[np.uint8]]:
-    """Return kind, tag and bytes (an array of their own) of the next frame.
+    """Return kind, tag and payload (a new array) of the next frame.
 
-    Raises FrameError, before memory for it is taken, when the frame's kind is unknown or its length is not one of
-    0 to `largest` bytes (0 where the kind carries none); otherwise as `read_into` does.
+    Besides the errors of `read_into`, it raises the following.
+
+    Raises
+    ------
+    FrameError
+        If the kind is unknown, or the length exceeds `largest` bytes (0 for kinds without payload). The check precedes
+        the allocation of memory.
     """
     header = bytearray(_HEADER.size)
     read_into(connection, memoryview(header))

@@ -1,9 +1,9 @@
-"""How two members make sure of each other before any array travels.
+"""Mutual authentication of two members before they exchange arrays.
 
-Challenge and response with HMAC-SHA256 (RFC 2104) under the fit's secret, both ways: the accepting member sends a
-nonce, the connecting one answers with a nonce of its own and a proof over both, and is answered with the other's
-proof. A proof also covers who speaks and what the connection is for (`Link`), so that none can be sent back, replayed,
-or used by a member of an earlier attempt. The messages have fixed sizes: nothing that a stranger sends is interpreted.
+The members authenticate by challenge and response with HMAC-SHA256 (RFC 2104) under the fit's secret: the accepting
+member sends a nonce, the connecting member answers with its own nonce and a proof over both, and receives the proof of
+the accepting member. A proof also covers the speaker and the purpose of the connection (`Link`), so that it cannot be
+reflected, replayed, or used by a member of an earlier attempt. Messages have fixed sizes and are never interpreted.
 """
 
 import hmac
@@ -19,15 +19,15 @@ from spark_mf.exchange.ring.connection import RingError, parse_address, read_int
 
 _NONCE = 32
 _PROOF = 32
-#: Candidates that may be undecided at a time; the one that has kept silent longest makes room for another.
+#: Maximum number of pending candidates; a further one replaces the candidate that has been silent longest.
 _MAX_CANDIDATES = 64
-#: How often a waiting acceptor looks whether it should give up, in seconds.
+#: Interval in seconds at which a waiting acceptor checks whether it should stop waiting.
 _TICK = 0.1
 
 
 @dataclass(frozen=True)
 class Link:
-    """One connection of the ring, as both of its ends know it beforehand."""
+    """The properties of a connection of the ring that both of its ends know in advance."""
 
     secret: bytes = field(repr=False)
     context: str
@@ -36,16 +36,26 @@ class Link:
     size: int
 
     def proof(self, speaker: bytes, nonces: bytes) -> bytes:
-        """Return what only a holder of the secret can say about this connection: 32 bytes."""
+        """Return the proof of knowing the secret for this connection, 32 bytes."""
         roles = struct.pack(">7sqqq", speaker, self.sender, self.receiver, self.size)
         return hmac.digest(self.secret, nonces + roles + self.context.encode(), "sha256")
 
 
 def connect(link: Link, address: str, deadline: float) -> socket.socket:
-    """Connect to the receiver of `link` at "host:port", and return the socket once both sides are proved.
+    """Connect to the receiver of `link`, and return the socket once both sides are authenticated.
 
-    `deadline` is a time of `time.monotonic`. Raises RingError when it is over, when nobody listens there, and when
-    either side does not accept the other.
+    Parameters
+    ----------
+    link : Link
+    address : str
+        "host:port" of the receiver.
+    deadline : float
+        A time of `time.monotonic`.
+
+    Raises
+    ------
+    RingError
+        If the deadline has passed, nobody listens at the address, or one side does not accept the other.
     """
     receiver = f"the member at {address} (position {link.receiver})"
     connection = None
@@ -70,10 +80,10 @@ def connect(link: Link, address: str, deadline: float) -> socket.socket:
 
 
 class Acceptor:
-    """Waits at a listening socket for the sender of `link`; a context manager that closes all others.
+    """Context manager that waits at a listening socket for the sender of `link` and closes all other connections.
 
-    Candidates are heard at the same time. One that says something wrong, or nothing for `patience` seconds, is
-    closed, and the others are waited for.
+    It handles several candidates at the same time, and closes those that send a wrong proof or stay silent for
+    `patience` seconds.
     """
 
     def __init__(self, link: Link, listener: socket.socket, patience: float) -> None:
@@ -91,9 +101,12 @@ class Acceptor:
         self._selector.close()
 
     def wait(self, deadline: float, give_up: Callable[[], bool]) -> socket.socket | None:
-        """Return the right member's connection, or None as soon as `give_up` says so.
+        """Return the connection of the right member, or None as soon as `give_up` returns True.
 
-        Raises RingError when it did not come until `deadline`, a time of `time.monotonic`.
+        Raises
+        ------
+        RingError
+            If the member has not connected by `deadline`, a time of `time.monotonic`.
         """
         while time.monotonic() < deadline:
             if give_up():
@@ -124,7 +137,7 @@ class Acceptor:
         try:
             connection, _ = self._listener.accept()
         except OSError:
-            return  # it has gone again
+            return  # the connection was closed before it was accepted
         try:
             candidate = _Candidate(connection, time.monotonic() + self._patience)
         except OSError:
@@ -142,7 +155,7 @@ class Acceptor:
 
 
 class _Candidate:
-    """A connection whose other end has been asked for its proof and has not given it yet."""
+    """A connection whose other end has been sent a challenge and has not answered yet."""
 
     def __init__(self, connection: socket.socket, patient_until: float) -> None:
         self.connection, self.patient_until = connection, patient_until
@@ -152,7 +165,7 @@ class _Candidate:
         connection.setblocking(False)
 
     def hear(self, link: Link) -> bool | None:
-        """Read what came; return whether the proof is right, or None while it is not complete."""
+        """Read available data; return whether the proof is right, or None while it is incomplete."""
         try:
             heard = self.connection.recv(_NONCE + _PROOF - len(self._heard))
             self._heard += heard

@@ -1,4 +1,4 @@
-"""How a member gets its two connections."""
+"""Connection of a member to its two neighbours."""
 
 import socket
 import time
@@ -9,20 +9,24 @@ from dataclasses import dataclass, field
 from spark_mf.exchange.ring.handshake import Acceptor, Link, connect
 from spark_mf.exchange.ring.wire import Neighbour, Wire
 
-#: What a connection may take at most to prove itself, in seconds.
+#: Maximum duration of a handshake, in seconds.
 _HANDSHAKE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class RingSettings:
-    """What the driver tells the members of one fit.
+    """Settings that the driver sends to the members of one fit.
 
     Attributes
     ----------
-    secret : bytes that only this fit's tasks know, such as `secrets.token_bytes(32)`
-    fit : the fit's name
-    timeout : seconds until a silent member counts as lost, and that joining may take
-    largest : bytes of the largest array that will be sent; a frame that announces more is refused
+    secret : bytes
+        Known to the tasks of this fit only, such as `secrets.token_bytes(32)`.
+    fit : str
+        Name of the fit.
+    timeout : float
+        Seconds after which a silent member counts as lost, and maximum duration of joining.
+    largest : int
+        Bytes of the largest array; larger frames are errors.
     """
 
     secret: bytes = field(repr=False)
@@ -34,16 +38,24 @@ class RingSettings:
 def join_ring(
     addresses: Sequence[str], position: int, listener: socket.socket, settings: RingSettings, attempt: str
 ) -> Wire:
-    """Connect the member at `position`, one of two or more, with its neighbours.
+    """Return the connections of the member at `position`, one of two or more, to its neighbours.
 
     Parameters
     ----------
-    addresses : "host:port" of all members in order of position
-    listener : the socket that listens at the own one; it is closed as soon as the right member has connected
-    attempt : the same for all members and different in every attempt of the stage, so that one that is left over
-        from an earlier attempt cannot join
+    addresses : sequence of str
+        "host:port" of all members in order of position.
+    position : int
+    listener : socket
+        Listens at the member's own address; it is closed as soon as the right member has connected.
+    settings : RingSettings
+    attempt : str
+        The same for all members of an attempt of the stage, and different in every attempt, so that members of an
+        earlier attempt cannot join.
 
-    Raises RingError when the neighbours cannot be joined within `settings.timeout` seconds.
+    Raises
+    ------
+    RingError
+        If connecting to the neighbours takes more than `settings.timeout` seconds.
     """
     size = len(addresses)
     before, after = (position + 1) % size, (position - 1) % size
@@ -52,7 +64,7 @@ def join_ring(
     incoming = Link(settings.secret, context, before, position, size)
     outgoing = Link(settings.secret, context, position, after, size)
     with listener, ThreadPoolExecutor(1, "ring-join") as pool:
-        # Both at once: every member waits for the one before it to answer.
+        # In parallel, as every member waits for the answer of its predecessor.
         connecting = pool.submit(connect, outgoing, addresses[after], deadline)
         with Acceptor(incoming, listener, min(settings.timeout, _HANDSHAKE_SECONDS)) as acceptor:
             try:
@@ -62,8 +74,8 @@ def join_ring(
                     connecting.result().close()
                 raise
         if accepted is None:
-            raise connecting.exception() or AssertionError("it is only given up when connecting failed")
-        listener.close()  # nobody else is let in
+            raise connecting.exception() or AssertionError("wait returns None only if connecting has failed")
+        listener.close()  # no further connection is accepted
         try:
             connected = connecting.result()
         except BaseException:

@@ -1,4 +1,4 @@
-"""The ring: its members' two exchanges, rotate (`send` and `receive`) and all-gather, of arrays as raw bytes."""
+"""The ring of the tasks of a barrier stage: send, receive and all-gather of arrays as raw bytes."""
 
 import threading
 from collections.abc import Callable
@@ -14,19 +14,19 @@ from spark_mf.exchange.ring.wire import PATIENCE, Loopback, Wire
 
 
 class Ring:
-    """One member's place on the ring: arrays come from position a+1 and go to position a−1, modulo the size.
+    """The ring from the view of a member at position a, which receives arrays from a+1 and sends to a−1, modulo size.
 
-    `send` returns at once and a thread of its own receives ahead, so that a block travels while another is worked
-    on; kernels must release the GIL for it. A member of which the next one hears nothing for `timeout` seconds is
-    lost: heartbeats keep the ring up as long as the main thread calls `send`, `receive` or `alive` at least
-    every 10·`timeout` seconds, or waits in `receive` for a member that does.
+    `send` returns immediately, and a separate thread receives ahead, so that a block travels while another one is
+    processed; kernels must release the GIL for that. A member counts as lost if its neighbour receives nothing from it
+    for `timeout` seconds. Heartbeats keep the ring alive as long as the main thread calls `send`, `receive` or `alive`
+    at least every 10·`timeout` seconds, or waits in `receive` for a member that does.
 
-    `join` is called in the background, so that a member may prepare its work meanwhile; `joined` and the first
-    exchange wait for it, and raise what it raised, or RingError after 10·`timeout` seconds.
+    `join` is called in the background, so that a member can prepare its work meanwhile. `joined` and the first exchange
+    wait for it and raise its error, or a RingError after 10·`timeout` seconds.
 
-    Used as a context manager. Leaving it normally sends what is queued, waits until the others have too, and
-    closes; leaving it by an exception breaks the ring, which the neighbours notice at once. Every call raises
-    RingError once the ring is broken; the message names the member and what happened.
+    The ring is a context manager. A normal exit sends all queued arrays, waits until the other members have done so,
+    and closes the connections; an exit by an exception breaks the ring, which the neighbours notice at once. Every call
+    on a broken ring raises a RingError whose message has the member and the cause.
     """
 
     def __init__(self, position: int, size: int, settings: RingSettings, join: Callable[[], Wire | Loopback]) -> None:
@@ -50,48 +50,57 @@ class Ring:
         if error is None:
             self._wire().close()
         else:
-            # When it has not even joined, the error must not wait for that: it is what ends the others' waiting.
+            # The exit does not wait for joining, because the other members wait for this member's failure.
             self._joining.add_done_callback(_abort)
 
     def joined(self) -> None:
-        """Wait until the ring is joined, so that what is timed afterwards does not contain it."""
+        """Wait until the ring is joined, so that later timings exclude joining."""
         self._wire()
 
     def _wire(self) -> Wire | Loopback:
         if not wait([self._joining], self._patience).done:
             # Spark itself would wait for a year for a member that hangs before it has told its address.
-            raise RingError(f"another member did not come to the ring for {self._patience:g} s.")
+            raise RingError(f"another member did not join the ring within {self._patience:g} s.")
         return self._joining.result()
 
     def send(self, tag: int, array: NDArray) -> None:
-        """Hand a C-contiguous array of numbers to position a−1; it must not be changed any more.
+        """Send a C-contiguous numeric array, which must not be modified afterwards, to position a−1.
 
-        `tag` is any 64-bit integer that says what the array is. Raises ValueError for an array that cannot be sent.
+        Parameters
+        ----------
+        tag : int
+            Any 64-bit integer that identifies the array.
+        array : ndarray
+
+        Raises
+        ------
+        ValueError
+            If the array is not C-contiguous and numeric, or too large.
         """
         if not array.flags.c_contiguous or array.dtype.hasobject:
             raise ValueError(
-                f"an array of dtype {array.dtype} and strides {array.strides} cannot be sent: only C-contiguous "
-                "numbers can; use np.ascontiguousarray."
+                f"array must be C-contiguous and numeric, got dtype {array.dtype} and strides {array.strides}. Use "
+                "np.ascontiguousarray."
             )
         if array.nbytes > self._largest:
             raise ValueError(
-                f"an array of {array.nbytes} bytes cannot be sent: the ring was joined with largest={self._largest}."
+                f"array must have at most {self._largest} bytes, the limit of this ring, got {array.nbytes}."
             )
         self._wire().send(tag, array.reshape(-1).view(np.uint8))
 
     def receive(self, dtype: DTypeLike = np.float32) -> tuple[int, NDArray]:
-        """Return tag and array [n] of what position a+1 sent next; the array is the caller's to change."""
+        """Return the tag and the one-dimensional array that position a+1 sent next; the caller may modify it."""
         tag, payload = self._wire().receive()
         try:
             return tag, payload.view(dtype)
         except ValueError as error:
-            raise RingError(f"{payload.size} bytes were received, which is no array of {np.dtype(dtype)}.") from error
+            raise RingError(f"received {payload.size} bytes, which are not an array of {np.dtype(dtype)}.") from error
 
     def all_gather(self, array: NDArray) -> list[NDArray]:
-        """Return the arrays of all members in order of position: the own one as it is, the others as [n].
+        """Return the arrays of all members in order of position; those of other members are one-dimensional.
 
-        Lengths may differ, dtypes may not. All members call it at the same point of their exchanges. Afterwards all
-        of these arrays are the caller's to change.
+        Lengths may differ, but dtypes must not. All members must call this method at the same point of their exchanges.
+        The caller may modify the returned arrays.
         """
         arrays = [array] * self.size
         if self.size > 1:
@@ -100,14 +109,14 @@ class Ring:
             origin = (self.position + hop) % self.size
             tag, arrays[origin] = self.receive(array.dtype)
             if tag != origin:
-                raise RingError(f"the array of position {origin} was expected, and one with tag {tag} came.")
+                raise RingError(f"expected the array of position {origin}, received one with tag {tag}.")
             if hop < self.size - 1:
                 self.send(tag, arrays[origin])
         self._wire().flush()
         return arrays
 
     def alive(self) -> None:
-        """Say, in the midst of long work, that this member makes progress; raises RingError when the ring is broken."""
+        """Report progress during long work; raises a RingError if the ring is broken."""
         if self._joining.done():
             self._wire().alive()
 

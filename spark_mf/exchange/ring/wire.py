@@ -1,4 +1,4 @@
-"""A member's two connections and the threads that serve them, so that arrays travel while others are worked on."""
+"""A member's two connections and their threads, which send and receive arrays in the background."""
 
 import contextlib
 import queue
@@ -17,9 +17,9 @@ from spark_mf.exchange.ring.frames import FrameError, Kind, read_frame, write_fr
 
 Bytes = NDArray[np.uint8]
 
-#: Heartbeats in the time after which a silent member counts as lost.
+#: Number of heartbeats per timeout.
 _BEATS = 4
-#: How many times the time after which a silent member is lost its main thread may work on without a call.
+#: Maximum time that a main thread may work without a call, in multiples of the timeout.
 PATIENCE = 10
 
 
@@ -36,10 +36,10 @@ class Neighbour:
 
 
 class Wire:
-    """Sends to the successor and receives from the predecessor, each in a thread of its own.
+    """Sends to the successor and receives from the predecessor, each in its own thread.
 
-    A failure in a thread is raised as RingError by the next call, and shuts both connections, so that the
-    neighbours notice at once.
+    A failure in a thread shuts down both connections, so that the neighbours notice at once, and the next call raises
+    it as a RingError.
     """
 
     def __init__(self, predecessor: Neighbour, successor: Neighbour, timeout: float, largest: int) -> None:
@@ -55,7 +55,7 @@ class Wire:
         self._predecessor_idle = 0.0, self._last_call  # seconds, and when it said so
         for neighbour in (predecessor, successor):
             neighbour.connection.settimeout(timeout)
-            # Buffers keep the system's own sizes: it adapts them, and a size that is set by hand is capped lower.
+            # Socket buffers keep their default sizes, which the system adapts; explicit sizes have a lower limit.
             neighbour.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sender = self._start(self._send_frames)
         self._receiver = self._start(self._receive_frames)
@@ -68,13 +68,13 @@ class Wire:
         self._outgoing.put((tag, payload))
 
     def flush(self) -> None:
-        """Wait until all bytes are on their way, and the arrays that held them free."""
+        """Wait until all queued bytes have been sent, so that their arrays may be modified."""
         with self._changed:
             self._changed.wait_for(lambda: self._unsent == 0 or self._failure is not None)
         self.alive()
 
     def receive(self) -> tuple[int, Bytes]:
-        """Return what the predecessor sent next, waiting for it."""
+        """Wait for the next array of the predecessor and return its tag and bytes."""
         self.alive()
         self._is_waiting = True
         frame = self._incoming.get()
@@ -82,20 +82,20 @@ class Wire:
         if frame is None:
             self._incoming.put(None)
             self.alive()
-            raise RingError(f"{self._predecessor} has closed the ring and sends nothing any more.")
+            raise RingError(f"{self._predecessor} has closed the ring and sends no more arrays.")
         self._last_call = time.monotonic()
         return frame
 
     def alive(self) -> None:
-        """Say that the main thread makes progress; raise what a thread has met."""
+        """Report progress of the main thread; raise the failure of a background thread."""
         self._last_call = time.monotonic()
         if self._failure is not None:
             raise RingError(str(self._failure)) from self._failure
 
     def close(self) -> None:
-        """Send what is queued, wait until the predecessor has done the same, and end threads and connections.
+        """Send all queued arrays, wait until the predecessor has done so, and end threads and connections.
 
-        The wait is for the predecessor's sake: data that meet a closed socket would break its connection.
+        The wait is necessary because data that arrive at a closed socket would break the predecessor's connection.
         """
         self._outgoing.put(None)
         self._sender.join()
@@ -122,7 +122,7 @@ class Wire:
                 work()
             except RingError as error:
                 self._fail(error)
-            except Exception as error:  # such as MemoryError: a thread that just ended would leave the ring hanging
+            except Exception as error:  # e.g. MemoryError; the ring would hang if the thread just ended
                 self._fail(RingError(f"the thread {thread.name} failed with {type(error).__name__}: {error}"))
 
         thread = threading.Thread(target=guarded, name=f"ring{work.__name__}", daemon=True)
@@ -148,7 +148,7 @@ class Wire:
                     frame = self._outgoing.get(timeout=self._timeout / _BEATS)
                 except queue.Empty:
                     idle = self._idle_seconds()
-                    # Those that wait give up later, so that the one that hangs is blamed.
+                    # Waiting members time out later, so that the error names the member that hangs.
                     if idle < PATIENCE * self._timeout * (2 if self._is_waiting else 1):
                         write_frame(connection, Kind.HEARTBEAT, int(1000 * idle))
                     continue
@@ -166,10 +166,10 @@ class Wire:
                     self._changed.notify_all()
 
     def _idle_seconds(self) -> float:
-        """Return how long ago the main thread made progress.
+        """Return the seconds since the main thread last made progress.
 
-        One that waits is excused by its predecessor's progress. When all wait for each other nobody is, so that a
-        ring in which nothing moves ends like one whose member hangs.
+        For a waiting member the progress of its predecessor counts. If all members wait for each other none makes
+        progress, so that a deadlocked ring times out like one with a hanging member.
         """
         now = time.monotonic()
         own = now - self._last_call
@@ -177,7 +177,7 @@ class Wire:
         return min(own, predecessor + now - since) if self._is_waiting else own
 
     def _receive_frames(self) -> None:
-        """Read the predecessor's frames until its goodbye, and watch meanwhile whether the successor is there."""
+        """Read the predecessor's frames until its GOODBYE, while monitoring the connection to the successor."""
         predecessor, successor = self._predecessor.connection, self._successor.connection
         with selectors.DefaultSelector() as selector:
             selector.register(successor, selectors.EVENT_READ)
@@ -191,13 +191,13 @@ class Wire:
                     if predecessor in ready and not self._take_frame():
                         selector.unregister(predecessor)
                 if successor in ready:
-                    # A successor never sends: this is the end of its connection.
+                    # A successor never sends, so its connection has ended.
                     if not self._saying_goodbye:
                         raise RingError(f"the connection to {self._successor} broke: it was closed at the other end.")
                     selector.unregister(successor)
 
     def _take_frame(self) -> bool:
-        """Queue the predecessor's next frame; return False when it was the goodbye."""
+        """Queue the predecessor's next frame; return False if it is the GOODBYE."""
         kind, tag, payload = read_frame(self._predecessor.connection, self._largest)
         self._predecessor_idle = tag / 1000 if kind is Kind.HEARTBEAT else 0.0, time.monotonic()
         if kind is Kind.DATA:
@@ -219,30 +219,30 @@ class Wire:
 
 
 class Loopback:
-    """The ring of one member: what it sends, it receives."""
+    """The connections of a ring with a single member, which receives what it sends."""
 
     def __init__(self) -> None:
         self._frames: queue.SimpleQueue[tuple[int, Bytes]] = queue.SimpleQueue()
 
     def send(self, tag: int, payload: Bytes) -> None:
-        """Queue a copy of the bytes, as several members would hold."""
+        """Queue a copy of the bytes, as another member would receive."""
         self._frames.put((tag, payload.copy()))
 
     def receive(self) -> tuple[int, Bytes]:
-        """Return what was sent first; raises RingError when nothing was, for nothing can come any more."""
+        """Return what was sent first; raises a RingError if nothing was sent, as nothing can arrive."""
         try:
             return self._frames.get_nowait()
         except queue.Empty:
             raise RingError("the ring's only member waits for an array that it has not sent.") from None
 
     def flush(self) -> None:
-        """Nothing is under way."""
+        """Do nothing, as nothing is in flight."""
 
     def alive(self) -> None:
-        """Nobody waits for this member."""
+        """Do nothing, as no other member waits."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing, as there are no connections."""
 
     def abort(self) -> None:
-        """There is nothing to end."""
+        """Do nothing, as there are no connections."""

@@ -1,4 +1,4 @@
-"""Rings whose members are threads, on the loopback."""
+"""Fixtures of rings whose members are threads, on the loopback."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Where members listen, and how addresses are written."""
+"""Tests of listening sockets and of the format of addresses."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The ring between the tasks of a barrier stage, and what Spark does when a member is lost."""
+"""Tests of the ring in a barrier stage, and of Spark's retries after the loss of a member."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Only members of the same fit and attempt join, whatever else knocks at the port."""
+"""Tests of joining: only members of the same fit and attempt are accepted."""
 
 import socket
 import struct
@@ -196,5 +196,5 @@ def test_a_frame_that_cannot_be_meant_is_refused_before_memory_is_taken(rings: A
 
 @pytest.mark.parametrize("address", ["localhost", "host:", ":80", "host:http"])
 def test_an_address_without_host_or_port_is_refused(address: str):
-    with pytest.raises(ValueError, match=f"'{address}' is not of the form host:port"):
+    with pytest.raises(ValueError, match=rf"^address must have the form host:port, .*, got '{address}'\.$"):
         parse_address(address)

@@ -1,4 +1,4 @@
-"""A member that hangs, breaks or fails is noticed by the others, and named."""
+"""Tests of the detection of members that hang, disconnect or fail."""
 
 import os
 import signal
@@ -158,7 +158,7 @@ def test_a_member_that_never_comes_is_not_waited_for_forever(rings: Any):
         return Loopback()
 
     ring = Ring(0, 2, rings.settings(timeout=0.05), join)
-    with pytest.raises(RingError, match=r"another member did not come to the ring for 0\.5 s"):
+    with pytest.raises(RingError, match=r"another member did not join the ring within 0\.5 s"):
         ring.joined()
     came.set()
 
