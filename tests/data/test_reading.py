@@ -79,7 +79,7 @@ def test_options_override_the_guesses(spark, tmp_path):
         "format: tab-separated text (as requested)",
         "encoding: UTF-8 (by default)",
         "quotes: double",
-        "layout: ratings, one a line (by default)",
+        "layout: ratings, one per line (by default)",
         "header: the first line",
         "user column: uid (as requested)",
         "item column: item (guessed from its name)",
