@@ -49,7 +49,7 @@ def test_text_formats(spark, tmp_path, name, content, expected):
         assert found.columns == dict(zip(["user", "item", "rating", "timestamp"], HEADER, strict=True))
         assert "user column: userId (guessed from its name)" in found.notes
     else:
-        assert "header: none, columns go by position (--columns names them otherwise)" in found.notes
+        assert "header: none, columns are named by position (use --columns for other names)" in found.notes
         assert "item column: column 2 (by position)" in found.notes
 
 
@@ -79,7 +79,7 @@ def test_options_override_the_guesses(spark, tmp_path):
         "format: tab-separated text (as requested)",
         "encoding: UTF-8 (by default)",
         "quotes: double",
-        "layout: ratings, one a line (by default)",
+        "layout: ratings, one per line (by default)",
         "header: the first line",
         "user column: uid (as requested)",
         "item column: item (guessed from its name)",

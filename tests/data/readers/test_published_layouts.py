@@ -105,7 +105,7 @@ def test_published_files_are_read_to_their_rows(spark, tmp_path):
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_items_of_netflix_files_pass_from_part_to_part(spark, tmp_path, cut):
-    """A part of a file that names no item takes that of the parts before; the next file begins anew."""
+    """A part of a file that names no item takes that of the parts before; the next file starts again."""
     content = "1:\n" + "".join(f"{n},3,2005-01-01\n" for n in range(300)) + "\n2:\n5,4,2005-01-01\n"
     (tmp_path / "a.txt").write_text(content)
     (tmp_path / "b.txt").write_text("3:\n1,1,2005-01-01\n2,2,2005-01-01\n")
