@@ -51,12 +51,12 @@ def provenance(spark: SparkSession) -> Provenance:
 
 
 def numpy_provenance() -> Provenance:
-    """What rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
+    """Return what rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
     return Provenance("numpy", 1, software_versions(), git_commit(PACKAGE))
 
 
 def software_versions() -> dict[str, str]:
-    """What is known of the versions without a session."""
+    """Return what is known of the versions without a session."""
     return {
         "spark_mf": __version__,
         "python": platform.python_version(),
@@ -68,7 +68,7 @@ def software_versions() -> dict[str, str]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit of a checkout, with ``-dirty`` when it was changed since; None outside one."""
+    """Return the commit of a checkout, with ``-dirty`` when it was changed since; None outside one."""
     try:
         # An environment inside somebody's checkout is no part of it: only a tracked file proves that the code
         # is.
@@ -86,7 +86,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def utc_now() -> str:
-    """The present moment in UTC, ISO 8601 to the second."""
+    """Return the present moment in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -104,7 +104,7 @@ def _pyspark_blas(spark: SparkSession) -> str:
 
 
 def _netlib_class(package: Any, library: str) -> str:
-    """The class that pyspark uses: the native one, or where its library is not found the one in Java."""
+    """Return the class that pyspark uses: the native one, or where its library is not found the one in Java."""
     try:
         return str(getattr(package, f"Native{library}").getInstance().getClass().getSimpleName())
     except Py4JError:
@@ -150,7 +150,7 @@ class PeakMemory:
 
 
 def resident_bytes(root: int, proc: Path = Path("/proc")) -> int | None:
-    """Resident bytes of process ``root`` and its descendants; None where there is no ``/proc``."""
+    """Return resident bytes of process ``root`` and its descendants; None where there is no ``/proc``."""
     if not (proc / str(root)).is_dir():
         return None
     page = os.sysconf("SC_PAGE_SIZE")

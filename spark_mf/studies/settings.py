@@ -1,4 +1,4 @@
-"""What the job of the studies may be told."""
+"""Settings of the job that runs the studies."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -20,7 +20,7 @@ _AT_LEAST_ZERO_EACH = several(AT_LEAST_ZERO, "a list of different numbers of at 
 
 
 def _tuned(name: str, kind: Kind, help: str, group: str) -> Any:
-    """An unset setting of `Tuning`, whose help says what it is by default."""
+    """Return an unset setting of `Tuning`, whose help says what it is by default."""
     published, ratings = (_shown(getattr(tuning, name)) for tuning in (PUBLISHED, RATINGS))
     default = published if published == ratings else f"{published}; with RATINGS {ratings}"
     return setting(None, kind, f"{help} (default: {default})", group=group)
@@ -32,7 +32,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentSettings(ReadSettings):
-    """What a study is told; every field is an option of ``jobs/experiments.py`` and a key of its TOML."""
+    """Settings of a study; every field is an option of ``jobs/experiments.py`` and a key of its TOML file."""
 
     name: str | None = setting(None, text(), "the study; --list describes them", group=_RUN, positional=True)
     ratings: str | None = setting(
@@ -51,21 +51,21 @@ class ExperimentSettings(ReadSettings):
     )
     seed: int = setting(0, whole(0), "of splitting, initial factors, visits and directions", group=_RUN)
     test_fraction: float = setting(0.1, FRACTION, "share of RATINGS held out for the test", group=_RUN)
-    rank: int | None = _tuned("rank", whole(1), "features of each user and item", _MODEL)
-    epochs: int | None = _tuned("epochs", whole(1), "passes of SGD over the ratings", _MODEL)
+    rank: int | None = _tuned("rank", whole(1), "number of latent factors", _MODEL)
+    epochs: int | None = _tuned("epochs", whole(1), "epochs of SGD", _MODEL)
     iterations: int | None = _tuned("iterations", whole(1), "iterations of ALS", _MODEL)
     reg_param: float | None = _tuned("reg_param", AT_LEAST_ZERO, "λ of factors", _MODEL)
     bias_reg_param: float | None = _tuned("bias_reg_param", AT_LEAST_ZERO, "λ of biases", _MODEL)
-    rank_reg_param: float | None = _tuned("rank_reg_param", AT_LEAST_ZERO, "λ where it stays and ranks vary", _MODEL)
+    rank_reg_param: float | None = _tuned("rank_reg_param", AT_LEAST_ZERO, "λ of the study of the rank", _MODEL)
     init_std: float | None = _tuned("init_std", AT_LEAST_ZERO, "standard deviation of SGD's initial factors", _MODEL)
-    step_size: float | None = _tuned("step_size", _ABOVE_ZERO, "step of single ratings", _MODEL)
-    batch_size: int | None = _tuned("batch_size", whole(1), "ratings of a batch", _MODEL)
-    batch_step_size: float | None = _tuned("batch_step_size", _ABOVE_ZERO, "step of a batch's summed gradient", _MODEL)
-    momentum_step_size: float | None = _tuned(
-        "momentum_step_size", _ABOVE_ZERO, "the same with momentum, which adds up about ten", _MODEL
+    step_size: float | None = _tuned("step_size", _ABOVE_ZERO, "step size with single ratings", _MODEL)
+    batch_size: int | None = _tuned("batch_size", whole(1), "ratings per batch", _MODEL)
+    batch_step_size: float | None = _tuned(
+        "batch_step_size", _ABOVE_ZERO, "step size for the summed gradient of a batch", _MODEL
     )
-    adam_step_size: float | None = _tuned("adam_step_size", _ABOVE_ZERO, "step of Adam", _MODEL)
-    biased_step_size: float | None = _tuned("biased_step_size", _ABOVE_ZERO, "the same of a model with biases", _MODEL)
+    momentum_step_size: float | None = _tuned("momentum_step_size", _ABOVE_ZERO, "the same with momentum", _MODEL)
+    adam_step_size: float | None = _tuned("adam_step_size", _ABOVE_ZERO, "step size of Adam", _MODEL)
+    biased_step_size: float | None = _tuned("biased_step_size", _ABOVE_ZERO, "the same for a model with biases", _MODEL)
     lambdas: tuple[float, ...] | None = _tuned("lambdas", _AT_LEAST_ZERO_EACH, "λ of models without biases", _SWEEPS)
     biased_lambdas: tuple[float, ...] | None = _tuned(
         "biased_lambdas", _AT_LEAST_ZERO_EACH, "λ of models with biases", _SWEEPS
@@ -76,10 +76,10 @@ class ExperimentSettings(ReadSettings):
     step_factors: tuple[float, ...] | None = _tuned(
         "step_factors",
         several(_ABOVE_ZERO, "a list of different numbers above 0"),
-        "what adam-vs-momentum multiplies each optimizer's step by",
+        "factors of each optimizer's step size in adam-vs-momentum",
         _SWEEPS,
     )
-    patience: int | None = _tuned("patience", whole(1), "epochs without improvement that early-stopping waits", _SWEEPS)
+    patience: int | None = _tuned("patience", whole(1), "patience of early-stopping, in epochs", _SWEEPS)
     pyspark_history: tuple[int, ...] = setting(
         (1, 2, 3, 5, 7),
         several(whole(1), "a list of different whole numbers of at least 1"),

@@ -30,12 +30,12 @@ _LOOK_SECONDS = 1.0
 
 
 def data_folder(folder: OutputFolder, ratings: int) -> Path:
-    """Where the set of so many ratings is."""
+    """Return where the set of so many ratings is."""
     return folder.path / DATA / str(ratings)
 
 
 def data_point(ratings: int) -> str:
-    """The name of the point that writes the set of so many ratings."""
+    """Return the name of the point that writes the set of so many ratings."""
     return f"{DATA}:{ratings}"
 
 
@@ -104,7 +104,7 @@ class _Clock:
         self.began: list[float] = []
 
     def watch(self, method: Method) -> Method:
-        """The same method, which notes its fits."""
+        """Return the same method, which notes its fits."""
 
         def build(given: Hyperparameters) -> Estimator[Any]:
             self.began.append(time.time())
@@ -172,7 +172,7 @@ def _broken_down(row: ScalabilityRow, clock: _Clock, log: EventLog) -> Scalabili
 
 
 def busy_share(seconds: float, stat: Path = Path("/proc/stat")) -> float | None:
-    """Part of all processors' time, 0 to 1, that programs take in the next ``seconds``; None where it is not told."""
+    """Return the busy part of all processors' time, 0 to 1, in the next ``seconds``; None where it is not known."""
     before = _processor_times(stat)
     time.sleep(seconds)
     after = _processor_times(stat)
@@ -182,7 +182,7 @@ def busy_share(seconds: float, stat: Path = Path("/proc/stat")) -> float | None:
 
 
 def _processor_times(stat: Path) -> tuple[int, int] | None:
-    """Idle and all ticks since the machine started."""
+    """Return idle and all ticks since the machine started."""
     try:
         ticks = [int(each) for each in stat.read_text().splitlines()[0].split()[1:9]]
         return ticks[3] + ticks[4], sum(ticks)
