@@ -50,7 +50,7 @@ def load_ratings(spark: SparkSession, settings: CompareSettings) -> SplitRatings
 
 
 def _marked(ratings: DataFrame, settings: CompareSettings) -> tuple[DataFrame, str]:
-    """The ratings with the column `split`, and how the test rows were chosen, in words."""
+    """Return the ratings with the column `split`, and how the test rows were chosen, in words."""
     if settings.split == "random":
         marked = mark_random(ratings, test_fraction=settings.test_fraction, seed=settings.seed)
         return marked, f"drawn at random with seed {settings.seed}"
@@ -160,5 +160,5 @@ def _read(spark: SparkSession, settings: CompareSettings, path: str) -> DataFram
 
 
 def _named(path: str) -> str:
-    """The last two parts of a path: files are often all called ratings.csv, and folders say which it is."""
+    """Return the last two parts of a path: files are often all called ratings.csv, and folders say which it is."""
     return "/".join(Path(path).parts[-2:])

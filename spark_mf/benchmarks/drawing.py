@@ -25,7 +25,7 @@ Curve = Sequence[tuple[float, float]]
 
 
 def new_figure(height: float) -> Figure:
-    """An empty figure as wide as all others and ``height`` inches high, that makes room for all labels."""
+    """Return an empty figure as wide as all others and ``height`` inches high, that makes room for all labels."""
     return Figure(figsize=(_WIDTH_INCHES, height), dpi=_DPI, layout="constrained")
 
 

@@ -48,7 +48,7 @@ class SplitRatings(RatingCounts):
     test: DataFrame
 
     def marked(self) -> DataFrame:
-        """All rows, with the column `HELD_OUT` that is true for test rows: what a ``validationIndicatorCol`` names."""
+        """Return all rows, with the column `HELD_OUT` as ``validationIndicatorCol``, true for test rows."""
         train = self.train.withColumn(HELD_OUT, F.lit(False))
         return train.unionByName(self.test.withColumn(HELD_OUT, F.lit(True)))
 
@@ -237,7 +237,7 @@ class Bench:
         return replace(row, history=tuple(history), notes=(*row.notes, note))
 
     def _refit(self, method: Method, iterations: int) -> tuple[float | None, float | None]:
-        """RMSE of the training rows and of the test rows after so many iterations."""
+        """Return RMSE of the training rows and of the test rows after so many iterations."""
         _, model = self._untimed_fit(method, iterations)
         rmse = rating_errors(model.transform(self._data.train)).rmse, self._test_errors(model).rmse
         release(model)
@@ -249,7 +249,7 @@ class Bench:
         return time.perf_counter() - start, model
 
     def _estimator(self, method: Method, iterations: int | None = None) -> Any:
-        """The method's estimator, with other iterations than its own where they are given."""
+        """Return the method's estimator, with other iterations than its own where they are given."""
         given = method.own or self._given
         return method.build(given if iterations is None else replace(given, iterations=iterations))
 
@@ -264,7 +264,7 @@ class Bench:
 
 
 def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, where: Provenance) -> ResultRow:
-    """A row with all that is known before the run, which starts now; ``given`` as for `Bench`."""
+    """Return a row with all that is known before the run, which starts now; ``given`` as for `Bench`."""
     given = method.own or given
     return ResultRow(
         model=method.model,
@@ -301,6 +301,6 @@ def release(model: Any) -> None:
 
 
 def first_sentence(fault: BaseException) -> str:
-    """The first line of an exception's message, or its type when it has none."""
+    """Return the first line of an exception's message, or its type when it has none."""
     lines = str(fault).strip().splitlines()
     return lines[0] if lines else type(fault).__name__

@@ -65,7 +65,7 @@ class Method:
 def comparison_methods(
     names: tuple[str, ...], cores: int, descent: Hyperparameters, *, als_engine: str = "auto", sgd_engine: str = "auto"
 ) -> list[Method]:
-    """The named methods, in the order of `METHOD_NAMES`.
+    """Return the named methods, in the order of `METHOD_NAMES`.
 
     Parameters
     ----------

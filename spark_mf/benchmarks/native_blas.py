@@ -19,7 +19,7 @@ HOW_TO_GET = (
 
 
 def library_folders(folder: Path) -> list[Path]:
-    """The folders at and below ``folder`` that hold shared libraries, as an unpacked package spreads them.
+    """Return the folders at and below ``folder`` that hold shared libraries, as an unpacked package spreads them.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def hide_native_libraries(spark: SparkSession) -> None:
 
 
 def loaded_libraries(spark: SparkSession) -> list[str]:
-    """Folder and name of each BLAS and LAPACK library in the JVM's memory; empty where there is no ``/proc``."""
+    """Return folder and name of each BLAS and LAPACK library in the JVM's memory; empty where there is no ``/proc``."""
     pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()  # type: ignore[union-attr]
     maps = Path(f"/proc/{pid}/maps")
     lines = maps.read_text().splitlines() if maps.exists() else []

@@ -37,7 +37,7 @@ def run_point(command: Sequence[str], point: str, environment: Mapping[str, str]
 
 
 def recorded_rows(folder: OutputFolder, row_type: type[R]) -> list[R]:
-    """The rows that the folder holds so far."""
+    """Return the rows that the folder holds so far."""
     return read_rows(folder.path / ROWS, row_type) if (folder.path / ROWS).exists() else []
 
 

@@ -76,13 +76,13 @@ def draw_convergence_by_time(rows: Sequence[ResultRow], path: Path) -> None:
 
 
 def _moments(row: ResultRow) -> list[float]:
-    """Seconds since the fit began at the end of each iteration, the last one's at the end of the fit."""
+    """Return seconds since the fit began at the end of each iteration, the last one's at the end of the fit."""
     outside = row.seconds_outside_iterations or 0.0
     return list(accumulate((record.seconds for record in row.history), initial=outside))[1:]
 
 
 def _convergence(rows: Sequence[ResultRow], places: Callable[[ResultRow], list[float]]) -> Figure:
-    """Two panels over one horizontal axis, on which ``places`` gives the records of a row."""
+    """Return two panels over one horizontal axis, on which ``places`` gives the records of a row."""
     figure = new_figure(8.4)
     above, below = figure.subplots(2, sharex=True)
     _draw_errors(above, rows, places, _test_rmse, "test RMSE, in units of the ratings")
@@ -172,5 +172,5 @@ def _subject(row: ResultRow) -> str:
 
 
 def _passes(row: ResultRow) -> str:
-    """A row's label and how often it went over the ratings, in the words of its model."""
+    """Return a row's label and how often it went over the ratings, in the words of its model."""
     return f"{row.label}\n{row.iterations} {'iterations' if row.step is None else 'epochs'}"

@@ -47,7 +47,7 @@ _TABLE_READING = (
 
 
 def result_table(rows: Sequence[ResultRow]) -> str:
-    """The rows as an aligned table, which is Markdown too.
+    """Return the rows as an aligned table, which is Markdown too.
 
     Errors are those of the test rows.  "× fit" and "× iteration" say how many times as fast the row is as the
     best of `BASELINE`: its shortest fit, and its shortest iteration.
@@ -72,7 +72,7 @@ def result_table(rows: Sequence[ResultRow]) -> str:
 
 
 def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
-    """What is wrong with a comparison, as one sentence; None when nothing is.
+    """Return what is wrong with a comparison, as one sentence; None when nothing is.
 
     A run that failed is; and, where a largest difference is given, a test RMSE of `SAME_AS_BASELINE` that differs by
     more from one of `BASELINE`.
@@ -103,7 +103,7 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
 
 
 def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
-    """The whole report, in Markdown.
+    """Return the whole report, in Markdown.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> s
 
 
 def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -> str:
-    """A report in Markdown: ``results`` between what all reports say of data, failures, measuring and place."""
+    """Return a report in Markdown: ``results`` between what all reports say of data, failures, measuring and place."""
     first = rows[0]
     sections = [
         f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
@@ -153,7 +153,7 @@ def _subject(rows: Sequence[ResultRow]) -> str:
 
 
 def _hyperparameters(row: ResultRow) -> str:
-    """What a row was trained with and what for, besides what all methods share."""
+    """Return what a row was trained with and what for, besides what all methods share."""
     name, letters = row.regularization, _LETTERS.get(row.regularization, "")
     objective = OBJECTIVES.get(name, name)
     if row.step is None:
@@ -171,7 +171,7 @@ def _hyperparameters(row: ResultRow) -> str:
 
 
 def standings(rows: Sequence[ResultRow]) -> str:
-    """How each row stands against the fastest fit of `BASELINE`, in time and error, as a Markdown list."""
+    """Return how each row stands against the fastest fit of `BASELINE`, in time and error, as a Markdown list."""
     best = fastest(rows, BASELINE)
     if best is None or best.fit_seconds is None:
         return f"No run of {BASELINE} succeeded, so there are no ratios."
@@ -193,7 +193,7 @@ def standings(rows: Sequence[ResultRow]) -> str:
 
 
 def failures(rows: Sequence[ResultRow]) -> str:
-    """What failed and why, as a section in Markdown; "" when nothing did."""
+    """Return what failed and why, as a section in Markdown; "" when nothing did."""
     failed = [f"- {row.label}: {row.error}" for row in rows if row.error]
     return "## What failed\n\n" + "\n".join(failed) if failed else ""
 
@@ -243,7 +243,7 @@ class _Placed(Protocol):
 
 
 def whereabouts(row: _Placed) -> str:
-    """Where a run happened, as a Markdown list."""
+    """Return where a run happened, as a Markdown list."""
     versions = ", ".join(f"{name} {value}" for name, value in row.versions.items())
     return "\n".join(
         [
@@ -265,5 +265,5 @@ def _shortest(seconds: Sequence[float | None]) -> float | None:
 
 
 def ratio(base: float | None, seconds: float | None) -> str:
-    """How many times ``seconds`` goes into ``base``, or a dash."""
+    """Return how many times ``seconds`` goes into ``base``, or a dash."""
     return shown(base / seconds if base and seconds else None, ".1f")

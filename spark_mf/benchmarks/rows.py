@@ -44,7 +44,7 @@ class StepParams:
     """0 where the last epoch's model is wanted, as of other methods, also where test rows are watched."""
 
     def without_biases(self) -> "StepParams":
-        """The same for a model without biases."""
+        """Return the same for a model without biases."""
         return replace(self, biasStepSize=None, biasRegParam=None)
 
 
@@ -156,7 +156,7 @@ class ResultRow:
         return max(0.0, self.fit_seconds - sum(record.seconds for record in self.history))
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end; it also holds `seconds_per_iteration`.
+        """Return one line of JSON, without the line's end; it also holds `seconds_per_iteration`.
 
         Raises
         ------
@@ -169,14 +169,14 @@ class ResultRow:
 
 
 def iteration_record(found: Any) -> IterationRecord:
-    """An iteration of a fit's summary, the textbook's or Spark's, as rows hold it."""
+    """Return an iteration of a fit's summary, the textbook's or Spark's, as rows hold it."""
     names = ("objective", "train_rmse", "validation_rmse", "step_size", "product_change")
     metrics = {name: getattr(found, name, None) for name in names}
     return IterationRecord(found.iteration, found.seconds, metrics, getattr(found, "kernel_seconds", None))
 
 
 def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
-    """The row of ``model`` with the shortest fit, or None when no run of it succeeded."""
+    """Return the row of ``model`` with the shortest fit, or None when no run of it succeeded."""
     timed = [row for row in rows if row.model == model and row.fit_seconds is not None]
     return min(timed, key=lambda row: row.fit_seconds or 0.0, default=None)
 

@@ -46,7 +46,7 @@ class IdIndex:
         return self.ids.size
 
     def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
+        """Return the dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
         _require_int64("ids", ids)
         # Binary search costs several cache misses, so each distinct id is searched for once, in order.
         unique, _, codes = encode(ids)

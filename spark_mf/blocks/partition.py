@@ -82,11 +82,11 @@ class Partition:
 
     @classmethod
     def of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
-        """The partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
+        """Return the partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
         return cls(block, positions_in_block(block, n_blocks), n_blocks)
 
     def joined(self, n_blocks: int) -> "Partition":
-        """The partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
+        """Return the partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Partition:
         return self.block.size
 
     def members(self, block: int) -> NDArray[np.int32]:
-        """The dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
+        """Return the dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Partition:
         return np.bincount(self.block, minlength=self.n_blocks)
 
     def balance(self, counts: NDArray[np.int64]) -> float:
-        """The ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
+        """Return the ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
 
         Parameters
         ----------

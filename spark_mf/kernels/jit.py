@@ -17,7 +17,7 @@ _config: Any = numba.config
 
 
 def _cache_folder() -> str | None:
-    """Folder for machine code where numba finds none; None where numba has one, or none can be made.
+    """Return folder for machine code where numba finds none; None where numba has one, or none can be made.
 
     numba keeps machine code beside the sources or, where it may not write there, in the home folder. The user of a
     container often has neither, and then numba refuses to import the kernels at all. A folder of a known name below

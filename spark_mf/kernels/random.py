@@ -133,7 +133,7 @@ def fill_uniform(key, purpose, rows, out):  # type: ignore[no-untyped-def]
 
 
 def seed_key(seed: int) -> np.uint64:
-    """The 64 bits of a seed as the generator's key.
+    """Return the 64 bits of a seed as the generator's key.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def seed_key(seed: int) -> np.uint64:
 
 
 def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float32]:
-    """Standard normal numbers, each a function of (seed, purpose, its row, its column) alone.
+    """Return standard normal numbers, each a function of (seed, purpose, its row, its column) alone.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: i
 
 
 def uniform(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float64]:
-    """Uniform numbers in [0, 1) with 53 random bits; arguments and errors are those of `standard_normal`.
+    """Return uniform numbers in [0, 1) with 53 random bits; arguments and errors are those of `standard_normal`.
 
     Returns
     -------

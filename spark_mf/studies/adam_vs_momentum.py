@@ -1,4 +1,4 @@
-"""Adam, momentum and plain mini-batches at several steps each, and how much each depends on its step."""
+"""Study of mini-batch SGD with Adam, momentum and plain updates, and of their sensitivity to the step size."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,19 +48,19 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def step_of(row: ResultRow) -> float:
-    """The step of a fit."""
+    """Return the step of a fit."""
     assert row.step is not None
     return row.step.stepSize
 
 
 def by_optimizer(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
-    """The rows of each optimizer that has any, by the step."""
+    """Return the rows of each optimizer that has any, by the step."""
     named = {name: [row for row in rows if row.solver == solver] for solver, name in _NAMES.items()}
     return {name: sorted(found, key=step_of) for name, found in named.items() if found}
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test RMSE over epochs, a panel for each optimizer, and its lowest value by the step."""
+    """Draw the test RMSE over epochs, with a panel for each optimizer, and its minimum by step size."""
     if not finished(rows):
         return []
     _draw_curves(by_optimizer(rows), folder / CURVES)
@@ -79,9 +79,11 @@ def _draw_curves(found: dict[str, list[ResultRow]], path: Path) -> None:
         label_axes(axes, "", f"{name}:\n{TEST_RMSE}")
         spread_errors(axes)
         # Beside its panel, as each optimizer has steps of its own.
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title="step")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title="step size")
     all_axes[-1].set_xlabel(EPOCH)
-    all_axes[0].set_title(f"Test RMSE by optimizer and step\n{subject(next(iter(found.values()))[0])}", fontsize=11)
+    all_axes[0].set_title(
+        f"Test RMSE by optimizer and step size\n{subject(next(iter(found.values()))[0])}", fontsize=11
+    )
     save_figure(figure, path, legend=False)
 
 
@@ -95,13 +97,13 @@ def _draw_sensitivity(found: dict[str, list[ResultRow]], path: Path) -> None:
             draw_sweep(axes, place, name, [step_of(row) for row in fitted], errors)
         _mark_failed(axes, place, name, rows)
     spread_errors(axes)
-    label_axes(axes, "step for the summed gradient of a batch", f"best {TEST_RMSE}")
-    axes.set_title(f"Lowest test RMSE by step\n{subject(next(iter(found.values()))[0])}", fontsize=11)
+    label_axes(axes, "step size for the summed gradient of a batch", f"best {TEST_RMSE}")
+    axes.set_title(f"Lowest test RMSE by step size\n{subject(next(iter(found.values()))[0])}", fontsize=11)
     save_figure(figure, path)
 
 
 def _mark_failed(axes: Axes, place: int, name: str, rows: Sequence[ResultRow]) -> None:
-    """A cross at the upper edge for each step that diverged."""
+    """Draw a cross at the upper edge for each step size that diverged."""
     failed = [step_of(row) for row in rows if row.error]
     if failed:
         axes.plot(
@@ -118,7 +120,7 @@ def _mark_failed(axes: Axes, place: int, name: str, rows: Sequence[ResultRow]) -
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """The errors, the best step of each optimizer, and how wide a range of steps does nearly as well."""
+    """Return the errors, the best step of each optimizer, and how wide a range of steps does nearly as well."""
     parts = [error_table(rows)]
     for name, found in by_optimizer(rows).items():
         at_best = lowest(found)
@@ -130,7 +132,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
         failed = sum(row.error is not None for row in found)
         parts.append(
             f"{name[0].upper()}{name[1:]}: lowest test RMSE {best_rmse(at_best):.4f} with step "
-            f"{step_of(at_best):g}, at epoch {best(at_best).iteration}. {len(near)} of {len(found)} steps come within "
+            f"{step_of(at_best):g}, at epoch {best(at_best).iteration}. {len(near)} of {len(found)} steps are within "
             f"{_NEAR:.0%} of it, {min(near):g} to {max(near):g}; {failed} diverged or failed."
         )
     return "\n\n".join(parts)
@@ -138,8 +140,8 @@ def findings(rows: Sequence[ResultRow]) -> str:
 
 ADAM_VS_MOMENTUM = Study(
     name="adam-vs-momentum",
-    asks="How do plain mini-batches, momentum and Adam come down at several steps each, and how much does each depend "
-    "on the right one?",
+    asks="How do plain mini-batch SGD, momentum and Adam converge with several step sizes, and how sensitive is each "
+    "to the step size?",
     row_type=ResultRow,
     pictures=(CURVES, SENSITIVITY),
     run=run,

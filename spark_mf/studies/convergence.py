@@ -1,4 +1,4 @@
-"""How fast each method comes down: SGD, mini-batches, momentum, Adam, ALS, and pyspark's ALS."""
+"""Study of the convergence of SGD, mini-batch SGD, momentum, Adam, ALS, and pyspark's ALS."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ def _pyspark(fits: Fits) -> ResultRow:
 
 
 def weighted_lambda(lam: float, regularization: str, data: RatingCounts) -> float:
-    """The λ of the weighted objective, which is pyspark's only one, that penalises as much as another one's ``lam``.
+    """Return the λ of the weighted objective, pyspark's only one, that penalizes as much as ``lam`` of another one.
 
     Both penalties are Σ w‖row‖² beside Σ e². With w = λ'n_row the weights of all n + m rows sum to 2λ'|Ω|; they are
     made to sum to the same as with w = λ ("plain") or λ|Ω| ("mean").
@@ -70,7 +70,7 @@ def weighted_lambda(lam: float, regularization: str, data: RatingCounts) -> floa
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test and training RMSE by iteration or epoch, and by seconds."""
+    """Draw test and training RMSE by iteration or epoch, and by seconds."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -80,25 +80,25 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """The errors, who came lowest, and how soon each method was near its best."""
+    """Return the errors, the method with the lowest one, and when each method came close to its final error."""
     parts = [error_table(rows)]
     found = lowest(rows)
     if found is not None:
         parts.append(
             f"The lowest test RMSE is that of {found.label}, {best_rmse(found):.4f} at {best(found).iteration}. "
-            f"Within {_NEAR:.0%} of its own last test RMSE for the first time: "
+            f"First iteration within {_NEAR:.0%} of the method's own last test RMSE: "
             + "; ".join(f"{row.label} at {_near_its_end(row)}" for row in finished(rows))
             + "."
         )
     if any(row.model == "pyspark.ALS" and row.regularization != rows[0].regularization for row in rows):
         parts.append(
-            "pyspark's ALS weighs the penalty of a row by its number of ratings and knows no other objective. Its λ "
-            "is the one for which the weights of all rows sum to the same as those of the other methods, so its error "
-            "is comparable and not the same."
+            "pyspark's ALS weights the penalty of a row by its number of ratings and has no other objective. Its λ "
+            "is chosen so that the penalty weights of all rows have the same sum as for the other methods; its error "
+            "is comparable but not identical."
         )
     if any(row.master == "numpy" for row in rows):
         parts.append(
-            "Seconds are those of NumPy and of a cluster's machinery on a set that fits a page: they say nothing of "
+            "Seconds are those of NumPy, and of Spark's overhead on a very small data set: they do not show speed on "
             "large data."
         )
     return "\n\n".join(parts)
@@ -112,8 +112,8 @@ def _near_its_end(row: ResultRow) -> int:
 
 CONVERGENCE = Study(
     name="convergence",
-    asks="How fast do stochastic gradient descent, mini-batches, momentum, Adam and ALS lower the error, by epochs and "
-    "by seconds, and where does pyspark's ALS stand? An epoch of SGD and an iteration of ALS each see every training "
+    asks="How fast do SGD, mini-batch SGD, momentum, Adam and ALS decrease the error, by epochs and "
+    "by seconds, compared with pyspark's ALS? An epoch of SGD and an iteration of ALS each use every training "
     "rating, ALS twice.",
     row_type=ResultRow,
     pictures=(CONVERGENCE_BY_ITERATION, CONVERGENCE_BY_TIME),

@@ -1,4 +1,4 @@
-"""The ratings of a study: the textbook's published set, or a file's, as the estimators of either runner take them."""
+"""Ratings of a study: the published set of the textbook or a file, in the form that the estimators accept."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class StudyData:
 
 
 def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> StudyData:
-    """Load what the settings name; without RATINGS and a session, in NumPy alone.
+    """Load the ratings that the settings name; without RATINGS and a session, in NumPy alone.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What stopping early saves, and what it costs."""
+"""Study of the savings and the cost of early stopping."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test and training RMSE over epochs, with the epochs that are best and where patience ended."""
+    """Draw test and training RMSE over epochs, and mark the best epochs and the one after which the fit stopped."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -55,7 +55,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
         crop_beginnings(axes, [[error for _, error in by_iteration(longest, value)]])
         _mark_epochs(axes, fitted)
     below.set_xlabel(EPOCH)
-    above.set_title(f"Stopping early\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
+    above.set_title(f"Early stopping\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
     save_figure(figure, folder / PICTURE)
     return [PICTURE]
 
@@ -73,7 +73,7 @@ def _mark_epochs(axes: Axes, fitted: Sequence[ResultRow]) -> None:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Where the patient fit stopped, the epochs saved, and both fits' errors."""
+    """Return where the patient fit stopped, the epochs saved, and both fits' errors."""
     fitted = finished(rows)
     headers = ("fit", "epochs", "best epoch", "test RMSE at it", "last test RMSE", "last training RMSE", "seconds")
     cells = [
@@ -94,10 +94,10 @@ def findings(rows: Sequence[ResultRow]) -> str:
     fixed, patient = fitted
     saved = patient.iterations - len(patient.history)
     if saved == 0:
-        return f"{table}\n\nThe error went down until the last epoch or shortly before, so nothing was saved."
+        return f"{table}\n\nThe error decreased until the last epoch or shortly before, so nothing was saved."
     kept = best_rmse(patient)
     return (
-        f"{table}\n\nThe patient fit stopped after epoch {len(patient.history)} and saved {saved} of "
+        f"{table}\n\nThe fit with early stopping ended after epoch {len(patient.history)} and saved {saved} of "
         f"{fixed.iterations} epochs ({saved / fixed.iterations:.0%}). Its model is that of epoch "
         f"{best(patient).iteration}, whose test RMSE is {last_rmse(fixed) - kept:.4f} below that of the last of "
         f"all epochs, and {kept - best_rmse(fixed):.4f} above the best of all epochs."
@@ -106,7 +106,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
 
 EARLY_STOPPING = Study(
     name="early-stopping",
-    asks="Momentum with hardly a penalty, which overfits: what does stopping after some epochs without "
+    asks="For momentum with little regularization, which overfits: how much does stopping after some epochs without "
     "improvement save, and does it miss a better epoch?",
     row_type=ResultRow,
     pictures=(PICTURE,),

@@ -1,4 +1,4 @@
-"""Fits of a study, each made into a result row: the textbook's estimators and Spark's run the same lines."""
+"""Fits of a study as result rows, by the same code for the estimators of the textbook and of Spark."""
 
 import logging
 import time
@@ -35,13 +35,13 @@ class Fits:
     where: Provenance
 
     def als(self, label: str, **changes: Any) -> ResultRow:
-        """Fit ALS with the study's tuning and the changes to it, in the names of the Params."""
+        """Fit ALS with the study's hyperparameters and the given changes, named as the Params."""
         tuning = self.settings.tuning
         return self._run(label, "ALS", {"maxIter": tuning.iterations, **changes})
 
     def sgd(self, label: str, **changes: Any) -> ResultRow:
-        """Fit SGD likewise, to the last epoch unless a patience is given: without biases, one rating a step, the
-        step constant."""
+        """Fit SGD likewise, to the last epoch unless a patience is given: without biases, one rating per step, with a
+        constant step size."""
         tuning = self.settings.tuning
         own = {
             "maxIter": tuning.epochs,
@@ -104,7 +104,7 @@ class Fits:
         return row
 
     def _known(self, package: str, label: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """The values of a row that are known before its fit, which starts now."""
+        """Return the values of a row that are known before its fit, which starts now."""
         counts = self.data.counts
         return {
             **{each.name: getattr(counts, each.name) for each in fields(RatingCounts)},
@@ -127,7 +127,7 @@ def _step(params: dict[str, Any]) -> StepParams:
 
 
 def _line(row: ResultRow) -> str:
-    """What became of a fit, as one line of progress."""
+    """Return what became of a fit, as one line of progress."""
     if row.error:
         return f"{row.label}: {row.error}"
     passes = f"{len(row.history)} {'iterations' if row.step is None else 'epochs'}"

@@ -1,4 +1,4 @@
-"""How far test and training error part while a model is trained."""
+"""Study of the gap between test and training error during training."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,12 +34,12 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def gap(record: IterationRecord) -> float:
-    """Test RMSE less training RMSE."""
+    """Return test RMSE minus training RMSE."""
     return held_out_rmse(record) - train_rmse(record)
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test and training RMSE over epochs, and below it their difference."""
+    """Draw test and training RMSE over epochs, and their difference below."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -53,14 +53,14 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     label_axes(above, "", "RMSE, in units of the ratings")
     drawn = [by_iteration(row, value) for row in fitted for value in (held_out_rmse, train_rmse)]
     crop_beginnings(above, [[error for _, error in curve] for curve in drawn])
-    label_axes(below, EPOCH, "test less training RMSE, in units of the ratings")
+    label_axes(below, EPOCH, "test minus training RMSE, in units of the ratings")
     above.set_title(f"Generalization gap of momentum\n{subject(rows[0])}{without_curve(rows)}", fontsize=11)
     save_figure(figure, folder / PICTURE)
     return [PICTURE]
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """The gap at the end of each fit, and how it goes with λ."""
+    """Return the gap at the end of each fit, and how it goes with λ."""
     fitted = finished(rows)
     headers = ("fit", "last training RMSE", "last test RMSE", "gap", "largest gap", "at epoch")
     cells = []
@@ -80,15 +80,15 @@ def findings(rows: Sequence[ResultRow]) -> str:
         )
     if any(row.model == "spark_mf.SGD" for row in fitted):
         parts.append(
-            "The training RMSE of spark_mf.SGD is a running one, of each rating just before its own update: it lags "
-            "half an epoch, and gaps of the first epochs are too small by that."
+            "The training RMSE of spark_mf.SGD is a running one, of each rating just before its own update: it lags by "
+            "half an epoch, so the gaps of the first epochs are underestimated."
         )
     return "\n\n".join(parts)
 
 
 GENERALIZATION_GAP = Study(
     name="generalization-gap",
-    asks="How do training and test error part in the course of a fit, and what does λ do to the gap between them?",
+    asks="How do training and test error diverge during a fit, and how does λ affect the gap between them?",
     row_type=ResultRow,
     pictures=(PICTURE,),
     run=run,

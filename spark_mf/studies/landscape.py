@@ -1,4 +1,4 @@
-"""What the objective looks like round a solution: a slice of it along two random directions."""
+"""Study of the loss landscape around a solution: a slice of the objective along two random directions."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _TOL, _MAX_ITERATIONS = 1e-6, 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceRow:
-    """The objective on a grid round a solution, or why there is none.
+    """The objective on a grid around a solution, or the reason why there is none.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class SurfaceRow:
     error: str | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end."""
+        """Return one line of JSON, without the line's end."""
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
 
 
 def directions(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """Two random directions of length 1 at a right angle, float64[2, size], by Gram and Schmidt."""
+    """Return two random orthonormal directions, float64[2, size], by the Gram-Schmidt process."""
     first, second = rng.standard_normal((2, size))
     first = first / np.linalg.norm(first)
     second = second - (second @ first) * first
@@ -88,7 +88,7 @@ def directions(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
 
 
 def run(fits: Fits) -> Iterator[SurfaceRow]:
-    """Fit ALS to convergence and evaluate its objective on a grid round the solution.
+    """Fit ALS to convergence and evaluate its objective on a grid around the solution.
 
     The grid is θ + α·d₁ + β·d₂ (Li, Xu, Taylor, Studer and Goldstein 2018, "Visualizing the loss landscape of neural
     nets", eq. 1), with all factors of both sides in θ, and directions that are not scaled by row.
@@ -139,7 +139,7 @@ def _objective(ratings: Ratings, point: NDArray[np.float64], given: dict[str, An
 
 
 def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
-    """Contours of the objective over both directions, the solution marked."""
+    """Draw contours of the objective over both directions, and mark the solution."""
     (row,) = rows
     if row.error:
         return []
@@ -154,10 +154,10 @@ def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
     bar = figure.colorbar(filled, ax=axes, format="{x:.3g}", ticks=levels[:: len(levels) // 8])
     bar.minorticks_off()
     bar.set_label(f"objective ({row.regularization}), in squared units of the ratings, logarithmic")
-    label_axes(axes, "along the 1st direction, in lengths of the solution", "along the 2nd, likewise")
+    label_axes(axes, "1st direction, in lengths of the solution", "2nd direction, in lengths of the solution")
     axes.set_aspect("equal")
     axes.set_title(
-        f"Objective round a solution, on a plane through {row.rank * (row.users + row.items):,} dimensions\n"
+        f"Objective around a solution, on a plane through {row.rank * (row.users + row.items):,} dimensions\n"
         f"{row.dataset}: rank {row.rank}, λ = {row.regParam:g}",
         fontsize=11,
     )
@@ -166,10 +166,10 @@ def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[SurfaceRow]) -> str:
-    """Objective at the solution, lowest on the grid and at the corners, and whether the solution is the lowest."""
+    """Return the objective at the solution, its minimum on the grid and its values at the corners, as a table."""
     (row,) = rows
     if row.error:
-        return "The fit failed, so there is no solution to look round."
+        return "The fit failed, so there is no solution to examine."
     heights = np.array(row.objectives)
     b, a = np.unravel_index(heights.argmin(), heights.shape)
     corners = heights[[0, 0, -1, -1], [0, -1, 0, -1]]
@@ -184,20 +184,20 @@ def findings(rows: Sequence[SurfaceRow]) -> str:
     )
     lower = int((heights < row.at_solution).sum())
     told = (
-        "No point of the slice lies lower than the solution."
+        "No point of the slice has a lower objective than the solution."
         if lower == 0
-        else f"{lower} points of the slice lie lower than the solution, so it is no minimum."
+        else f"{lower} points of the slice have a lower objective than the solution, so it is not a minimum."
     )
     rises = (
-        "From the solution the objective rises all the way along both directions."
+        "The objective increases monotonically from the solution along both directions."
         if _rises_outward(heights)
-        else "Along the directions the objective does not rise all the way: there is more than one valley."
+        else "The objective does not increase monotonically along the directions: there is more than one valley."
     )
     return f"{table}\n\n{told} {rises}"
 
 
 def given(rows: Sequence[SurfaceRow]) -> str:
-    """What was fitted to what, as a Markdown list."""
+    """Return what was fitted to what, as a Markdown list."""
     (row,) = rows
     return (
         f"- Data: {row.dataset}, {row.ratings:,} training ratings of {row.items:,} items by {row.users:,} users.\n"
@@ -217,7 +217,7 @@ def _rises_outward(heights: NDArray[np.float64]) -> bool:
 
 LANDSCAPE = Study(
     name="landscape",
-    asks="What does the objective look like round a solution? A slice along two random directions at a right angle "
+    asks="What does the objective look like around a solution? A slice along two random orthogonal directions "
     "through all factors.",
     row_type=SurfaceRow,
     pictures=(PICTURE,),

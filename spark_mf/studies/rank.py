@@ -1,4 +1,4 @@
-"""What rank does: the errors of ALS at one λ, and at the λ that makes up for each rank."""
+"""Study of the rank: errors of ALS with one λ for all ranks, and with the best λ of each rank."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class RankErrors:
 
 
 def by_rank(rows: Sequence[ResultRow]) -> list[RankErrors]:
-    """The fits of each rank whose fit at the λ of all ranks came to its end."""
+    """Return the fits of each rank whose fit at the λ of all ranks came to its end."""
     found = []
     for rank in sorted({row.rank for row in rows}):
         fitted = [row for row in finished(rows) if row.rank == rank]
@@ -55,7 +55,7 @@ def by_rank(rows: Sequence[ResultRow]) -> list[RankErrors]:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test and training RMSE by rank, at the λ of all ranks and at each rank's own."""
+    """Draw test and training RMSE by rank, with the λ of all ranks and with the best λ of each rank."""
     ranks = by_rank(rows)
     if not ranks:
         return []
@@ -88,7 +88,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """The errors by rank, from which rank on more of it overfits, and what λ makes up for it."""
+    """Return the errors by rank, from which rank on more of it overfits, and what λ makes up for it."""
     ranks = by_rank(rows)
     if not ranks:
         return "Every fit at the λ of all ranks failed."
@@ -103,7 +103,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
         told = (
             f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, {last_rmse(at_best.fixed):.4f}. "
             f"More rank overfits: at rank {worst.rank} the training RMSE is {train_rmse(last(worst.fixed)):.4f} and "
-            f"the test RMSE {fixed:.4f}. There λ = {worst.made_up.regParam:g} makes up for "
+            f"the test RMSE {fixed:.4f}. There λ = {worst.made_up.regParam:g} compensates for "
             f"{fixed - last_rmse(worst.made_up):.4f} of it."
         )
     else:
@@ -129,7 +129,7 @@ def _cells(each: RankErrors) -> tuple[str, ...]:
 RANK = Study(
     name="rank",
     asks="From which rank on do more factors fit the training ratings better and the test ratings worse, and which λ "
-    "makes up for it?",
+    "compensates for it?",
     row_type=ResultRow,
     pictures=(PICTURE,),
     run=run,

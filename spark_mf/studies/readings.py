@@ -1,4 +1,4 @@
-"""What all studies read from the rows of their fits, and how they draw and tell it."""
+"""Functions that all studies share to evaluate, plot and report the rows of their fits."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -23,44 +23,44 @@ Value = Callable[[IterationRecord], float | None]
 
 
 def finished(rows: Sequence[ResultRow]) -> list[ResultRow]:
-    """The rows whose fits came to their end."""
+    """Return the rows whose fits came to their end."""
     return [row for row in rows if row.error is None]
 
 
 def last(row: ResultRow) -> IterationRecord:
-    """The last iteration of a fit."""
+    """Return the last iteration of a fit."""
     return row.history[-1]
 
 
 def best(row: ResultRow) -> IterationRecord:
-    """The iteration of the lowest test RMSE, the first of equals."""
+    """Return the iteration of the lowest test RMSE, the first of equals."""
     return min((each for each in row.history if each.validation_rmse is not None), key=held_out_rmse)
 
 
 def held_out_rmse(record: IterationRecord) -> float:
-    """The test RMSE of an iteration where it was measured, as all studies do."""
+    """Return the test RMSE of an iteration where it was measured, as all studies do."""
     assert record.validation_rmse is not None
     return record.validation_rmse
 
 
 def train_rmse(record: IterationRecord) -> float:
-    """The training RMSE of an iteration likewise."""
+    """Return the training RMSE of an iteration likewise."""
     assert record.train_rmse is not None
     return record.train_rmse
 
 
 def best_rmse(row: ResultRow) -> float:
-    """The lowest test RMSE of a fit."""
+    """Return the lowest test RMSE of a fit."""
     return held_out_rmse(best(row))
 
 
 def last_rmse(row: ResultRow) -> float:
-    """The test RMSE at the end of a fit."""
+    """Return the test RMSE at the end of a fit."""
     return held_out_rmse(last(row))
 
 
 def by_iteration(row: ResultRow, value: Value) -> Curve:
-    """A curve of the fit over its iterations, where the value was measured."""
+    """Return a curve of the fit over its iterations, where the value was measured."""
     points = [(float(record.iteration), value(record)) for record in row.history]
     return [(place, found) for place, found in points if found is not None]
 
@@ -75,18 +75,18 @@ def label_axes(axes: Axes, x: str, y: str, title: str = "") -> None:
 
 
 def subject(row: ResultRow) -> str:
-    """The data set and who fitted it, as the second line of titles."""
+    """Return the data set and who fitted it, as the second line of titles."""
     return f"{row.dataset}: {row.ratings:,} ratings, rank {row.rank}, {row.model.rpartition('.')[0]}"
 
 
 def without_curve(rows: Sequence[ResultRow]) -> str:
-    """A line for titles that names the fits that failed; "" when none did."""
+    """Return a line for titles that names the fits that failed; "" when none did."""
     failed = [row.label for row in rows if row.error]
     return f"\ndiverged or failed, and not drawn: {', '.join(failed)}" if failed else ""
 
 
 def error_table(rows: Sequence[ResultRow]) -> str:
-    """Test errors of each fit at its best and its last iteration, and the training error at the last, as Markdown."""
+    """Return a Markdown table of each fit's test error at its best and last iteration, and its last training error."""
     headers = ("fit", "λ", "best at", "best test RMSE", "last", "last test RMSE", "last training RMSE")
     return aligned(headers, [(row.label, f"{row.regParam:g}", *_errors(row)) for row in rows])
 
@@ -105,19 +105,19 @@ def _errors(row: ResultRow) -> tuple[str, ...]:
 
 
 def lowest(rows: Sequence[ResultRow]) -> ResultRow | None:
-    """The fit of the lowest test RMSE at its best iteration; None when all failed."""
+    """Return the fit of the lowest test RMSE at its best iteration; None when all failed."""
     return min(finished(rows), key=best_rmse, default=None)
 
 
 def given_to_fits(rows: Sequence[ResultRow]) -> str:
-    """Data, objective and hyperparameters of a study of fits, as a Markdown list."""
+    """Return data, objective and hyperparameters of a study of fits as a Markdown list."""
     row = rows[0]
     lines = [
         f"- Data: {row.dataset}, {row.ratings - row.test_ratings:,} training and {row.test_ratings:,} test ratings "
         f"({row.split}) of {row.items:,} items by {row.users:,} users; {row.cold_test_ratings:,} test ratings are of "
-        "users or items without training ratings, and no error counts them.",
-        "- The test ratings are watched during the fits, so an error called best was chosen by them and flatters. "
-        "Predictions are not clipped to the scale.",
+        "users or items without training ratings and are excluded from all errors.",
+        "- The test ratings are evaluated during the fits, so the best errors are selected on them and optimistic. "
+        "Predictions are not clipped to the rating scale.",
         f"- Seed {row.seed}.",
     ]
     kinds: dict[tuple[Any, ...], list[ResultRow]] = {}
@@ -127,7 +127,7 @@ def given_to_fits(rows: Sequence[ResultRow]) -> str:
 
 
 def _kind(row: ResultRow) -> tuple[Any, ...]:
-    """What fits have in common that differ in what a study sweeps over, if in anything: rank, λ and step."""
+    """Return what fits have in common that differ in what a study sweeps over, if in anything: rank, λ and step."""
     return row.model, row.regularization, row.step and replace(row.step, stepSize=0.0, biasStepSize=None)
 
 
@@ -136,7 +136,7 @@ def _named(fits: Sequence[ResultRow]) -> str:
 
 
 def _hyperparameters(fits: Sequence[ResultRow]) -> str:
-    """What fits of one kind were given, every value of what they differ in."""
+    """Return what fits of one kind were given, every value of what they differ in."""
     row = fits[0]
     objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
     ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)

@@ -1,4 +1,4 @@
-"""The studies by name, and what each may be run with."""
+"""Registry of the studies, and validation of the settings for each."""
 
 import textwrap
 
@@ -26,12 +26,12 @@ STUDIES: tuple[Study, ...] = (
 
 
 def find_study(settings: ExperimentSettings) -> Study:
-    """The study that the settings name.
+    """Return the study that the settings name.
 
     Raises
     ------
     ValueError
-        When they name none, or ask of it what it cannot do.
+        When they name no study, or the study does not support them.
     """
     names = ", ".join(study.name for study in STUDIES)
     found = [study for study in STUDIES if study.name == settings.name]
@@ -49,7 +49,7 @@ def find_study(settings: ExperimentSettings) -> Study:
 
 
 def listing() -> str:
-    """What ``--list`` prints: each study and what it asks."""
+    """Return what ``--list`` prints: each study and what it asks."""
     return "\n".join(
         textwrap.fill(study.asks, 100, initial_indent=f"{study.name:20}", subsequent_indent=" " * 20)
         for study in STUDIES

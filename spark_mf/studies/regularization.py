@@ -1,4 +1,4 @@
-"""What λ does: a sweep of SGD with biases and one of ALS."""
+"""Study of the regularization: sweeps of λ for SGD with biases and for ALS."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def by_method(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
-    """The rows of each method that has any, by the λ."""
+    """Return the rows of each method that has any, by the λ."""
     sgd = [row for row in rows if row.step is not None]
     als = [row for row in rows if row.step is None]
     named = {"SGD with biases": sgd, "ALS": als}
@@ -44,7 +44,7 @@ def by_method(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Test and training RMSE by λ, a panel for each method, the lowest test RMSE marked."""
+    """Draw test and training RMSE by λ, with a panel for each method, and mark the lowest test RMSE."""
     panels = {name: finished(found) for name, found in by_method(rows).items() if finished(found)}
     if not panels:
         return []
@@ -70,7 +70,7 @@ def _panel(axes: Axes, name: str, rows: Sequence[ResultRow]) -> None:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """The errors by λ, the best λ of each method, and whether it lies inside the range that was tried."""
+    """Return the errors by λ, the best λ of each method, and whether it lies inside the range that was tried."""
     parts = [error_table(rows)]
     for name, found in by_method(rows).items():
         at_best = lowest(found)
@@ -89,7 +89,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
 
 REGULARIZATION = Study(
     name="regularization",
-    asks="What does the penalty λ do to test and training error, and which λ is best for SGD with biases and for ALS?",
+    asks="How does λ affect test and training error, and which λ is best for SGD with biases and for ALS?",
     row_type=ResultRow,
     pictures=(PICTURE,),
     run=run,

@@ -1,4 +1,4 @@
-"""What the job of the studies may be told."""
+"""Settings of the job that runs the studies."""
 
 from dataclasses import fields, replace
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ _SPARK = "Spark"
 
 
 def _tuned(name: str, help: str, group: str) -> Any:
-    """An unset setting of `Tuning`, whose help says what it is by default."""
+    """Return an unset setting of `Tuning`, whose help says what it is by default."""
     published, ratings = (_shown(getattr(tuning, name)) for tuning in (PUBLISHED, RATINGS))
     default = published if published == ratings else f"{published}; with RATINGS {ratings}"
     return setting(None, f"{help} (default: {default})", group=group)
@@ -32,7 +32,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ExperimentSettings(ReadSettings):
-    """What a study is told; every field is an option of ``jobs/experiments.py`` and a key of its TOML."""
+    """Settings of a study; every field is an option of ``jobs/experiments.py`` and a key of its TOML file."""
 
     name: Text | None = setting(None, "the study; --list describes them", group=_RUN, positional=True)
     ratings: Text | None = setting(
@@ -49,28 +49,28 @@ class ExperimentSettings(ReadSettings):
     )
     seed: NonNegativeInt = setting(0, "of splitting, initial factors, visits and directions", group=_RUN)
     test_fraction: Fraction = setting(0.1, "share of RATINGS held out for the test", group=_RUN)
-    rank: PositiveInt | None = _tuned("rank", "features of each user and item", _MODEL)
-    epochs: PositiveInt | None = _tuned("epochs", "passes of SGD over the ratings", _MODEL)
+    rank: PositiveInt | None = _tuned("rank", "number of latent factors", _MODEL)
+    epochs: PositiveInt | None = _tuned("epochs", "epochs of SGD", _MODEL)
     iterations: PositiveInt | None = _tuned("iterations", "iterations of ALS", _MODEL)
     reg_param: NonNegativeFloat | None = _tuned("reg_param", "λ of factors", _MODEL)
     bias_reg_param: NonNegativeFloat | None = _tuned("bias_reg_param", "λ of biases", _MODEL)
-    rank_reg_param: NonNegativeFloat | None = _tuned("rank_reg_param", "λ where it stays and ranks vary", _MODEL)
+    rank_reg_param: NonNegativeFloat | None = _tuned("rank_reg_param", "λ of the study of the rank", _MODEL)
     init_std: NonNegativeFloat | None = _tuned("init_std", "standard deviation of SGD's initial factors", _MODEL)
-    step_size: PositiveFloat | None = _tuned("step_size", "step of single ratings", _MODEL)
-    batch_size: PositiveInt | None = _tuned("batch_size", "ratings of a batch", _MODEL)
-    batch_step_size: PositiveFloat | None = _tuned("batch_step_size", "step of a batch's summed gradient", _MODEL)
-    momentum_step_size: PositiveFloat | None = _tuned(
-        "momentum_step_size", "the same with momentum, which adds up about ten", _MODEL
+    step_size: PositiveFloat | None = _tuned("step_size", "step size with single ratings", _MODEL)
+    batch_size: PositiveInt | None = _tuned("batch_size", "ratings per batch", _MODEL)
+    batch_step_size: PositiveFloat | None = _tuned(
+        "batch_step_size", "step size for the summed gradient of a batch", _MODEL
     )
-    adam_step_size: PositiveFloat | None = _tuned("adam_step_size", "step of Adam", _MODEL)
-    biased_step_size: PositiveFloat | None = _tuned("biased_step_size", "the same of a model with biases", _MODEL)
+    momentum_step_size: PositiveFloat | None = _tuned("momentum_step_size", "the same with momentum", _MODEL)
+    adam_step_size: PositiveFloat | None = _tuned("adam_step_size", "step size of Adam", _MODEL)
+    biased_step_size: PositiveFloat | None = _tuned("biased_step_size", "the same for a model with biases", _MODEL)
     lambdas: Several[NonNegativeFloat] | None = _tuned("lambdas", "λ of models without biases", _SWEEPS)
     biased_lambdas: Several[NonNegativeFloat] | None = _tuned("biased_lambdas", "λ of models with biases", _SWEEPS)
     ranks: Several[PositiveInt] | None = _tuned("ranks", "ranks of ALS", _SWEEPS)
     step_factors: Several[PositiveFloat] | None = _tuned(
-        "step_factors", "what adam-vs-momentum multiplies each optimizer's step by", _SWEEPS
+        "step_factors", "factors of each optimizer's step size in adam-vs-momentum", _SWEEPS
     )
-    patience: PositiveInt | None = _tuned("patience", "epochs without improvement that early-stopping waits", _SWEEPS)
+    patience: PositiveInt | None = _tuned("patience", "patience of early-stopping, in epochs", _SWEEPS)
     pyspark_history: Several[PositiveInt] = setting(
         (1, 2, 3, 5, 7),
         "iterations after which convergence measures pyspark's RMSE besides the last one, which is at most the 10th; "

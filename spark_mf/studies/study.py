@@ -1,4 +1,4 @@
-"""What a study is, and how one is run: rows as they are won, then pictures and a report from the rows."""
+"""Definition of a study, and the function that runs one and writes rows, plots and a report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ class Study:
     Attributes
     ----------
     name : str
-        As the job is told.
+        Name of the study in the settings of the job.
     asks : str
-        What it is to show, in one or two sentences.
+        The question it answers, in one or two sentences.
     row_type : type
-        Of its rows, a dataclass that `read_rows` reads.
+        Dataclass of its rows, which `read_rows` reads.
     pictures : tuple[str, ...]
-        File names of what it draws.
+        File names of its plots.
     run : Callable[[Fits], Iterator[Any]]
-        Makes its rows one by one.
+        Yields its rows.
     draw : Callable[[Sequence[Any], Path], list[str]]
-        Writes the pictures that the rows allow into a folder, and returns their names.
+        Writes the plots for which there are rows to a folder, and returns their names.
     findings : Callable[[Sequence[Any]], str]
-        What the rows say: tables and sentences in Markdown.
+        Returns the results: tables and sentences in Markdown.
     given : Callable[[Sequence[Any]], str]
-        What was fitted to what, as a Markdown list.
+        Returns data and hyperparameters as a Markdown list.
     needs_spark : bool
         Whether it needs a session even where the textbook is fitted.
     textbook_only : bool
         Whether it needs what only the textbook's estimators offer.
     takes_ratings : bool
-        Whether RATINGS mean anything to it.
+        Whether it accepts RATINGS.
     """
 
     name: str
@@ -74,7 +74,7 @@ def run_study(study: Study, fits: Fits, folder: OutputFolder) -> list[Any]:
 
 
 def study_report(study: Study, rows: Sequence[Any], drawn: Sequence[str]) -> str:
-    """The report in Markdown, from the rows alone.
+    """Return the report in Markdown, from the rows alone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Curves over the values of a hyperparameter."""
+"""Plots of errors over the values of a hyperparameter."""
 
 from collections.abc import Sequence
 

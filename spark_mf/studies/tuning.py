@@ -1,11 +1,11 @@
-"""Hyperparameters that suit the data of a study: the published ones on the published set, others on real ratings."""
+"""Default hyperparameters of the studies: the published ones for the published set, and others for real ratings."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What all studies of one data set train with, in the conventions of `spark_mf.SGD` and `spark_mf.ALS`.
+    """Hyperparameters of all studies of a data set, in the conventions of `spark_mf.SGD` and `spark_mf.ALS`.
 
     Steps are those of gradients *summed* over a batch; the step of an averaged gradient is batch_size times as large.
     λ is that of ``regularization``, for SGD and for ALS alike.

@@ -1,4 +1,4 @@
-"""How ALS, GD and ALS+GD move through a problem of two parameters."""
+"""Study of the paths of ALS, GD and ALS+GD on a problem with two parameters."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -77,12 +77,12 @@ class PathRow:
     error: str | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end."""
+        """Return one line of JSON, without the line's end."""
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
 
 
 def run(fits: Fits) -> Iterator[PathRow]:
-    """Follow each method from the same start until the gradient is as good as 0."""
+    """Run each method from the same start until the gradient is close to 0."""
     exact = ALS(rank=1, regParam=LAMBDA, regularization="plain")
 
     def solve(fixed: Matrix, old: Matrix) -> Matrix:
@@ -97,7 +97,7 @@ def run(fits: Fits) -> Iterator[PathRow]:
 
 
 def alternating(move: Callable[[Matrix, Matrix], Matrix], moves: int) -> Iterator[Point]:
-    """The points of so many moves of v for a fixed u, then of u for the new v, and so on without end."""
+    """Yield the points of so many moves of v for a fixed u, then of u for the new v, and so on without end."""
     u, v = _start()
     while True:
         for _ in range(moves):
@@ -109,7 +109,7 @@ def alternating(move: Callable[[Matrix, Matrix], Matrix], moves: int) -> Iterato
 
 
 def descending() -> Iterator[Point]:
-    """The points of gradient descent on both at once."""
+    """Yield the points of gradient descent on both at once."""
     u, v = _start()
     while True:
         du, dv = gradient(_R, _OBSERVED, u, v, LAMBDA)
@@ -148,7 +148,7 @@ def _gradient_length(point: Point) -> float:
 
 
 def minimum(rating: float, lam: float) -> tuple[float, float]:
-    """The place u = v of the minimum with u > 0, and the objective there: √(r − λ) and 2λr − λ², for 0 ≤ λ < r.
+    """Return the place u = v of the minimum with u > 0, and the objective there: √(r − λ) and 2λr − λ², for 0 ≤ λ < r.
 
     At a minimum the gradient is 0: v(r − u·v) = λu and u(r − u·v) = λv, so u² = v² and r − u² = λ.
     """
@@ -156,7 +156,7 @@ def minimum(rating: float, lam: float) -> tuple[float, float]:
 
 
 def draw(rows: Sequence[PathRow], folder: Path) -> list[str]:
-    """Contours of the objective, and over them the paths."""
+    """Draw the paths over contours of the objective."""
     place, lowest = minimum(rows[0].rating, rows[0].regParam)
     figure = new_figure(7.6)
     axes = figure.add_subplot()
@@ -200,7 +200,7 @@ def _margins(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _apart(row: PathRow) -> list[int]:
-    """The points that get a marker: near the minimum they would cover each other."""
+    """Return the points that get a marker: near the minimum they would cover each other."""
     points = np.array([row.u, row.v]).T
     least = _APART * max(np.ptp(row.u), np.ptp(row.v))
     marked = [0]
@@ -211,7 +211,7 @@ def _apart(row: PathRow) -> list[int]:
 
 
 def findings(rows: Sequence[PathRow]) -> str:
-    """Updates and iterations of each method, and who needed the fewest."""
+    """Return the updates and iterations of each method, and the methods with the fewest and the most."""
     place, lowest = minimum(rows[0].rating, rows[0].regParam)
     headers = ("method", "updates", "iterations", "u", "v", "objective", "gradient")
     table = aligned(
@@ -236,17 +236,17 @@ def findings(rows: Sequence[PathRow]) -> str:
         f"{table}\n\nThe minimum is {lowest:.6g}, at u = v = {place:.4f} and at its mirror image. {fewest.label} "
         f"needed the fewest iterations, {fewest.iterations}, and {most.label} the most, {most.iterations}; an "
         f"iteration changes both factors. Every update of {' and of '.join(zigzags) or 'none'} is parallel to an "
-        "axis: so they zig-zag."
+        "axis, so the paths zigzag."
     )
 
 
 def _moves(row: PathRow) -> Iterator[tuple[float, float, float, float]]:
-    """u before and after each update, v before and after it."""
+    """Yield u before and after each update, and v before and after it."""
     return zip(row.u, row.u[1:], row.v, row.v[1:], strict=False)
 
 
 def given(rows: Sequence[PathRow]) -> str:
-    """The problem and the steps, as a Markdown list."""
+    """Return the problem and the steps, as a Markdown list."""
     row = rows[0]
     steps = "; ".join(f"{each.label}: step {each.stepSize:g}" for each in rows if each.stepSize is not None)
     return (
@@ -259,7 +259,7 @@ def given(rows: Sequence[PathRow]) -> str:
 
 UPDATE_PATHS = Study(
     name="update-paths",
-    asks="With one rating of one item by one user there are two parameters, and a method's way can be drawn: how do "
+    asks="One rating of one item by one user has two parameters, so that the path of a method can be plotted. How do "
     "ALS, gradient descent and ALS with inner gradient descent move to the minimum?",
     row_type=PathRow,
     pictures=(PICTURE,),

@@ -58,12 +58,12 @@ def test_heights_are_those_of_the_objective_along_the_directions(surface):
 def test_a_solution_that_is_no_minimum_is_told(surface):
     _, row = surface
     assert "No point of the slice lies lower" in landscape.findings([row])
-    assert "rises all the way" in landscape.findings([row])
+    assert "increases monotonically from the solution" in landscape.findings([row])
     lower = np.array(row.objectives)
     lower[4, 7] = row.at_solution / 2
     dented = dataclasses.replace(row, objectives=tuple(map(tuple, lower.tolist())))
     told = landscape.findings([dented])
-    assert "1 points of the slice lie lower than the solution" in told
+    assert "1 points of the slice have a lower objective than the solution" in told
     assert f"lowest of 1,681 points, at ({row.offsets[7]:g}, {row.offsets[4]:g})" in told
 
 

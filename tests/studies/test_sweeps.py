@@ -105,7 +105,7 @@ def test_each_rank_has_its_errors_at_the_lambda_of_all_and_at_its_own(tmp_path, 
 def test_more_rank_overfits_from_the_best_one_on(ranks):
     told = rank.findings(ranks)
     assert "At λ = 0.1 the test RMSE is lowest at rank 2, 0.8000" in told
-    assert "at rank 4 the training RMSE is 0.5000 and the test RMSE 1.0000. There λ = 1 makes up for 0.1500" in told
+    assert "at rank 4 the training RMSE is 0.5000 and the test RMSE 1.0000. There λ = 1 compensates for 0.1500" in told
     assert "lowest at rank 2, 0.8000 at λ = 0.1" in told
 
 
@@ -155,6 +155,6 @@ def test_sensitivity_is_the_best_error_by_step_and_divergence_a_cross(tmp_path, 
 
 def test_the_range_of_good_steps_is_told(optimizers):
     told = adam_vs_momentum.findings(optimizers)
-    assert "Momentum: lowest test RMSE 0.8000 with step 1, at epoch 2. 1 of 3 steps come within 5% of it" in told
+    assert "Momentum: lowest test RMSE 0.8000 with step 1, at epoch 2. 1 of 3 steps are within 5% of it" in told
     assert "1 to 1; 1 diverged or failed." in told
-    assert "Adam: lowest test RMSE 0.7000 with step 1, at epoch 2. 3 of 3 steps come within 5% of it, 0.1 to 10" in told
+    assert "Adam: lowest test RMSE 0.7000 with step 1, at epoch 2. 3 of 3 steps are within 5% of it, 0.1 to 10" in told

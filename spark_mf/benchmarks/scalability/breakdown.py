@@ -45,7 +45,7 @@ class Breakdown:
         return float(sum(astuple(self)))
 
     def of_each(self, iterations: int, outside: "Breakdown | None" = None) -> "Breakdown":
-        """The mean of an iteration, ``outside`` taken off before; a part never falls below 0."""
+        """Return the mean of an iteration, ``outside`` taken off before; a part never falls below 0."""
         taken = astuple(outside) if outside else (0.0,) * len(astuple(self))
         return Breakdown(*(max(0.0, whole - off) / iterations for whole, off in zip(astuple(self), taken, strict=True)))
 
@@ -84,7 +84,7 @@ def break_down(log: EventLog, window: Span, slots: int, kernel_seconds: float = 
 
 
 def _covered(jobs: Sequence[Span], window: Span) -> float:
-    """Seconds of the window in which at least one job runs."""
+    """Return seconds of the window in which at least one job runs."""
     covered, reached = 0.0, window.began
     for job in sorted(jobs, key=lambda job: job.began):
         covered += window.common(Span(max(job.began, reached), max(job.ended, reached)))

@@ -26,7 +26,7 @@ class Span:
         return self.ended - self.began
 
     def common(self, other: "Span") -> float:
-        """Seconds that both share."""
+        """Return seconds that both share."""
         return max(0.0, min(self.ended, other.ended) - max(self.began, other.began))
 
 
@@ -74,7 +74,7 @@ class EventLog:
 
 
 def find_event_log(folder: Path) -> Path:
-    """The one event log in a folder.
+    """Return the one event log in a folder.
 
     Raises
     ------

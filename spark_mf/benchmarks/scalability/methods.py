@@ -28,7 +28,7 @@ _STEP = StepParams(
 
 
 def scaled_method(name: str, given: Hyperparameters, cores: int, blocks: int | None, pyspark_blocks: int) -> Method:
-    """A method of `METHODS` on so many cores; none takes another engine than its own.
+    """Return a method of `METHODS` on so many cores; none takes another engine than its own.
 
     Parameters
     ----------

@@ -46,14 +46,14 @@ class Point:
         return f"{self.method}:{self.cores}:{self.ratings}:{self.rank}:{blocks}:{self.repetition}"
 
     def fitted(self, settings: ScalabilitySettings) -> Method:
-        """What it fits, with hyperparameters of its own and its name as the label."""
+        """Return what it fits, with hyperparameters of its own and its name as the label."""
         given = Hyperparameters(self.rank, settings.iterations, settings.reg_param, settings.seed)
         method = scaled_method(self.method, given, self.cores, self.blocks, settings.pyspark_blocks)
         return replace(method, own=method.own or given)
 
 
 def points_of(settings: ScalabilitySettings) -> list[Point]:
-    """All points, those on the fewest ratings and cores first, so that what is wrong shows early."""
+    """Return all points, those on the fewest ratings and cores first, so that what is wrong shows early."""
     found: dict[str, Point] = {}
     for repetition in range(1, settings.repetitions + 1):
         for method in settings.methods:
@@ -69,7 +69,7 @@ def points_of(settings: ScalabilitySettings) -> list[Point]:
 
 
 def _shapes(settings: ScalabilitySettings, experiment: str) -> list[tuple[int, int, int, int | None]]:
-    """Cores, ratings, rank and blocks of the points of an experiment."""
+    """Return cores, ratings, rank and blocks of the points of an experiment."""
     most, ratings, rank = max(settings.cores), settings.ratings, settings.rank
     shapes: dict[str, list[tuple[int, int, int, int | None]]] = {
         STRONG: [(cores, ratings, rank, None) for cores in settings.cores],

@@ -18,7 +18,7 @@ _QUIET = 0.1
 
 
 def scalability_table(rows: Sequence[ScalabilityRow]) -> str:
-    """A table for each experiment that has times, below its name."""
+    """Return a table for each experiment that has times, below its name."""
     parts = []
     for experiment in EXPERIMENTS:
         methods = scaled(rows, experiment)
@@ -28,7 +28,7 @@ def scalability_table(rows: Sequence[ScalabilityRow]) -> str:
 
 
 def scalability_report(rows: Sequence[ScalabilityRow], plots: Sequence[str] = ()) -> str:
-    """The whole report; ``plots`` are file names of pictures beside it."""
+    """Return the whole report; ``plots`` are file names of pictures beside it."""
     first = rows[0]
     sections = [
         "# How fits scale",
@@ -68,7 +68,7 @@ def _table(methods: dict[str, list[Scaled]], experiment: str) -> str:
 
 
 def _breakdowns(rows: Sequence[ScalabilityRow]) -> str:
-    """Seconds of a mean iteration, one line a point."""
+    """Return seconds of a mean iteration, one line a point."""
     cells = []
     for row in rows:
         if row.breakdown is not None:
@@ -80,7 +80,7 @@ def _breakdowns(rows: Sequence[ScalabilityRow]) -> str:
 
 
 def _machine(rows: Sequence[ScalabilityRow]) -> str:
-    """How much other programs took of the machine, as a further line of a list."""
+    """Return how much other programs took of the machine, as a further line of a list."""
     shares = [row.busy_before for row in rows if row.busy_before is not None]
     if not shares:
         return "\n- How busy the machine was with other programs is not known."

@@ -41,7 +41,7 @@ class ScalabilityRow(ResultRow):
 def unmeasured_point(
     point: Point, settings: ScalabilitySettings, counts: RatingCounts, where: Provenance
 ) -> ScalabilityRow:
-    """The row of a point with all that is known before its fit, which starts now."""
+    """Return the row of a point with all that is known before its fit, which starts now."""
     method = point.fitted(settings)
     assert method.own is not None
     row = unmeasured_row(method, counts, method.own, where)

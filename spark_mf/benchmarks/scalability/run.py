@@ -27,7 +27,7 @@ SCALABILITY_FILES = (REPORT, *PLOTS)
 
 
 def points_to_measure(settings: ScalabilitySettings, folder: OutputFolder, *, again: bool) -> list[Point]:
-    """The points that lack rows, or all with ``again``; checks what can be checked before long work.
+    """Return the points that lack rows, or all with ``again``; checks what can be checked before long work.
 
     Points with a failed row are measured in any case.
 
@@ -128,7 +128,7 @@ def write_findings(folder: Path, rows: list[ScalabilityRow]) -> list[Scalability
 
 
 def _interrupted(point: Point, settings: ScalabilitySettings, folder: OutputFolder) -> ScalabilityRow:
-    """What tells of a killed process, until the process puts its own row in the place."""
+    """Return what tells of a killed process, until the process puts its own row in the place."""
     counts = counts_of(data_folder(folder, point.ratings), settings.data_description(point.ratings))
     assert counts is not None
     where = Provenance(settings.master_of(point.cores), point.cores, software_versions(), git_commit(PACKAGE))

@@ -55,7 +55,7 @@ class Scaled:
 
 
 def scaled(rows: Sequence[ScalabilityRow], experiment: str) -> dict[str, list[Scaled]]:
-    """The points of an experiment that have times, by method, smallest size first.
+    """Return the points of an experiment that have times, by method, smallest size first.
 
     Where the smallest point of a method failed, its next one is the base.
     """
@@ -93,7 +93,7 @@ def _seconds(row: ScalabilityRow) -> float:
 
 
 def growth_exponent(points: Sequence[Scaled]) -> float | None:
-    """The p of seconds ~ sizeᵖ between the smallest and the largest point; None of fewer than two."""
+    """Return the p of seconds ~ sizeᵖ between the smallest and the largest point; None of fewer than two."""
     if len(points) < 2 or points[0].seconds <= 0 or points[-1].seconds <= 0:
         return None
     return math.log(points[-1].seconds / points[0].seconds) / math.log(points[-1].size / points[0].size)

@@ -98,15 +98,15 @@ class ScalabilitySettings:
                 raise ValueError(f"spark_conf must be KEY=VALUE, as in spark.executor.memory=1g, got {each!r}.")
 
     def master_of(self, cores: int) -> str:
-        """The Spark master of a point."""
+        """Return the Spark master of a point."""
         return self.master.replace(CORES_PLACE, str(cores))
 
     def conf_of(self, cores: int) -> dict[str, str]:
-        """The settings of a point's session: all its cores are there before it begins."""
+        """Return the settings of a point's session: all its cores are there before it begins."""
         given = dict(each.split("=", 1) for each in self.spark_conf)
         return {"spark.cores.max": str(cores), "spark.scheduler.minRegisteredResourcesRatio": "1.0", **given}
 
     def data_description(self, ratings: int) -> dict[str, Any]:
-        """The description of a set of so many ratings; see `spark_mf.benchmarks.speed.data`."""
+        """Return the description of a set of so many ratings; see `spark_mf.benchmarks.speed.data`."""
         users = max(2, ratings // self.ratings_per_user)
         return description(users, self.items, ratings, _TEST_FRACTION, self.seed)

@@ -29,7 +29,7 @@ VALIDATES = "validates"
 
 
 def description(users: int, items: int, ratings: int, test_fraction: float, seed: int) -> dict[str, Any]:
-    """What decides every row of the set; the version stands for the code that makes them."""
+    """Return what decides every row of the set; the version stands for the code that makes them."""
     return {
         "users": users,
         "items": items,
@@ -43,7 +43,7 @@ def description(users: int, items: int, ratings: int, test_fraction: float, seed
 
 
 def counts_of(folder: Path, described: dict[str, Any]) -> RatingCounts | None:
-    """What was counted in the set in ``folder``; None where there is none that fits the description."""
+    """Return what was counted in the set in ``folder``; None where there is none that fits the description."""
     try:
         found = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         if found["description"] != described or not all((folder / part / "_SUCCESS").exists() for part in _PARTS):
@@ -91,7 +91,7 @@ def read_set(spark: SparkSession, folder: Path, counts: RatingCounts) -> SplitRa
 
 
 def with_validation(data: SplitRatings) -> SplitRatings:
-    """The same with the test rows among the training rows, marked true in the column `VALIDATES`."""
+    """Return the same with the test rows among the training rows, marked true in the column `VALIDATES`."""
     train = data.train.withColumn(VALIDATES, F.lit(False))
     return replace(data, train=train.unionByName(data.test.withColumn(VALIDATES, F.lit(True))))
 

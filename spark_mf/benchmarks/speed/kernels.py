@@ -95,7 +95,7 @@ class KernelRow:
         return self.ratings_per_second * self.bytes_a_rating / self.bandwidth
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end; it also holds the properties."""
+        """Return one line of JSON, without the line's end; it also holds the properties."""
         derived = {"ratings_per_second": self.ratings_per_second, "share_of_bandwidth": self.share_of_bandwidth}
         return json.dumps({**asdict(self), **derived}, allow_nan=False, ensure_ascii=False)
 
@@ -134,7 +134,7 @@ def bench_kernels(settings: BenchKernelsSettings) -> list[KernelRow]:
 
 
 def measure_bandwidth(pool: ThreadPoolExecutor, threads: int) -> float:
-    """Bytes a second that threads together read and write, each adding a multiple of one long array to another.
+    """Return bytes a second that threads together read and write, each adding a multiple of one long array to another.
 
     That is the triad of McCalpin's STREAM in place: it writes only what it has read, so that no line of memory moves
     that is not counted.
@@ -152,7 +152,7 @@ def add_multiple(values, others, factor):  # type: ignore[no-untyped-def]
 
 
 def make_block(settings: BenchKernelsSettings, rank: int, shape: str, thread: int) -> Block:
-    """Random ratings in a block of a shape; the unblocked ones are one tile in random order."""
+    """Return random ratings in a block of a shape; the unblocked ones are one tile in random order."""
     n_users, n_items = SHAPES[shape]
     random = np.random.default_rng([settings.seed, thread])
     rows = np.sort(random.integers(0, n_users, settings.ratings)).astype(np.int32)
@@ -204,7 +204,7 @@ def _measure(pool: ThreadPoolExecutor, rank: int, shape: str, blocks: list[Block
 
 
 def _fastest(pool: ThreadPoolExecutor, work: Callable[[T], object], each: list[T]) -> float:
-    """Seconds in which all is done, one a thread: the least of a few times, after one that also compiles."""
+    """Return seconds in which all is done, one a thread: the least of a few times, after one that also compiles."""
     seconds = []
     for _ in range(1 + _REPETITIONS):
         began = time.perf_counter()

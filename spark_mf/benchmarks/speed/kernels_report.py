@@ -26,7 +26,7 @@ _HEADERS = (
 
 
 def kernel_table(rows: Sequence[KernelRow]) -> str:
-    """The rows as an aligned table that is Markdown too; below it the bandwidth that they are measured against."""
+    """Return the rows as an aligned Markdown table, and the bandwidth that they are measured against."""
     cells = [
         (
             row.kernel,
@@ -69,7 +69,7 @@ def draw_kernels(rows: Sequence[KernelRow], path: Path) -> None:
 
 
 def kernel_report(rows: Sequence[KernelRow]) -> str:
-    """The whole report, in Markdown, beside the plot `KERNELS_PLOT`."""
+    """Return the whole report, in Markdown, beside the plot `KERNELS_PLOT`."""
     first = rows[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     sizes = "; ".join(f"{name} {users:,} × {items:,}" for name, (users, items) in SHAPES.items())

@@ -103,7 +103,7 @@ def _measure_methods(benches: list[tuple[Bench, Method]], keep: Callable[[Result
 
 
 def _attempt(what: str, row: ResultRow, measure: Callable[[ResultRow], ResultRow]) -> ResultRow:
-    """A further measurement of a fit, whose failure must not cost the fit's own row."""
+    """Return a further measurement of a fit, whose failure must not cost the fit's own row."""
     try:
         return measure(row)
     except Exception as fault:

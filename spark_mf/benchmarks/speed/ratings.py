@@ -112,7 +112,7 @@ class StepRow:
         return None if self.seconds is None else self.ratings / self.seconds
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end."""
+        """Return one line of JSON, without the line's end."""
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
 
 

@@ -19,7 +19,7 @@ _ASKED_RATINGS, _ASKED_SECONDS = 20_000_000, 15.0
 
 
 def step_table(rows: Sequence[StepRow]) -> str:
-    """The rows as an aligned table that is Markdown too; below it what was asked for."""
+    """Return the rows as an aligned table that is Markdown too; below it what was asked for."""
     cells = [
         (
             row.step,
@@ -56,7 +56,7 @@ def draw_growth(rows: Sequence[StepRow], path: Path) -> None:
 
 
 def step_report(rows: Sequence[StepRow], plot: str | None) -> str:
-    """The whole report, in Markdown; ``plot`` is the file name of a picture beside it."""
+    """Return the whole report, in Markdown; ``plot`` is the file name of a picture beside it."""
     first = rows[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     picture = ["", f"![seconds by ratings]({plot})"] if plot else []
@@ -83,7 +83,7 @@ def step_report(rows: Sequence[StepRow], plot: str | None) -> str:
 
 
 def _judged(rows: Sequence[StepRow]) -> list[str]:
-    """What was asked for, and whether it was reached at the asked size or above."""
+    """Return what was asked for, and whether it was reached at the asked size or above."""
     lines = []
     for step in (GENERATE, CHECK):
         speeds = {row.ratings: row.ratings_per_second for row in rows if row.step == step and row.ratings_per_second}

@@ -78,7 +78,7 @@ class Figure:
         return self.measured <= self.asked if self.is_limit else self.measured >= self.asked
 
     def cells(self) -> tuple[str, ...]:
-        """The figure's line of the table."""
+        """Return the figure's line of the table."""
         sign, form = ("≤", ".4g") if self.is_limit else ("≥", ".1f")
         unit = "" if self.is_limit or not self.against else " ×"
         verdict = {None: "not measured", True: "yes", False: "no"}[self.reached]
@@ -90,7 +90,7 @@ class Figure:
 
 
 def figures(rows: Sequence[ResultRow]) -> list[Figure]:
-    """Every figure that is asked for, against pyspark without and with native BLAS, at its best block count each."""
+    """Return all target figures, against pyspark without and with native BLAS, with its best block count each."""
     is_small = bool(rows) and rows[0].ratings <= _SMALL_RATINGS
     without = [row for row in rows if row.model == BASELINE and row.blas and not _is_native(row)]
     native = [row for row in rows if row.model == BASELINE and _is_native(row)]
@@ -107,7 +107,7 @@ def figures(rows: Sequence[ResultRow]) -> list[Figure]:
 
 
 def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow], asked: _Asked) -> list[Figure]:
-    """The figures that compare with pyspark."""
+    """Return the figures that compare with pyspark."""
     exact, cg = _own(rows, "cholesky"), _own(rows, "cg")
     sgd = [row for row in rows if row.label == EVALUATED_SGD]
     speeds = (
@@ -134,7 +134,7 @@ def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow
 
 
 def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
-    """What was asked of SGD's epochs themselves, against its kernels in one process."""
+    """Return what was asked of SGD's epochs themselves, against its kernels in one process."""
     by_label = {row.label: row.seconds_per_iteration for row in rows}
     spark, spark_alone = by_label.get(EVALUATED_SGD), by_label.get(SGD_ALONE)
     kernels, kernels_alone = by_label.get(EVALUATED_KERNELS), by_label.get(KERNELS_ALONE)
@@ -158,7 +158,7 @@ def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
 
 
 def bench_table(rows: Sequence[ResultRow]) -> str:
-    """The rows, and below them the figures, as aligned tables that are Markdown too."""
+    """Return the rows, and below them the figures, as aligned tables that are Markdown too."""
     cells = [
         (
             row.label,
@@ -178,7 +178,7 @@ def bench_table(rows: Sequence[ResultRow]) -> str:
 
 
 def bench_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
-    """The whole report, in Markdown; ``plots`` are file names of pictures beside it."""
+    """Return the whole report, in Markdown; ``plots`` are file names of pictures beside it."""
     libraries = [
         f"- Linear algebra that the JVM of {row.label} was seen to use: {row.blas}." for row in rows if row.blas
     ]
@@ -206,7 +206,7 @@ def _is_native(row: ResultRow) -> bool:
 
 
 def _own(rows: Sequence[ResultRow], solver: str) -> list[ResultRow]:
-    """The rows of `OWN` with a solver on the engine that it takes by itself."""
+    """Return the rows of `OWN` with a solver on the engine that it takes by itself."""
     return [row for row in rows if row.model == OWN and row.solver == solver and row.engine != "broadcast"]
 
 

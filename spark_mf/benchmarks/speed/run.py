@@ -32,7 +32,7 @@ BENCH_FILES = (REPORT, FIGURES_PLOT)
 
 
 def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: bool) -> list[str]:
-    """The points that lack rows, or all that were asked for; checks what can be checked before long work.
+    """Return the points that lack rows, or all that were asked for; checks what can be checked before long work.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ class BenchSettings:
 
 
 def point_methods(point: str, settings: BenchSettings) -> list[Method]:
-    """What a point fits; no two methods of all points share a label."""
+    """Return what a point fits; no two methods of all points share a label."""
     if point == SGD:
         return sgd_methods(settings)
     if point == ONE_PROCESS:
@@ -160,7 +160,7 @@ def sgd_methods(settings: BenchSettings) -> list[Method]:
 
 
 def one_process_methods(settings: BenchSettings) -> list[Method]:
-    """The names of what the point without Spark measures: the same epochs with their evaluation, and without."""
+    """Return the names of what the point without Spark measures: the same epochs with their evaluation, and without."""
 
     def build(given: Hyperparameters) -> Estimator[Any]:
         raise TypeError(f"{PLAIN_PROCESS} are not an estimator. Measure them with the point {ONE_PROCESS}.")

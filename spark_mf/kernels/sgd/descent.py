@@ -79,7 +79,7 @@ def squared_error(
     layout: RowLayout,
     clip: tuple[float, float] | None = None,
 ) -> float:
-    """Σ (value − prediction)² over the cell's ratings, in float64.
+    """Return Σ (value − prediction)² over the cell's ratings, in float64.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def penalties(
     regParam: float,
     biasRegParam: float,
 ) -> float:
-    """Σ_r share_counts[r]·(λ‖u_r‖² + λ_b·b_r²) over a side's rows, in float64.
+    """Return Σ_r share_counts[r]·(λ‖u_r‖² + λ_b·b_r²) over a side's rows, in float64.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def _step_intrinsic(item_first: bool) -> Any:
             shares = [emit.splat(builder.fneg(share)) for share in (user_share, item_share)]
 
             def coefficients(steps: _Values) -> _Values:
-                """What multiplies the other side's row, and what the row itself, in its change; users', items'."""
+                """Return the factors of the other side's row and of the row itself in its update, for both sides."""
                 gains = [builder.fmul(errors, steps[side]) for side in (0, 1)]
                 return gains + [builder.fmul(shares[side], steps[2 + side]) for side in (0, 1)]
 
@@ -190,7 +190,7 @@ _Change = Callable[[ir.Value, ir.Value, ir.Value], ir.Value]
 
 
 def _apply_intrinsic(optimizer: Callable[[_RowEmitter, ir.Value, ir.Value, _Values], _Change]) -> Any:
-    """The intrinsic of an optimizer, which is given the row, a slot's width and the settings."""
+    """Return the intrinsic of an optimizer, which is given the row, a slot's width and the settings."""
 
     @intrinsic
     def apply(typingctx, rows, row, g, g_offset, n, steps, settings):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""The textbook's fits on Spark: the same class names and settings, from the same first factors."""
+"""Fits of the textbook repeated on Spark, with the same settings and the same initial factors."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ _ORDINARY = {"ALS": "broadcast", "GD": "broadcast", "SGD": "stages"}
 
 
 def as_on_spark(estimator: TextbookEstimator) -> TextbookEstimator:
-    """The textbook's estimator whose method is that of Spark: SGD changes the rows that a batch touches, and sums.
+    """Return the textbook estimator with the method of Spark: SGD sums gradients and updates the rows of a batch only.
 
     With the same λ and regularization and 1/batchSize of the step it is in expectation the same as an estimator that
     averages a batch and penalises all rows; Adam, whose steps do not grow with the gradient, keeps its step.
@@ -45,7 +45,7 @@ class SparkTwin:
     engine : str
         "auto", "ring" or "ordinary".
     folder : Path
-        Where first factors are saved for a fit to start from; readable by the whole session.
+        Where initial factors are saved for warm starts; readable by the whole session.
     """
 
     def __init__(self, spark: SparkSession, ratings: Ratings, engine: str, folder: Path) -> None:
@@ -54,7 +54,7 @@ class SparkTwin:
         self._rows = spark.createDataFrame(pd.DataFrame(ratings.to_columns())).cache()
 
     def fit(self, estimator: TextbookEstimator, initial: tuple[Matrix, Matrix], *, best: bool) -> FactorModel:
-        """Fit the Spark estimator of the same name with the same settings, from the same first factors.
+        """Fit the Spark estimator of the same name with the same settings, from the same initial factors.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class SparkTwin:
         return twin.fit(self._rows.where(~F.col(HELD_OUT)))
 
     def test_rmse(self, model: FactorModel, clip: tuple[float, float]) -> float:
-        """RMSE over the test ratings, of predictions clipped to (low, high)."""
+        """Return RMSE over the test ratings, of predictions clipped to (low, high)."""
         predicted = model.transform(self._rows.where(HELD_OUT))
         clipped = F.least(F.greatest("prediction", F.lit(clip[0])), F.lit(clip[1]))
         errors = rating_errors(predicted.withColumn("prediction", clipped))
@@ -78,7 +78,7 @@ class SparkTwin:
         return errors.rmse
 
     def _save(self, estimator: TextbookEstimator, initial: tuple[Matrix, Matrix]) -> str:
-        """Save first factors as a model; one that starts biases has them at 0, and μ."""
+        """Save initial factors as a model, with μ and biases of 0 if the estimator fits biases, and return its path."""
         path = str(self._folder / "initial")
         has_biases = isinstance(estimator, SGD) and estimator.fitBias
         sides = initial[::-1] if _is_turned(estimator) else initial
@@ -89,7 +89,7 @@ class SparkTwin:
 
 
 def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
-    """The estimator of spark_mf with the name and the settings of the textbook's.
+    """Return the estimator of spark_mf with the name and the settings of the textbook's.
 
     What only the textbook has is left out: where it clips, its `order`, which is done by turning the ratings on their
     side, `updatedRows`, and the deviation of ALS's first factors.
@@ -105,7 +105,7 @@ def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
 
 
 def _is_turned(estimator: TextbookEstimator) -> bool:
-    """Whether users are solved first, where Spark solves items first."""
+    """Return whether users are solved first, where Spark solves items first."""
     return isinstance(estimator, ALS) and estimator.order == "users"
 
 

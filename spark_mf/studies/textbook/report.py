@@ -1,4 +1,4 @@
-"""What the textbook's job found, as tables and a report, from its rows alone."""
+"""Tables and report of the textbook's job, from its rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,18 +17,18 @@ _FORMULAS = {
 
 
 def textbook_tables(rows: Sequence[TextbookRow]) -> str:
-    """Published against obtained, the textbook against Spark, and costs, under a line each; Markdown too."""
+    """Return tables of published and obtained numbers, of the textbook and Spark, and of costs, in Markdown."""
     return "\n\n".join(text for _, text in _sections(rows))
 
 
 def textbook_fault(rows: Sequence[TextbookRow]) -> str | None:
-    """What is wrong with the results, as one sentence; None when every number is as it should be."""
+    """Return what is wrong with the results, as one sentence; None when every number is as it should be."""
     faults = [row.fault for row in rows if row.fault]
     return f"{len(faults)} of {len(rows)} results are wrong, the first: {faults[0]}" if faults else None
 
 
 def textbook_report(rows: Sequence[TextbookRow]) -> str:
-    """The report in Markdown."""
+    """Return the report in Markdown."""
     sections = ["# The textbook: published, obtained, and on Spark"]
     sections += [f"## {title}\n\n{text}" for title, text in _sections(rows)]
     sections += [failures(rows), "## Where\n\n" + whereabouts(rows[-1])]
@@ -61,7 +61,7 @@ def _published(rows: Sequence[TextbookRow]) -> str:
     agreeing = sum(row.is_published_number for row in rows)
     return (
         aligned(("number", "published", "obtained", "the same"), cells)
-        + f"\n\n{agreeing} of {len(rows)} published numbers are obtained to the last printed digit."
+        + f"\n\n{agreeing} of {len(rows)} published numbers are reproduced to the last printed digit."
     )
 
 
@@ -81,9 +81,9 @@ def _on_spark(rows: Sequence[TextbookRow], published: Mapping[str, float | None]
     return (
         aligned(("experiment", "estimator", "published", "textbook, same method", "Spark", "difference"), cells)
         + f"\n\n{near} of {len(rows)} are within {NEAR:.0%}. Both start from the same factors. ALS, ALS+GD and GD are "
-        "the same method, computed in other blocks. SGD on Spark changes only the rows that a batch touches, each "
-        'rating with its share of λ, so it is held against the textbook\'s `updatedRows="touched"`, not against the '
-        "published numbers, which penalise every row at every batch; the two visit ratings in different orders."
+        "the same methods, computed with different blocks. SGD on Spark updates only rows with ratings in the batch, "
+        'each rating with its share of λ, so it is compared with the textbook\'s `updatedRows="touched"`, not with the '
+        "published numbers, which regularize every row in every batch; the two visit ratings in different orders."
     )
 
 
@@ -103,12 +103,12 @@ def _cost(rows: Sequence[TextbookRow]) -> str:
     headers = ("method", "on", "ratings", "rank", "operations", "seconds", "million operations/s")
     formulas = "\n".join(f"- {method}: {formula}" for method, formula in _FORMULAS.items())
     return (
-        "Operations of an iteration, each a multiplication with its addition, for n users, m items, |Ω| training "
+        "Multiply-add operations per iteration, for n users, m items, |Ω| training "
         f"ratings, rank K and L inner steps:\n\n{formulas}\n\n"
         + aligned(headers, cells)
-        + "\n\nSeconds are the median of the iterations. On Spark they include what an iteration sends, and for ALS "
-        "and GD one more pass over the ratings for the training error. In NumPy a rating of SGD and a row of ALS is a "
-        "turn of a loop in Python."
+        + "\n\nSeconds are the median over iterations. On Spark they include communication, and for ALS "
+        "and GD one more pass over the ratings for the training error. In NumPy, a rating of SGD and a row of ALS "
+        "is one iteration of a Python loop."
     )
 
 

@@ -1,4 +1,4 @@
-"""The rows of the textbook's job: a published number obtained again, the same fit on Spark, or the cost of a method."""
+"""Result rows of the textbook's job: a reproduced number, the same fit on Spark, or the cost of a method."""
 
 import math
 from dataclasses import dataclass

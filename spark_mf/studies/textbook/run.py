@@ -1,4 +1,4 @@
-"""The textbook run in one go: published numbers obtained again, the same fits on Spark, and what methods cost."""
+"""The textbook's job: reproduction of the published numbers, the same fits on Spark, and costs of the methods."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _TIMED_ITERATIONS = 5
 
 
 def _without_published_number() -> dict[str, Estimator]:
-    """The methods of which no number was published, set as their nearest relatives of which one was."""
+    """Return the methods of which no number was published, set as their nearest relatives of which one was."""
     sgd, batches, als = (METHODS[name] for name in ("SGD", "mini-batch GD", "ALS"))
     return {
         "GD": GD(rank=RANK, maxIter=150, regParam=0.01, regularization="mean", stepSize=5.0, clipTo=_CLIP),
@@ -44,7 +44,7 @@ def run_textbook(settings: TextbookSettings, spark: SparkSession | None) -> Iter
 
     A fit on Spark that fails leaves a row that says so.
     """
-    with phase("obtaining the published numbers"):
+    with phase("reproducing the published numbers"):
         ratings, results = run_published()
         rng = np.random.default_rng(SEED)
         others = {name: run(each, ratings, rng) for name, each in _without_published_number().items()}
@@ -66,7 +66,7 @@ class _Rows:
     where: Provenance
 
     def published(self, result: Result) -> TextbookRow:
-        """The row of a published number, with the course of the fit that gave it."""
+        """Return the row of a published number, with the history of the fit."""
         # The data and the gradient check have no fit; their rows have the settings of the first.
         estimator = METHODS["SGD"] if result.run is None else result.run.estimator
         model = None if result.run is None else result.run.model
@@ -76,7 +76,7 @@ class _Rows:
     def row(
         self, part: str, label: str, package: str, estimator: Estimator, model: Any | None, **found: Any
     ) -> TextbookRow:
-        """A row of an estimator's settings; `model` is what it fitted, and gives the history."""
+        """Return a row of an estimator's settings; `model` is what it fitted, and gives the history."""
         held_out = 0 if self.ratings.validation is None else len(self.ratings.validation)
         sizes = {
             "dataset": "published set",
@@ -149,7 +149,7 @@ def _one_on_spark(rows: _Rows, twin: SparkTwin, label: str, published: Run, best
 
 
 def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
-    """Multiply-adds of one iteration of the method."""
+    """Return multiply-adds of one iteration of the method."""
     if isinstance(estimator, GD):
         return gd_operations(n, m, ratings, estimator.rank)
     if isinstance(estimator, SGD):
@@ -161,7 +161,7 @@ def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
 
 
 def _timed(rank: int, iterations: int) -> dict[str, Estimator]:
-    """One fit of each method, to be timed."""
+    """Return one fit of each method, to be timed."""
     shared: dict[str, Any] = {"rank": rank, "maxIter": iterations, "regParam": 0.05}
     return {
         "GD": GD(**shared, stepSize=1.0),
@@ -172,7 +172,7 @@ def _timed(rank: int, iterations: int) -> dict[str, Estimator]:
 
 
 def _costs_of_textbook(rows: _Rows) -> Iterator[TextbookRow]:
-    """Operations and seconds of an iteration in NumPy, on the published set."""
+    """Yield operations and seconds of an iteration in NumPy, on the published set."""
     n, m = rows.ratings.shape
     with phase("timing iterations of the textbook"):
         for label, estimator in _timed(RANK, _TIMED_ITERATIONS).items():
@@ -182,7 +182,7 @@ def _costs_of_textbook(rows: _Rows) -> Iterator[TextbookRow]:
 
 
 def _costs_on_spark(settings: TextbookSettings, spark: SparkSession) -> Iterator[TextbookRow]:
-    """Operations and seconds of an iteration on Spark, on generated ratings."""
+    """Yield operations and seconds of an iteration on Spark, on generated ratings."""
     users, items, ratings = settings.cost_users, settings.cost_items, settings.cost_ratings
     sizes = {"users": users, "items": items, "ratings": ratings}
     unsplit = {"dataset": "generated", "test_ratings": 0, "cold_test_ratings": 0, "duplicates": 0}

@@ -1,4 +1,4 @@
-"""What the textbook's job may be told."""
+"""Settings of the textbook's job."""
 
 from typing import Annotated
 
