@@ -54,7 +54,7 @@ class CompareSettings(TimedReadSettings):
         group=_SPLIT,
     )
     timestamp_col: Text | None = setting(
-        None, "column of times, with --split time (where it is not guessed) or leave-out", group=_SPLIT
+        None, "column of times, with --split time (if it is not detected) or leave-out", group=_SPLIT
     )
     split_col: Text | None = setting(
         None,

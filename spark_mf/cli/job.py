@@ -1,4 +1,4 @@
-"""What every job needs round its work: its arguments, a session, and one sentence for a fault of the input."""
+"""Command line, Spark session and error reporting that all jobs share."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class JobArguments(Generic[S]):
-    """What a job was told on its command line: where to write, whether over what is there, and its settings."""
+    """The parsed command line of a job: output folder, whether to overwrite it, and settings."""
 
     program: str
     output: str
@@ -38,24 +38,26 @@ def job_arguments(
     script : str
         Path of the job's script; ``conf/NAME.toml`` beside its folder holds its defaults.
     description : str | None
-        What ``--help`` begins with: the script's docstring.
+        The beginning of ``--help``: the script's docstring.
     argv : Sequence[str] | None
-        The arguments, or None for those of the process.
+        The arguments; None for those of the process.
     listing : str | None
-        What ``--list`` prints; None for a job without that option.
+        The text that ``--list`` prints; None for a job without that option.
 
     Raises
     ------
     SystemExit
-        After ``--help`` and ``--list``, and with code 2 and one sentence for what is not allowed.
+        After ``--help`` and ``--list``; with code 2 and one sentence for invalid arguments.
     """
     path = Path(script).resolve()
     layout = argparse.RawDescriptionHelpFormatter
     parser = OneSentenceParser(path.stem, description=description, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("--output", required=True, help="folder to write to")
-    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run left in OUTPUT")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files that an earlier run wrote to OUTPUT"
+    )
     if listing is not None:
-        parser.add_argument("--list", action="version", version=listing, help="describe what there is, and end")
+        parser.add_argument("--list", action="version", version=listing, help="list the choices and exit")
     config = path.parents[1] / "conf" / f"{path.stem}.toml"
     parser.add_argument("--config", type=Path, default=config, help=f"TOML file (default: conf/{config.name})")
     add_options(parser, cls)
@@ -69,7 +71,7 @@ def job_arguments(
 def job_session(
     app_name: str, *, master: str | None, driver_memory: str | None, extra_conf: Mapping[str, str] | None = None
 ) -> Iterator[SparkSession]:
-    """The session of `local_session`, stopped at the end unless it was running before."""
+    """Provide the session of `local_session`, and stop it at the end unless it was running before."""
     running = SparkSession.getActiveSession()
     spark = local_session(app_name, master=master, driver_memory=driver_memory, extra_conf=extra_conf)
     try:
@@ -82,10 +84,10 @@ def job_session(
 
 
 def _use_few_shuffle_partitions(spark: SparkSession) -> None:
-    """Fit the number of shuffle partitions to a local session, unless the user has set one.
+    """Adapt the number of shuffle partitions to a local session unless the user has set it.
 
-    Spark's default of 200 is for clusters: on a few cores, joining predictions with test rows took three times as
-    long with it.  Neither pyspark's ALS nor spark_mf's shuffles by this setting.
+    Spark's default of 200 suits clusters: on a few cores, joining predictions with test rows takes three times as
+    long with it. The setting affects neither pyspark's ALS nor spark_mf's.
     """
     context = spark.sparkContext
     name = "spark.sql.shuffle.partitions"
@@ -95,9 +97,9 @@ def _use_few_shuffle_partitions(spark: SparkSession) -> None:
 
 @contextmanager
 def one_sentence_faults(program: str) -> Iterator[None]:
-    """End the program with exit code 2 and the message of an error that the input is to blame for.
+    """End the program with exit code 2 and the message of an error that the input has caused.
 
-    Wrapped only round what checks and reads input: an error anywhere else keeps its traceback.
+    Use it only around code that checks and reads input: other errors keep their traceback.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The folder that a job leaves: refused when in use, and complete only with its ``results.jsonl``."""
+"""Output folder of a job, which is complete once it contains ``results.jsonl``."""
 
 import re
 import shutil
@@ -23,25 +23,25 @@ class Row(Protocol):
 class OutputFolder:
     """A job's folder on the local file system.
 
-    Rows go to ``results.unfinished.jsonl`` as they are won, so that a killed job does not lose them;
-    ``results.jsonl`` comes last of all, so that a folder that has it is complete.
+    Rows are appended to ``results.unfinished.jsonl`` at once, so that a killed job does not lose them;
+    ``results.jsonl`` is written last, so a folder that contains it is complete.
 
     Parameters
     ----------
     path : Path
-        The folder; made, with its parents, when there is none.
+        The folder; created with its parents if it does not exist.
     makes : Sequence[str]
         Names of the job's other files, which an overwriting job replaces; it touches nothing else. What it replaces is
         in the folder ``.replaced`` until the job is finished.
     overwrite : bool
-        Whether the folder may hold files already.
+        Whether the folder may already contain files.
 
     Raises
     ------
     FileExistsError
         When the folder is not empty and ``overwrite`` is false, or when it is a file.
     ValueError
-        When it is no path of the local file system, or cannot be written.
+        When it is not a path of the local file system, or cannot be written.
     """
 
     def __init__(self, path: Path, makes: Sequence[str], *, overwrite: bool) -> None:
@@ -58,17 +58,17 @@ class OutputFolder:
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            # The one sure way to know is to write; the file goes with its closing.
+            # Only writing tells for certain; the file is deleted when it is closed.
             tempfile.TemporaryFile(dir=path).close()
         except OSError as fault:
             raise ValueError(f"the output folder {path} cannot be written: {fault.strerror}.") from None
 
     def start(self) -> None:
-        """Put aside what an earlier run of this job left, or remove it where an earlier one still is put aside."""
+        """Set the files of an earlier run aside; remove them if those of a still earlier run are set aside already."""
         aside = self.path / REPLACED
         found = [name for name in self._replaced if (self.path / name).exists()]
         if aside.exists():
-            # What is here is of a run that was killed after it had put another aside.
+            # These files are of a run that was killed after it had set an earlier one aside.
             for name in found:
                 (self.path / name).unlink()
         elif found:
@@ -82,12 +82,12 @@ class OutputFolder:
             file.write(row.to_json() + "\n")
 
     def finish(self, rows: Sequence[Row]) -> None:
-        """Write the rows in their final form, which declares the folder complete."""
+        """Write the rows in their final form, which marks the folder as complete."""
         unfinished = self.path / UNFINISHED_ROWS
         unfinished.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
         unfinished.replace(self.path / ROWS)
         self.remove_replaced()
 
     def remove_replaced(self) -> None:
-        """Remove what was put aside, now that what replaces it is there."""
+        """Remove the files that were set aside, after their replacements are written."""
         shutil.rmtree(self.path / REPLACED, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Says on the log and in Spark's pages what a job is doing and for how long; long stages are heard of on the way."""
+"""Log messages and Spark job descriptions for the phases of a job."""
 
 import logging
 import threading
@@ -17,14 +17,14 @@ _SECONDS_BETWEEN_SIGNS = 5.0
 
 @contextmanager
 def phase(name: str, *, ticking: bool = False) -> Iterator[None]:
-    """Log the beginning and the end of a stage, the latter with its seconds, and name its jobs so in Spark's pages.
+    """Log the beginning and the end of a phase with its seconds, and describe its Spark jobs by its name.
 
     Parameters
     ----------
     name : str
-        What is done, such as ``"pyspark.ALS, 10 blocks: fitting"``.
+        The name of the phase, such as ``"pyspark.ALS, 10 blocks: fitting"``.
     ticking : bool
-        Also log the elapsed seconds every few seconds, for what reports no progress of its own.
+        Whether to log the elapsed seconds every few seconds, for work that reports no progress of its own.
     """
     logger.info("%s ...", name)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the JVM and the Python workers write past all logging, without the lines that ask nothing of anybody."""
+"""Standard error of the JVM and the Python workers without known harmless lines, which no logging setting removes."""
 
 import os
 import threading
@@ -10,13 +10,13 @@ _NOTES = (
     b": JNI_OnLoad: dlopen(",  # no native BLAS or LAPACK: Spark's own Java code takes over
 )
 # Spark closes the socket of a worker that had nothing to do for a minute; by Unix domain sockets the worker's farewell
-# then fails, and it says so by this traceback. Several workers' lines may mix.
+# then fails and prints this traceback. Lines of several workers may interleave.
 _FAREWELL = (b'/pyspark/daemon.py", line ', b"BrokenPipeError: [Errno 32] Broken pipe")
 _TRACEBACK = b"Traceback (most recent call last):"
 
 
 def without_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines but for those that are known to mean nothing."""
+    """Yield the lines except those that are known to be harmless."""
     held: list[bytes] = []
     for line in lines:
         if any(note in line for note in _NOTES):
@@ -34,7 +34,7 @@ def without_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[int]:
-    """A file descriptor that passes on to this process's stderr what is written to it, `without_notes`."""
+    """Provide a file descriptor whose lines go to this process's stderr, filtered by `without_notes`."""
     reading, writing = os.pipe()
 
     def pass_on() -> None:

@@ -1,4 +1,4 @@
-"""The settings of every job that reads ratings: how files are told apart, and which column holds what."""
+"""Settings that all jobs that read ratings share: file format and columns."""
 
 from dataclasses import fields, replace
 from typing import Annotated
@@ -29,28 +29,30 @@ _TimeFormat = Annotated[
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ReadSettings:
-    """What a job is told of its ratings, besides their path; jobs inherit these and add their own."""
+    """Settings for reading ratings, besides their path; the settings of jobs inherit from this class."""
 
     format: Annotated[str, one_of(*FORMATS)] | None = setting(
-        None, "format of RATINGS, where its name and first lines do not tell", group=READ
+        None, "format of RATINGS, if its name and first lines do not show it", group=READ
     )
     separator: _Separator | None = setting(
         None,
-        "separator of fields, where it is not found: a character such as ';', or ::, tab, or blank for runs of blanks",
+        "separator of fields, if it is not detected: a character such as ';', or ::, tab, or blank for runs of blanks",
         group=READ,
     )
     encoding: _Encoding | None = setting(
         None,
-        "encoding of text, where it is not UTF-8: ISO-8859-1, windows-1252 or another of one byte a character",
+        "encoding of text, if it is not UTF-8: ISO-8859-1, windows-1252 or another of one byte a character",
         group=READ,
     )
     quote: Annotated[str, one_of(*QUOTES)] = setting(
-        "double", "double if fields may be in double quotes, none if quotes are characters like others", group=READ
+        "double",
+        "double if fields may be enclosed in double quotes, none if quotes are ordinary characters",
+        group=READ,
     )
     layout: Annotated[str, one_of(*LAYOUTS)] | None = setting(
         None,
-        "ratings: one a line; netflix: a line such as 17: before the lines of item 17; matrix: the ratings of one user "
-        "a line; by default, netflix or ratings as the first line tells",
+        "ratings: one rating per line; netflix: a line such as 17: before the lines of item 17; matrix: all ratings of "
+        "one user per line; by default netflix or ratings, depending on the first line",
         group=READ,
     )
     columns: Several[Text] | None = setting(
@@ -60,32 +62,32 @@ class ReadSettings:
         group=READ,
     )
     missing: float | None = setting(None, "number that means no rating in a matrix, such as 99", group=READ)
-    user_col: Text | None = setting(None, "column of user ids, where it is not guessed", group=READ)
-    item_col: Text | None = setting(None, "column of item ids, where it is not guessed", group=READ)
-    rating_col: Text | None = setting(None, "column of ratings, where it is not guessed", group=READ)
+    user_col: Text | None = setting(None, "column of user ids, if it is not detected", group=READ)
+    item_col: Text | None = setting(None, "column of item ids, if it is not detected", group=READ)
+    rating_col: Text | None = setting(None, "column of ratings, if it is not detected", group=READ)
     id_type: Annotated[str, one_of(*ID_TYPES)] = setting(
         "auto",
-        "integer (at most 64 bits), string (any text), or auto: by the column's type, in text by the first ids",
+        "integer (at most 64 bits), string (any text), or auto: by the column's type; in text, by the first ids",
         group=READ,
     )
 
     def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
-        """The settings as `spark_mf.data` takes them; by default without times, which a job may have no use for."""
+        """Return the settings as `spark_mf.data` takes them; by default without times, which not all jobs use."""
         given = {each.name: getattr(self, each.name) for each in fields(ReadSettings)}
         return ReadOptions(**given, timestamp_col=timestamp_col, split_col=split_col)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TimedReadSettings(ReadSettings):
-    """The settings of jobs that read times too."""
+    """Settings of jobs that also read times."""
 
     time_format: _TimeFormat | None = setting(
         None,
-        f"format of the times, where not all of them together tell: one of {', '.join(TIME_FORMATS)}, or a pattern of "
-        "Spark's (Java's) such as dd.MM.yyyy or 'M/d/yyyy H:mm'",
+        f"format of the times, if it is not detected from all of them: one of {', '.join(TIME_FORMATS)}, or a pattern "
+        "of Spark's (Java's) such as dd.MM.yyyy or 'M/d/yyyy H:mm'",
         group=READ,
     )
 
     def options(self, timestamp_col: str | None = "", split_col: str | None = None) -> ReadOptions:
-        """The settings as `spark_mf.data` takes them."""
+        """Return the settings as `spark_mf.data` takes them."""
         return replace(super().options(timestamp_col, split_col), time_format=self.time_format)

@@ -1,4 +1,4 @@
-"""The Spark session of a job: spark-submit's where one was used, else a quiet local one."""
+"""Spark session of a job: that of spark-submit, or else a local one."""
 
 import os
 import re
@@ -41,23 +41,34 @@ def local_session(
 ) -> SparkSession:
     """Start the session of a job, or return the one that is running.
 
-    What spark-submit or spark-defaults.conf say holds; the settings made here only fill gaps, and `master`
-    and `extra_conf` come before all. Without any master it is ``local[*]``. The caller stops the session.
+    Settings of spark-submit and spark-defaults.conf take precedence over the defaults set here, and `master` and
+    `extra_conf` over everything. Without any master it is ``local[*]``. The caller stops the session.
 
-    Args:
-        app_name: name of the application in Spark's pages and logs.
-        master: a master URL that overrides the configured one.
-        driver_memory: heap of the driver, such as ``"4g"``; by default `default_driver_memory`. Under
-            spark-submit the driver is already running, and its ``--driver-memory`` holds instead.
-        extra_conf: Spark settings, by name.
+    Parameters
+    ----------
+    app_name : str
+        Name of the application in Spark's web pages and logs.
+    master : str | None
+        A master URL that overrides the configured one.
+    driver_memory : str | None
+        Heap of the driver, such as ``"4g"``; by default `default_driver_memory`. Under spark-submit the driver is
+        already running, and its ``--driver-memory`` applies instead.
+    extra_conf : Mapping[str, str] | None
+        Spark settings by name.
 
-    Raises:
-        ValueError: `driver_memory` is not a Spark size, or the master is no address.
-        NotADirectoryError, PermissionError: the event log cannot be written.
-        RuntimeError: there is no Java that Spark can use, the environment asks for Spark Connect, Spark does not
-            start, or a cluster's workers have not the Python that fits need.
-        ConnectionError: no master of a standalone cluster answers.
-        TimeoutError: a cluster gives no executor; see `spark_mf.cli.workers_check.EXECUTOR_TIMEOUT`.
+    Raises
+    ------
+    ValueError
+        When `driver_memory` is not a Spark size, or the master is not an address.
+    NotADirectoryError, PermissionError
+        When the event log cannot be written.
+    RuntimeError
+        When there is no Java that Spark can use, the environment asks for Spark Connect, Spark does not start, or the
+        Python of a cluster's workers lacks what fits need.
+    ConnectionError
+        When no master of a standalone cluster answers.
+    TimeoutError
+        When a cluster provides no executor; see `spark_mf.cli.workers_check.EXECUTOR_TIMEOUT`.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -88,7 +99,7 @@ def local_session(
 
 
 def _start(conf: SparkConf, gateway: JavaGateway | ClientServer) -> SparkSession:
-    """Start Spark; where it runs on a cluster, only with a master that answers and workers that can do the work."""
+    """Start Spark; on a cluster, check first that a master answers, and then what the workers have installed."""
     master = conf.get("spark.master", "")
     require_master(master)
     require_event_log(conf)
@@ -108,13 +119,13 @@ def _start(conf: SparkConf, gateway: JavaGateway | ClientServer) -> SparkSession
 
 
 def default_driver_memory() -> str:
-    """Half of the machine's memory and at most 8 GiB, as a Spark size: on a laptop, Python needs the rest."""
+    """Return half of the machine's memory, at most 8 GiB, as a Spark size; Python needs the rest."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{max(1, min(8, total // 2 // _GIB))}g"
 
 
 def _defaults(conf: SparkConf) -> dict[str, str]:
-    """Settings for what neither the user nor the cluster has set."""
+    """Return values for settings that neither the user nor the cluster has set."""
     # Kernels use one thread a task, or as many as a task has cores.
     threads = conf.get("spark.task.cpus", "1")
     defaults = {f"spark.executorEnv.{name}": os.environ.get(name, threads) for name in _THREAD_COUNTS}

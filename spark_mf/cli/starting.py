@@ -1,4 +1,4 @@
-"""What may keep a session from starting, told in one sentence."""
+"""Reasons why a session cannot start, each in one sentence."""
 
 import os
 import socket
@@ -17,21 +17,21 @@ CONNECT_SECONDS = 10.0
 
 
 def require_master(master: str, seconds: float = CONNECT_SECONDS) -> None:
-    """Refuse a standalone cluster of which no master takes a connection; other kinds of masters are not tried.
+    """Refuse a standalone cluster if none of its masters accepts a connection; do not try other kinds of masters.
 
-    Spark tries for about a minute, and then tells it by a stack trace of something else.
+    Spark itself tries for about a minute, and then fails with an unrelated stack trace.
 
     Parameters
     ----------
     master : str
-        As of spark.master; a standalone one may name several hosts.
+        The value of spark.master; a standalone master may name several hosts.
     seconds : float
-        For each of them.
+        Timeout for each host.
 
     Raises
     ------
     ConnectionError
-        When none does; one sentence with what to check.
+        When none accepts a connection; the message says what to check.
     """
     if not master.startswith(_SPARK):
         return

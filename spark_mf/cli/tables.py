@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """A Markdown table of padded columns: the first to the left, all others, numbers, to the right."""
+    """Return a Markdown table of padded columns: the first aligned left, all others, numbers, right."""
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
 
     def line(texts: Sequence[str]) -> str:
@@ -19,5 +19,5 @@ def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 
 def shown(value: float | None, form: str) -> str:
-    """A number in a format, or a dash where there is none."""
+    """Return a number in a format, or a dash for None."""
     return "–" if value is None else format(value, form)

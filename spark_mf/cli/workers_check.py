@@ -1,4 +1,4 @@
-"""Whether a cluster gives a job executors whose Python can do its work: found out before the long work begins."""
+"""Check, before the work begins, that a cluster provides executors with the packages that fits need."""
 
 import logging
 import threading
@@ -21,12 +21,12 @@ _WORD_AFTER, _PAUSE = 15.0, 0.2
 
 
 def check_workers(session: SparkSession) -> None:
-    """Wait for the first executor, and check what the workers have as every fit does; fits do not check it again.
+    """Wait for the first executor, and check the workers' packages as every fit does; fits do not check them again.
 
     Raises
     ------
     ValueError, TimeoutError
-        When `EXECUTOR_TIMEOUT` is no time, or no executor has come in it.
+        When `EXECUTOR_TIMEOUT` is not a number of seconds, or no executor arrives in time.
     RuntimeError
         As `spark_mf.resources.workers.require_workers`.
     """
@@ -36,10 +36,10 @@ def check_workers(session: SparkSession) -> None:
 
 @contextmanager
 def executors_awaited(context: SparkContext) -> Iterator[None]:
-    """Give the job inside up when no executor comes in the time that `EXECUTOR_TIMEOUT` says, by a TimeoutError.
+    """Cancel the job inside, with a TimeoutError, if no executor arrives within `EXECUTOR_TIMEOUT`.
 
-    Spark itself waits without end for cores that a cluster does not give. The job must be under way meanwhile: under
-    dynamic allocation Spark asks for no executor without one.
+    Spark itself waits forever for cores that a cluster does not provide. The job must be running meanwhile: under
+    dynamic allocation Spark requests no executor without one.
     """
     seconds = executor_timeout(context.getConf())
     over, gave_up = threading.Event(), threading.Event()
@@ -76,7 +76,7 @@ def executors_awaited(context: SparkContext) -> Iterator[None]:
 
 
 def executor_timeout(conf: SparkConf) -> float:
-    """Return the seconds that `EXECUTOR_TIMEOUT` says; ValueError for what is no number above 0."""
+    """Return `EXECUTOR_TIMEOUT` in seconds; ValueError if it is not a number above 0."""
     value = conf.get(EXECUTOR_TIMEOUT, _DEFAULT_TIMEOUT) or _DEFAULT_TIMEOUT
     try:
         seconds = float(value)

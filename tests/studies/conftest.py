@@ -13,6 +13,8 @@ from spark_mf.studies.fits import Fits
 from spark_mf.studies.registry import find_study
 from spark_mf.studies.settings import ExperimentSettings
 from spark_mf.studies.study import run_study
+from tests.benchmarks.conftest import make_row as make_row
+from tests.benchmarks.conftest import saved as saved
 from tests.records import record
 
 TINY: dict[str, Any] = {

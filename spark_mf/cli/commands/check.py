@@ -40,9 +40,7 @@ class CheckSettings(TimedReadSettings):
         group=READ,
         positional=True,
     )
-    timestamp_col: str | None = setting(
-        None, "column of times, where it is not guessed, or '' to read none", group=READ
-    )
+    timestamp_col: str | None = setting(None, "column of times, if it is not detected, or '' to read none", group=READ)
     split_col: Text | None = setting(None, "column of marks (train, validation, test) to keep as `split`", group=READ)
     on_bad: Annotated[str, one_of(*ON_BAD)] = setting(
         "fail", "what becomes of rows that cannot be used: fail refuses the whole, reject sets them aside", group=_RULES
