@@ -43,7 +43,7 @@ def test_every_job_of_a_fit_says_what_it_does(spark: SparkSession, tmp_path: Pat
         "ALS 2/2 items",
         "ALS 2/2 users",
         "write the checkpoint of iteration 2",
-        "give factors their ids",
+        "restore the ids of factors",
         "save the model",
         "collect the candidates of recommendations",
         "cut ratings into cells",

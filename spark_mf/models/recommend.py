@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, FloatType, StructField, StructType
 
-from spark_mf.kernels.topk import topk_products
+from spark_mf.kernels.topk import empty_selection, topk_products
 from spark_mf.models.factors import factors_arrays, matrix
 from spark_mf.resources.limits import require_room
 from spark_mf.runtime.jobs import job_description
@@ -96,8 +96,11 @@ def recommend(
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             targets = candidates.value.factors
-            sources = matrix(batch.column(1), targets.shape[1])
-            values, indices = topk_products(sources, targets, n, block_size)
+            if len(targets):
+                sources = matrix(batch.column(1), targets.shape[1])
+                values, indices = topk_products(sources, targets, n, block_size)
+            else:  # factors of nothing have no rank to read the sources with
+                values, indices = empty_selection(batch.num_rows, 0)
             if shown_range is not None:
                 np.clip(values, *shown_range, out=values)
             yield _recommendations(batch.column(0), candidates.value.ids, values, indices, output)

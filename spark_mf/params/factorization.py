@@ -366,7 +366,7 @@ def validate_model_params(instance: _SparkALSModelParams) -> None:
 def require_seed(value: int) -> None:
     """Raise a ValueError unless a seed is a signed 64-bit integer."""
     if not -(2**63) <= value < 2**63:
-        raise ValueError(f"seed must be an integer of 64 bits, got {value}. Use one from -2**63 to 2**63 - 1.")
+        raise ValueError(f"seed must be in [-2**63, 2**63 - 1], got {value}.")
 
 
 def require_positive(name: str, value: object) -> None:

@@ -37,7 +37,7 @@ def first_fault(
     detail = error.errors(include_url=False)[0]
     place, kind, message = detail["loc"], detail["type"], detail["msg"]
     if kind == "json_invalid":
-        return f"not JSON ({detail['ctx']['error']})"
+        return f"invalid JSON ({detail['ctx']['error']})"
     if kind == "missing":
         return f"{name(place)} is missing"
     condition = _CONDITIONS.get(kind) or _with_signs(message.partition(" should ")[2])
