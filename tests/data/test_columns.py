@@ -155,7 +155,7 @@ class OwnList(list):
         (3, "an object of type int"),
         (type("DataFrame", (), {"__module__": "pyspark.pandas.frame"})(), r"a pandas-on-Spark .* Use its to_spark\(\)"),
         (type("DataFrame", (), {"__module__": "polars.dataframe.frame"})(), r"a Polars .*\(frame\.to_arrow\(\)\)"),
-        (PartitionedRatings.__new__(PartitionedRatings), r"PartitionedRatings\. Only fit takes them"),
+        (PartitionedRatings.__new__(PartitionedRatings), r"PartitionedRatings\. Only fit accepts it"),
     ],
 )
 def test_other_objects_are_refused_with_the_way_to_a_dataframe(dataset, sentence):

@@ -146,7 +146,8 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
     ratings = tmp_path / "report.md"
     ratings.write_text("user,item,rating\n1,2,3.0\n")
     sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read" in sentence
+    assert sentence.endswith("Give another output.")
     assert ratings.exists()
 
 

@@ -93,7 +93,7 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         job.main(["rank", str(ratings), "--output", str(tmp_path), "--overwrite"])
     assert ended.value.code == 2
-    assert "and would be replaced: give another output." in capsys.readouterr().err
+    assert "output must not contain the data to be read" in capsys.readouterr().err
     assert ratings.exists()
 
 

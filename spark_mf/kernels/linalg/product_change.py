@@ -33,7 +33,7 @@ def product_change(users: NDArray[np.float64], items: NDArray[np.float64]) -> fl
     [D, U₀]ᵀ[D, U₀] ∘ [V, E]ᵀ[V, E]. Small changes are never the difference of large numbers, as they are in
     ‖U Vᵀ‖² − 2⟨U Vᵀ, U₀ V₀ᵀ⟩ + ‖U₀ V₀ᵀ‖².
 
-    The sum is rounded once, whatever the order, so that members of a gang with the same matrices get the same number.
+    The sum is rounded once, whatever the order, so that members of a ring with the same matrices get the same number.
     """
     rank = len(items) // 2
     of_changes, mixed, of_old = items[:rank, :rank], items[:rank, rank:], items[rank:, rank:]
