@@ -154,7 +154,8 @@ class Constant(Estimator):
 def test_predictions_missing_for_warm_rows_are_a_failure(bench):
     row = bench.run(method(lambda given: Constant(float("nan"))))
     assert row.error == (
-        "the model left 3 test rows without a prediction, and 1 are cold: their errors would not be comparable."
+        "the model must predict all test rows except the 1 cold ones, got 3 rows without a prediction, so its errors are "
+        "not comparable."
     )
 
 
@@ -162,7 +163,7 @@ def test_a_warm_up_that_fails_is_said_and_leaves_the_others_alone(bench, caplog)
     with caplog.at_level(logging.INFO, "spark_mf"):
         bench.warm_up([method(broken), GUESS])
     assert "warm-up failed: no memory left" in caplog.text
-    assert caplog.text.count("warming up ...") == 2
+    assert caplog.text.count("warm-up ...") == 2
 
 
 def test_an_exception_without_words_is_named_by_its_type():

@@ -41,10 +41,10 @@ def test_convergence_tells_the_lowest_and_when_each_was_near_its_end(make_fitted
     ]
     told = convergence.findings(rows)
     assert "The lowest test RMSE is that of ALS, 0.9000 at 1." in told
-    assert "for the first time: SGD at 3; ALS at 2." in told
-    assert "pyspark's ALS weighs" not in told
+    assert "last test RMSE: SGD at 3; ALS at 2." in told
+    assert "pyspark's ALS weights" not in told
     theirs = make_fitted("pyspark's ALS", [0.95], model="pyspark.ALS", regularization="plain")
-    assert "pyspark's ALS weighs the penalty" in convergence.findings([*rows, theirs])
+    assert "pyspark's ALS weights the penalty" in convergence.findings([*rows, theirs])
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_stopping_early_fits_the_same_start_twice(make_fits):
 
 def test_epochs_saved_and_error_kept_are_counted(stopped):
     told = early_stopping.findings(stopped)
-    assert "stopped after epoch 3 and saved 2 of 5 epochs (40%)" in told
+    assert "ended after epoch 3 and saved 2 of 5 epochs (40%)" in told
     assert "that of epoch 2, whose test RMSE is 0.3000 below that of the last of all epochs, and 0.0000 above" in told
 
 
