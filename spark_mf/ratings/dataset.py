@@ -11,9 +11,9 @@ from spark_mf.data.columns import select_ratings
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
 from spark_mf.ratings.chunks import RatingCounts, chunk_ratings, count_chunks
 from spark_mf.ratings.layout import Layout, Side, lay_out
-from spark_mf.ratings.string_ids import IdMap, computed_once, has_string_ids, key_strings
+from spark_mf.ratings.string_ids import IdMap, has_string_ids, key_strings, with_own_plan
 from spark_mf.runtime.jobs import job_description
-from spark_mf.runtime.same_rows import changed_rows
+from spark_mf.runtime.same_rows import changed_rows, missing_rows
 
 logger = logging.getLogger("spark_mf")
 
@@ -45,23 +45,43 @@ def count_ratings(ratings: DataFrame, level: StorageLevel, cleanup: ExitStack) -
     ValueError
         If rows cannot be used, or there are no training rows.
     """
-    maps: dict[str, IdMap] = {}
     with_strings = [side for side in ("user", "item") if has_string_ids(ratings, side)]
+    ratings = with_own_plan(ratings)
+    counted, is_consistent = _count_once(ratings, with_strings, level, cleanup)
+    if is_consistent:
+        return counted
+    # Persisting strings usually costs more than computing them again, so it is only done for such a dataset.
+    logger.warning(
+        "The dataset gave other ids when it was computed again, so its rows are persisted until they are counted. "
+        "Persist the dataset to choose the rows that the model is fitted to."
+    )
     with ExitStack() as temporary:
-        if with_strings:
-            # Persisted, so that the chunks have the keys of exactly the ids in the maps. Without maps, only chunks are
-            # persisted.
-            ratings = computed_once(ratings, level)
-            temporary.callback(ratings.unpersist)
+        temporary.callback(ratings.persist(level).unpersist)
+        counted, is_consistent = _count_once(ratings, with_strings, level, cleanup)
+    if not is_consistent:
+        raise ValueError(missing_rows("ids"))
+    return counted
+
+
+def _count_once(
+    ratings: DataFrame, with_strings: list[str], level: StorageLevel, cleanup: ExitStack
+) -> tuple[CountedRatings, bool]:
+    """Count ratings, and return whether the id maps have exactly the ids of the chunks; otherwise release both."""
+    maps: dict[str, IdMap] = {}
+    with ExitStack() as unless_consistent:
         for side in with_strings:
             with job_description(ratings.sparkSession.sparkContext, f"compute keys of the {side} ids"):
                 ratings, maps[side] = key_strings(ratings, side, level)
-            cleanup.callback(maps[side].release)
+            unless_consistent.callback(maps[side].release)
         chunks = chunk_ratings(ratings, level)
-        cleanup.callback(chunks.unpersist)
+        unless_consistent.callback(chunks.unpersist)
         counts = count_chunks(chunks)
-    _require_usable(counts)
-    return CountedRatings(chunks, counts, maps.get("user"), maps.get("item"))
+        _require_usable(counts)
+        keys = {"user": counts.users[0], "item": counts.items[0]}
+        is_consistent = all(maps[side].has_exactly(keys[side]) for side in with_strings)
+        if is_consistent:
+            cleanup.callback(unless_consistent.pop_all().close)
+    return CountedRatings(chunks, counts, maps.get("user"), maps.get("item")), is_consistent
 
 
 def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, cleanup: ExitStack) -> RatingsSource:

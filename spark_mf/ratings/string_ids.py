@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -28,9 +30,16 @@ class IdMap:
     ----------
     frame : DataFrame
         Columns `key` (bigint) and `id` (string), with one row for each id and unique keys. Persisted.
+    content : tuple of int, or None
+        Number of the keys and their bitwise exclusive or, or None if unknown.
     """
 
     frame: DataFrame
+    content: tuple[int, int] | None = None
+
+    def has_exactly(self, keys: NDArray[np.int64]) -> bool:
+        """Return whether the map has these unique keys and no others."""
+        return self.content == (keys.size, int(np.bitwise_xor.reduce(keys)))
 
     def release(self) -> None:
         """Release the map."""
@@ -48,7 +57,8 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
     Parameters
     ----------
     ratings : DataFrame
-        Ratings with a string column of the name `side`; null stays null.
+        Ratings with a string column of the name `side`; null stays null. If there is a column `validation`, the map
+        contains the ids of training rows only.
     side : str
         "user" or "item".
     level : StorageLevel
@@ -66,29 +76,31 @@ def key_strings(ratings: DataFrame, side: str, level: StorageLevel) -> tuple[Dat
     RuntimeError
         If ids have equal keys with each of several hash functions, which can only be caused by a bug.
     """
+    has_id = F.col(side).isNotNull()
+    training = ratings.where(has_id & ~F.col("validation") if "validation" in ratings.columns else has_id)
     for salt in range(_ATTEMPTS):
-        key = F.when(F.col(side).isNotNull(), _hash(side, salt))
-        distinct = ratings.where(F.col(side).isNotNull()).select(key.alias("key"), F.col(side).alias("id")).distinct()
+        key = F.when(has_id, _hash(side, salt))
+        distinct = training.select(key.alias("key"), F.col(side).alias("id")).distinct()
         with ExitStack() as on_failure:
             ids = distinct.persist(level)
             on_failure.callback(ids.unpersist)
-            found = ids.agg(F.count("*").alias("ids"), F.count_distinct("key").alias("keys")).collect()[0]
-            if found["ids"] == found["keys"]:
+            number, keys, combined = ids.agg(F.count("*"), F.count_distinct("key"), F.bit_xor("key")).collect()[0]
+            if number == keys:
                 on_failure.pop_all()
-                return ratings.withColumn(side, key), IdMap(ids)
+                return ratings.withColumn(side, key), IdMap(ids, (number, combined or 0))
     raise RuntimeError(
         f"The {side} ids must have different keys, got equal ones with each of {_ATTEMPTS} hash functions. Report this "
         "as a bug."
     )
 
 
-def computed_once(ratings: DataFrame, level: StorageLevel) -> DataFrame:
-    """Return the same rows, persisted, for jobs that need the same ids; the caller unpersists them.
+def with_own_plan(ratings: DataFrame) -> DataFrame:
+    """Return the same rows with a plan that no other DataFrame has.
 
     Spark identifies cached rows by their plan. The random condition makes the plan unique, so that no other fit of the
     same dataset, as in a cross-validation, releases these rows or the id map that is computed from them.
     """
-    return ratings.where(F.lit(uuid4().hex).isNotNull()).persist(level)
+    return ratings.where(F.lit(uuid4().hex).isNotNull())
 
 
 def with_original_ids(factors: DataFrame, ids: IdMap | None, level: StorageLevel) -> DataFrame:

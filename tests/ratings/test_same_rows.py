@@ -1,5 +1,6 @@
 """Datasets that give other rows when Spark computes them again: one consistent model, or one sentence."""
 
+import logging
 import random
 import re
 import uuid
@@ -10,6 +11,7 @@ import pytest
 from pyspark import SparkContext, StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 from pyspark.sql.datasource import DataSource, DataSourceReader
 
 from spark_mf import ALS, SGD
@@ -17,7 +19,7 @@ from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.ratings import dataset as preparation
 from spark_mf.ratings.folder_writing import partition_ratings
 from spark_mf.ratings.layout import BlockCounts, PackedBlock, Unchanged
-from spark_mf.ratings.string_ids import computed_once
+from spark_mf.ratings.string_ids import with_own_plan
 from spark_mf.runtime.same_rows import changed_rows, changed_rows_told, missing_rows
 from tests.same_model import assert_same_model
 
@@ -163,13 +165,29 @@ def test_string_ids_and_ratings_come_from_one_evaluation(named, estimator, chang
         assert (model.summary.users, model.summary.ratings) == (600, 600)
 
 
-def test_a_table_that_grows_is_read_once(spark, tmp_path):
+def test_the_model_of_a_table_that_grows_is_that_of_one_of_its_states(spark, tmp_path, caplog):
     spark.dataSource.register(Growing)
     counter = tmp_path / "reads"
-    model = small().fit(spark.read.format("growing").option("path", str(counter)).load())
-    assert counter.read_bytes() == b"x"
-    assert sorted(row.id for row in model.userFactors.collect()) == sorted(f"u{user}" for user in range(20))
+    with caplog.at_level(logging.WARNING, logger="spark_mf"):
+        model = small().fit(spark.read.format("growing").option("path", str(counter)).load())
+    # For both maps and the chunks, and once more for all of them.
+    assert counter.read_bytes() == b"xxxx"
+    assert sorted(row.id for row in model.userFactors.collect()) == sorted(f"u{user}" for user in range(50))
     assert model.itemFactors.count() == model.summary.items == 12
+    assert "gave other ids when it was computed again" in caplog.text
+
+
+def test_rows_that_stay_the_same_are_not_persisted(named, monkeypatch):
+    """Persisting strings costs more than computing them again, also with ids that only validation rows have."""
+    persisted, persist = [], ClassicDataFrame.persist
+
+    def record_and_persist(frame: Any, *level: Any) -> Any:
+        persisted.append(frame.columns)
+        return persist(frame, *level)
+
+    monkeypatch.setattr(ClassicDataFrame, "persist", record_and_persist)
+    small(validationIndicatorCol="held").fit(named.withColumn("held", F.col("user") < "u2"))
+    assert persisted == [["key", "id"], ["key", "id"], ["id", "features"], ["id", "features"]]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +275,7 @@ def test_factors_that_are_joined_again_have_all_their_rows_or_fail(named):
 
 
 def test_fits_of_the_same_dataset_do_not_free_each_others_rows(named):
-    one, other = computed_once(named, LEVEL), computed_once(named, LEVEL)
+    one, other = (with_own_plan(named).persist(LEVEL) for _ in range(2))
     one.unpersist()
     assert other.storageLevel.useMemory
     assert not one.storageLevel.useMemory
