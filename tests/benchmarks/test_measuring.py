@@ -154,8 +154,8 @@ class Constant(Estimator):
 def test_predictions_missing_for_warm_rows_are_a_failure(bench):
     row = bench.run(method(lambda given: Constant(float("nan"))))
     assert row.error == (
-        "the model must predict all test rows except the 1 cold ones, got 3 rows without a prediction, so its errors are "
-        "not comparable."
+        "the model must predict all test rows except the 1 cold ones, got 3 rows without a prediction, so its errors "
+        "are not comparable."
     )
 
 

@@ -46,7 +46,7 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
         (["--points", "cg,fastest"], "pyspark-openblas, pyspark-java, got 'fastest'."),
         (["--rank", "0"], "--rank must be > 0, got '0'"),
         (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
-        (["--ratings", "999999"], "ask for fewer"),
+        (["--ratings", "999999"], "Ask for fewer"),
         (["--openblas", "absent"], "--openblas must contain libblas.so.3, got absent"),
         (["--config", "absent.toml"], "absent.toml"),
     ],
