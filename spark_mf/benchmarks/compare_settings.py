@@ -1,4 +1,4 @@
-"""What the job that compares may be told."""
+"""Settings of the job that compares methods."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ _SPARK = "Spark"
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CompareSettings(TimedReadSettings):
-    """What a comparison is told; every field is an option of ``jobs/compare.py`` and a key of its TOML."""
+    """Settings of a comparison; every field is an option of ``jobs/compare.py`` and a key of its TOML file."""
 
     ratings: Text | None = setting(
         None,
@@ -149,12 +149,12 @@ class CompareSettings(TimedReadSettings):
 
     @property
     def needs_times(self) -> bool:
-        """Whether the split goes by times."""
+        """Whether the split depends on timestamps."""
         return self.split == "time" or self.timestamp_col is not None
 
     @property
     def descent(self) -> Hyperparameters:
-        """What SGD trains with."""
+        """Hyperparameters of SGD."""
         step = StepParams(
             stepSize=self.sgd_step_size,
             biasStepSize=self.sgd_bias_step_size,

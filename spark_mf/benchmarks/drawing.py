@@ -1,6 +1,6 @@
-"""What all pictures share: a figure of one width, curves told apart in colour and in print, the legend below.
+"""Common elements of all plots: figure width, curve styles that are distinct in color and in print, and the legend.
 
-Figures are made without pyplot: it would keep them in global state, and look for a display.
+Figures are made without pyplot, which would keep them in global state and look for a display.
 """
 
 from collections.abc import Sequence

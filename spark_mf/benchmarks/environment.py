@@ -1,4 +1,4 @@
-"""Where a run happens: versions, commit, machine, and the memory that its processes take."""
+"""Environment of a run: versions, commit, machine, and the memory of its processes."""
 
 import os
 import platform
@@ -52,12 +52,12 @@ def provenance(spark: SparkSession) -> Provenance:
 
 
 def numpy_provenance() -> Provenance:
-    """What rows say of a run without Spark: master "numpy", on one core as far as the code is concerned."""
+    """Return the provenance of a run without Spark: master "numpy" and one core."""
     return Provenance("numpy", 1, software_versions(), git_commit(PACKAGE))
 
 
 def software_versions() -> dict[str, str]:
-    """What is known of the versions without a session."""
+    """Return the versions that are known without a session."""
     return {
         "spark_mf": __version__,
         "python": platform.python_version(),

@@ -16,7 +16,7 @@ METHOD_NAMES = ("cholesky", "cg", "sgd", "sgd-plain", "pyspark-10", "pyspark-cor
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What a method trains with; the objective is the weighted one of ALS-WR and of pyspark's ALS."""
+    """Hyperparameters of a method; the objective is that of ALS-WR and of pyspark's ALS."""
 
     rank: int
     iterations: int

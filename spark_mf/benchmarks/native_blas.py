@@ -1,4 +1,4 @@
-"""Which linear algebra library pyspark's ALS gets: none but Java's, or native OpenBLAS.
+"""Selection of the linear algebra library of pyspark's ALS: Java's own, or native OpenBLAS.
 
 pyspark finds native libraries through netlib, which loads whatever the system's loader has under the names
 ``libblas.so.3`` and ``liblapack.so.3``.

@@ -1,4 +1,4 @@
-"""What a comparison found, in words and tables, from its result rows alone; nothing here needs Spark."""
+"""Report of a comparison in Markdown, from its result rows alone; does not need Spark."""
 
 from collections.abc import Sequence
 from typing import Protocol

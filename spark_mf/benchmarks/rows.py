@@ -29,7 +29,7 @@ def _nested(record: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class StepParams:
-    """What SGD is told that ALS is not, in the names of its Params; of biases None in a model without them."""
+    """Params that SGD has and ALS has not; those of biases are None for a model without biases."""
 
     stepSize: float
     biasStepSize: float | None

@@ -75,10 +75,12 @@ class RatingBlock:
 
     @property
     def n_rows(self) -> int:
+        """Number of rows."""
         return self.rows.size
 
     @property
     def n_ratings(self) -> int:
+        """Number of stored ratings."""
         return self.values.size
 
     @property

@@ -1,4 +1,4 @@
-"""Which block each row belongs to, and where in it."""
+"""Assignment of rows to blocks, and their positions within them."""
 
 from dataclasses import dataclass
 
@@ -117,7 +117,7 @@ class Partition:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """How many rows each block has, int64[n_blocks]."""
+        """Number of rows of each block, int64[n_blocks]."""
         return np.bincount(self.block, minlength=self.n_blocks)
 
     def balance(self, counts: NDArray[np.int64]) -> float:

@@ -1,7 +1,7 @@
-"""What spark_mf needs from the machine before anything is installed or started: Python and Java.
+"""Check of the machine's Python and Java before anything is installed or started.
 
-Run as a script by whatever ``python3`` is there, so this file keeps to the standard library and to syntax
-that Python 3.6 reads: an old interpreter must come far enough to say that it is too old.
+Any ``python3`` may run this script, so it uses only the standard library and the syntax of Python 3.6: an old
+interpreter must be able to report that it is too old.
 """
 
 import os

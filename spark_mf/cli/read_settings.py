@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic.dataclasses import dataclass
 
 from spark_mf.cli.settings import STRICT, Several, Text, accepted_by, one_of, setting
+from spark_mf.data.readers.options import FORMATS, ID_TYPES, QUOTES, ReadOptions
 from spark_mf.data.readers.separators import ALLOWED, parse_separator
-from spark_mf.data.readers.sources import FORMATS, ID_TYPES, QUOTES, ReadOptions
 from spark_mf.data.readers.text import LAYOUTS
 from spark_mf.data.readers.time_formats import TIME_FORMATS
 from spark_mf.storage.encodings import find_encoding

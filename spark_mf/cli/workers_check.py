@@ -88,6 +88,6 @@ def executor_timeout(conf: SparkConf) -> float:
 
 
 def has_executors(context: SparkContext) -> bool:
-    """Whether tasks can run anywhere but in the driver."""
+    """Return whether tasks can run outside the driver."""
     # The driver is in the list, too.
     return bool(context._jsc.sc().getExecutorMemoryStatus().size() > 1)

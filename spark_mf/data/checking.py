@@ -11,7 +11,8 @@ from spark_mf.data.checks.duplicates import DUPLICATES, refuse_duplicates, repea
 from spark_mf.data.checks.rejects import ClassifiedRows
 from spark_mf.data.checks.survey import Counts, Survey, survey
 from spark_mf.data.checks.tally import Tally, classify_and_count, refuse_faults
-from spark_mf.data.readers.sources import RatingsSource, ReadOptions, open_ratings
+from spark_mf.data.readers.options import ReadOptions
+from spark_mf.data.readers.sources import RatingsSource, open_ratings
 
 ON_BAD = ("fail", "reject")
 

@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.checking import typed
 from spark_mf.data.checks.tally import classify_and_count, refuse_faults
-from spark_mf.data.readers.sources import FORMATS, ReadOptions, open_ratings
+from spark_mf.data.readers.options import FORMATS, ReadOptions
+from spark_mf.data.readers.sources import open_ratings
 
 __all__ = ["FORMATS", "RatingsInput", "ReadOptions", "read_ratings"]
 

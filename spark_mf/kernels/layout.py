@@ -1,11 +1,11 @@
-"""How ratings are laid out: ids to codes, ratings to blocks, blocks to CSR.
+"""Layout of ratings: ids to codes, ratings to blocks, blocks to CSR.
 
-Everything here is a counting sort or a table look-up, so it is linear in the ratings.  The functions trust
-their callers: codes are in range, arrays that belong together equally long.  `spark_mf.blocks` checks that.
+Every function is a counting sort or a table lookup, and therefore linear in the ratings. The functions assume that
+codes are in range and that corresponding arrays have the same length; `spark_mf.blocks` checks it.
 
-Arrays as long as the ratings are allocated outside the kernels: NumPy asks for huge pages and numba does not,
-and the page faults then cost more than the sorting.  What indexes in a sort is passed on as unsigned, which
-spares the test for negative indices, nearly half of the time.
+Arrays as long as the ratings are allocated outside the kernels: NumPy requests huge pages and numba does not, and
+the page faults then cost more than the sorting. Indices are passed as unsigned integers, which avoids the test for
+negative indices, nearly half of the time.
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ from spark_mf.kernels.jit import kernel
 
 
 class Purpose(IntEnum):
-    """What random numbers are for: different purposes of one seed have independent numbers.
+    """Purposes of random numbers; different purposes of one seed have independent numbers.
 
     The values are part of every result that was made with a seed; never renumber them.
     """

@@ -1,4 +1,4 @@
-"""What every method shares: its settings, its first factors, and the loop round its iterations."""
+"""Base class of all methods: hyperparameters, initial factors, and the loop over iterations."""
 
 import time
 from collections.abc import Iterator

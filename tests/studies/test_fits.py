@@ -5,8 +5,7 @@ import pytest
 from spark_mf.benchmarks.environment import provenance
 from spark_mf.studies.data import load_data
 from spark_mf.studies.fits import Fits
-from spark_mf.studies.settings import ExperimentSettings
-from spark_mf.studies.tuning import PUBLISHED, RATINGS
+from spark_mf.studies.settings import PUBLISHED, RATINGS, ExperimentSettings
 from spark_mf.textbook import ALS, SGD
 
 

@@ -1,1 +1,1 @@
-"""How fits grow with cores, ratings, rank and blocks: points, each in a process of its own, and what they cost."""
+"""Scalability of fits with cores, ratings, rank and blocks; each point is measured in its own process."""

@@ -1,4 +1,4 @@
-"""What the seconds of a fit went into, from the jobs and tasks of an event log."""
+"""Breakdown of the seconds of a fit, from the jobs and tasks of an event log."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass

@@ -1,7 +1,7 @@
-"""What Spark's event log tells of jobs and tasks; plain Python, no Spark.
+"""Reader of jobs and tasks in Spark's event log; does not need Spark.
 
-The log is JSON lines, one event each, as `spark.eventLog.enabled` has Spark write them. Times in it are milliseconds
-since 1970 or of a duration, but for shuffle writing, which is in nanoseconds.
+The log, which Spark writes with `spark.eventLog.enabled`, has one JSON object per event and line. Times and durations
+in it are in milliseconds, except the time of shuffle writing, which is in nanoseconds.
 """
 
 import json

@@ -109,7 +109,7 @@ def draw_growth(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> 
 
 
 def draw_breakdown(rows: Sequence[ScalabilityRow], path: Path) -> None:
-    """What an iteration went into, as parts of its whole, one bar a point of the experiment on more cores."""
+    """Draw the breakdown of an iteration as shares, one bar per number of cores."""
     experiment = next(
         (each for each in (STRONG, WEAK, RATINGS, RANK, BLOCKS) if any(each in row.experiments for row in rows)), STRONG
     )

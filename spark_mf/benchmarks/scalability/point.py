@@ -31,7 +31,7 @@ _LOOK_SECONDS = 1.0
 
 
 def data_folder(folder: OutputFolder, ratings: int) -> Path:
-    """Where the set of so many ratings is."""
+    """Return the folder of the set with a number of ratings."""
     return folder.path / DATA / str(ratings)
 
 

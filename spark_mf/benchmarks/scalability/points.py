@@ -41,7 +41,7 @@ class Point:
 
     @property
     def name(self) -> str:
-        """What tells it from all other points, in one word."""
+        """Unique name of the point, in one word."""
         blocks = "own" if self.blocks is None else self.blocks
         return f"{self.method}:{self.cores}:{self.ratings}:{self.rank}:{blocks}:{self.repetition}"
 

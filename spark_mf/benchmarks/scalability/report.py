@@ -1,4 +1,4 @@
-"""What a measurement of scaling found, in Markdown, from its rows alone."""
+"""Report of a scalability measurement in Markdown, from its rows alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

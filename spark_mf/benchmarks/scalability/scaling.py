@@ -1,4 +1,4 @@
-"""How times scale, from rows: speed-up, efficiency and growth."""
+"""Speed-up, efficiency and growth of times, from rows."""
 
 import math
 from collections import defaultdict

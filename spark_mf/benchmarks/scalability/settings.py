@@ -1,4 +1,4 @@
-"""What a measurement of scaling is told."""
+"""Settings of the job that measures scalability."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ _TEST_FRACTION = 0.05
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ScalabilitySettings:
-    """What is measured; every field is an option of ``jobs/scalability.py`` and a key of its TOML.
+    """Settings of a measurement; every field is an option of ``jobs/scalability.py`` and a key of its TOML file.
 
     Raises
     ------

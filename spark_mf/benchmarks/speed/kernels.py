@@ -1,4 +1,4 @@
-"""How many ratings a second SGD's kernels work on, by rank and shape of a block, beside what memory could deliver."""
+"""Benchmark of SGD's kernels: ratings per second by rank and block shape, compared with the memory bandwidth."""
 
 import json
 import time
@@ -37,7 +37,7 @@ _MEAN, _STEP, _PENALTY = 3.5, 1e-3, 0.05
 
 @pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchKernelsSettings:
-    """What the benchmark is told; every field is an option of ``jobs/bench_kernels.py`` and a key of its TOML."""
+    """Settings of the benchmark; every field is an option of ``jobs/bench_kernels.py`` and a key of its TOML file."""
 
     ranks: Several[PositiveInt] = setting(
         (8, 16, 32, 64, 128, 256), "features of each user and item, beside their bias", group="what is measured"

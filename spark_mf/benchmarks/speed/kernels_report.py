@@ -1,4 +1,4 @@
-"""What the benchmark of SGD's kernels found: tables, plot and report, from its rows."""
+"""Tables, plot and report of the benchmark of SGD's kernels, from its rows."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""How generating, checking and partitioning ratings grow with their number: each point in a process of its own.
+"""Benchmark of generating, checking and partitioning ratings by their number.
 
-A process of its own, so that no point warms another, and so that the memory of each is its own.
+Each point runs in its own process, so that no point warms up another one and memory is measured for each point.
 """
 
 import json
@@ -55,7 +55,7 @@ _SPARK = "Spark"
 
 @pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchRatingsSettings:
-    """What the benchmark is told; every field is an option of ``jobs/bench_ratings.py`` and a key of its TOML."""
+    """Settings of the benchmark; every field is an option of ``jobs/bench_ratings.py`` and a key of its TOML file."""
 
     sizes: Several[Annotated[int, Field(ge=10_000)]] = setting(
         (1_000_000, 5_000_000, 20_000_000, 100_000_000), "numbers of ratings", group=_DATA

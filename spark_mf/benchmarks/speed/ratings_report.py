@@ -1,4 +1,4 @@
-"""What the benchmark of ratings found: table, plot and report, from its rows."""
+"""Table, plot and report of the benchmark of ratings, from its rows."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the benchmark found, from its rows alone: how many times as fast, and whether that is what was asked."""
+"""Report of the benchmark, from its rows alone: speed ratios, and whether they reach their targets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_EVALUATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class _Asked:
-    """How many times as fast as pyspark was asked for; None where nothing was."""
+    """Target ratio of pyspark's time to ours; None without a target."""
 
     exact: float | None = None
     cg: float | None = None
@@ -72,7 +72,7 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the figure is as asked; None where it was not measured."""
+        """Whether the ratio reaches its target; None if it was not measured."""
         if self.measured is None:
             return None
         return self.measured <= self.asked if self.is_limit else self.measured >= self.asked

@@ -1,4 +1,4 @@
-"""What a benchmark is told, and what each of its points fits."""
+"""Settings of the benchmark, and the estimator of each of its points."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -49,7 +49,7 @@ _RUN = "benchmark"
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class BenchSettings:
-    """What a benchmark is told; every field is an option of ``jobs/bench.py`` and a key of its TOML."""
+    """Settings of a benchmark; every field is an option of ``jobs/bench.py`` and a key of its TOML file."""
 
     users: PositiveInt = setting(138_000, "users", group=_RATINGS)
     items: PositiveInt = setting(27_000, "items", group=_RATINGS)
@@ -93,12 +93,12 @@ class BenchSettings:
 
     @property
     def given(self) -> Hyperparameters:
-        """What all methods get but SGD."""
+        """Hyperparameters of all methods except SGD."""
         return Hyperparameters(self.rank, self.iterations, self.reg_param, self.seed)
 
     @property
     def descent(self) -> Hyperparameters:
-        """What SGD gets."""
+        """Hyperparameters of SGD."""
         step = StepParams(
             stepSize=self.sgd_step_size,
             biasStepSize=self.sgd_step_size,

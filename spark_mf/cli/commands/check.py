@@ -31,7 +31,7 @@ _SPARK = "Spark"
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CheckSettings(TimedReadSettings):
-    """What a check is told; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML."""
+    """Settings of a check; every field is an option of ``jobs/check_ratings.py`` and a key of its TOML file."""
 
     ratings: Text | None = setting(
         None,
@@ -122,7 +122,7 @@ def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRati
 
 
 def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
-    """What was found, as an aligned table, which is Markdown too.
+    """Return the findings as an aligned Markdown table.
 
     Parameters
     ----------

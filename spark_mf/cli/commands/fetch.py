@@ -35,7 +35,7 @@ _Sha256 = Annotated[
 
 @pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
 class FetchSettings:
-    """What to fetch and from where; every field is an option of ``jobs/fetch_dataset.py`` and a key of its TOML."""
+    """Settings of a download; every field is an option of ``jobs/fetch_dataset.py`` and a key of its TOML file."""
 
     dataset: Annotated[str, one_of(*DATASETS)] | None = setting(
         None, f"one of {', '.join(DATASETS)}; --list describes them", group=_SET, positional=True
@@ -66,7 +66,7 @@ class FetchSettings:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` left, as its description.json has it too.
+    """Result of `fetch`, which description.json contains too.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
 
 
 def _check_ratings(settings: FetchSettings, download: Download, sha256: str) -> str:
-    """What is known of the checksum of the file of ratings, in words."""
+    """Return a sentence on the checksum of the ratings file."""
     dataset = settings.published
     known = settings.ratings_sha256 or dataset.ratings_sha256
     if known is None:

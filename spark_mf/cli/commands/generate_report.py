@@ -1,4 +1,4 @@
-"""What was generated, as a table and as a picture, from its description and counts; nothing here needs Spark."""
+"""Table and plot of generated ratings, from their description and counts; does not need Spark."""
 
 import io
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def generated_table(description: Mapping[str, Any]) -> str:
 
 
 def ratings_picture(histogram: Histogram, per_user: NDArray[np.int64], per_item: NDArray[np.int64]) -> bytes:
-    """How often each rating was given, and how many ratings users and items have, as PNG.
+    """Return histograms of the ratings and of the ratings per user and item, as PNG.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the job that generates ratings may be told."""
+"""Settings of the job that generates ratings."""
 
 from dataclasses import replace
 from typing import Annotated, Any, get_args
@@ -41,7 +41,7 @@ def _over_preset(name: str, help: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class GenerateSettings:
-    """What is to be generated; every field is an option of ``jobs/generate_ratings.py`` and a key of its TOML."""
+    """Settings of generation; every field is an option of ``jobs/generate_ratings.py`` and a key of its TOML file."""
 
     preset: Annotated[str, one_of(*PRESETS)] | None = setting(
         None,

@@ -24,7 +24,7 @@ _SPARK = "Spark"
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PartitionSettings(ReadSettings):
-    """What the job is told; every field is an option of ``jobs/partition_ratings.py`` and a key of its TOML."""
+    """Settings of the job; every field is an option of ``jobs/partition_ratings.py`` and a key of its TOML file."""
 
     ratings: Text | None = setting(
         None,
@@ -107,7 +107,7 @@ def partition(
 
 
 def partition_table(written: PartitionedRatings) -> str:
-    """What the blocks are like, as a table of Markdown."""
+    """Return the sizes of the blocks as a Markdown table."""
     manifest = written.manifest
     lines = [
         f"{manifest.ratings:,} training ratings, {manifest.validation_ratings:,} for validation and "

@@ -1,4 +1,4 @@
-"""How far an iteration moved the product U Vᵀ, from Gram matrices: the product, n_users × n_items, is never formed."""
+"""Change of the product U Vᵀ in an iteration, from Gram matrices, without forming the n_users × n_items product."""
 
 import math
 

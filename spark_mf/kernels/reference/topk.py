@@ -1,6 +1,6 @@
-"""What `spark_mf.kernels.topk` computes, in plain NumPy and in the same signatures.
+"""Reference implementation of `spark_mf.kernels.topk` in plain NumPy, with the same signatures.
 
-The kept entries are the same; between updates their order inside a row is not (there a heap, here sorted).
+The selected entries are the same. Their order within a row differs between updates: a heap there, sorted here.
 """
 
 import numpy as np

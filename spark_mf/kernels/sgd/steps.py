@@ -78,7 +78,7 @@ def descender(width: int, n_factors: int, item_first: bool) -> Callable[..., flo
 
 @kernel()
 def new_marks(n_rows, batch_size, width):  # type: ignore[no-untyped-def]
-    """What a batch knows of one side: each row's place among those touched, the inverse, and their gradients."""
+    """Return arrays of a batch on one side: the position of each row in the batch, the inverse, and the gradients."""
     places, touched = np.full(n_rows, -1, np.int32), np.empty(batch_size, np.int32)
     return places, touched, np.zeros((batch_size, width), np.float32)
 

@@ -1,4 +1,4 @@
-"""What an update of stochastic gradient descent does to the rows that it touches."""
+"""Updates of stochastic gradient descent to the rows of a rating or a batch."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def sgd_row_layout(rank: int, bias: bool, optimizer: str) -> RowLayout:
 
 @dataclass(frozen=True)
 class Update:
-    """How one rating, or one batch of them, changes the rows it touches.
+    """Rule by which a rating, or a batch of ratings, changes its rows.
 
     Attributes
     ----------

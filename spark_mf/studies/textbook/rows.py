@@ -40,7 +40,7 @@ class TextbookRow(ResultRow):
 
     @property
     def is_published_number(self) -> bool:
-        """Whether what was obtained is the published number, to its last digit."""
+        """Whether the obtained number equals the published one in every published digit."""
         if self.obtained is None or self.published is None:
             return False
         if self.decimals < 0:
@@ -56,7 +56,7 @@ class TextbookRow(ResultRow):
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the row, in a clause; None when nothing is."""
+        """Description of what is wrong with the row; None if nothing is."""
         if self.error is not None:
             return f"{self.label} failed: {self.error}"
         if self.part == PUBLISHED and not self.is_published_number:

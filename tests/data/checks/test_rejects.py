@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.data.readers.sources import ReadOptions
+from spark_mf.data.readers.options import ReadOptions
 
 HEADER = "userId,movieId,rating,timestamp\n"
 

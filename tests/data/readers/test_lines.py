@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.data.readers.sources import ReadOptions
+from spark_mf.data.readers.options import ReadOptions
 from spark_mf.data.reading import read_ratings
 
 REJECT = CheckRules(on_bad="reject", duplicates="keep")

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from spark_mf.cli.read_settings import ReadSettings
 from spark_mf.cli.settings import add_options, read_settings
-from spark_mf.data.readers.sources import ReadOptions, open_ratings
+from spark_mf.data.readers.options import ReadOptions
+from spark_mf.data.readers.sources import open_ratings
 from spark_mf.data.reading import read_ratings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "ratings.md"

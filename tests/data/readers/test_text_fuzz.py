@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.data.readers.sources import ReadOptions
+from spark_mf.data.readers.options import ReadOptions
 
 NASTY = ['"', '""', ",", "\t", "::", " ", "\\", "'", "\x00", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\ufeff", "😀"]
 NASTY += ["é", "\ufffd", "nan", "1e400", "5,0", "007", "+1", "-1", "9" * 25, "x" * 3000, "{0}", "null", "\\N", "%s"]
