@@ -87,7 +87,7 @@ def test_times_that_cannot_be_read_are_faults_of_their_rows(spark, tmp_path):
     """They do not keep the others from being understood, and the fault of another field comes first."""
     path = write(tmp_path / "a.csv", "1,1,1,13.2.2019", "1,2,x,noon", "1,3,1,31.2.2019", "1,4,1,1.2.2019", "1,5,1, ")
     with pytest.raises(
-        ValueError, match=r"2 of 5 .* 1 × rating is not a number, 1 × timestamp is not a time \(European dates"
+        ValueError, match=r"2 of 5 .*\(1 × rating is not a number, 1 × timestamp is not a time \(European dates"
     ):
         clean_ratings(spark, path)
     clean = clean_ratings(spark, path, rules=CheckRules("reject"))

@@ -172,7 +172,7 @@ def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_
     assert "1 of 5 rows of" in sentence
     assert f"The first is line 5 of {source}, '2,10,five,102' (rating is not a number)" in sentence
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject")
-    assert "1 rows of" in sentence
+    assert "must have one rating of each user and item, got 1 " in sentence
     assert "choose with duplicates to keep all, the last, or their mean or sum" in sentence
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -185,7 +185,7 @@ def test_a_run_that_dies_half_way_leaves_the_earlier_one_complete(
     assert read_ratings(spark, tmp_path / "out").rows == 3
     arguments = [str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject", "--duplicates", "keep"]
     with monkeypatch.context() as patch:
-        patch.setattr("spark_mf.cli.commands.check._described", lambda ratings: 1 / 0)
+        patch.setattr("spark_mf.cli.commands.check._column_ranges", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([*arguments, "--overwrite"])
     assert (tmp_path / "out" / "_unfinished" / "ratings" / "_SUCCESS").exists()

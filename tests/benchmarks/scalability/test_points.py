@@ -122,7 +122,7 @@ def test_what_cannot_be_measured_is_refused(folder, monkeypatch):
         points_to_measure(replace(TINY, cores=(3,)), folder, again=False)
     cluster = replace(TINY, cores=(3,), master="spark://host:7077")
     assert len(points_to_measure(cluster, folder, again=False)) == 2
-    with pytest.raises(ValueError, match="ask for fewer"):
+    with pytest.raises(ValueError, match="Ask for fewer"):
         points_to_measure(replace(TINY, ratings_per_user=49, items=50), folder, again=False)
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
     with pytest.raises(RuntimeError, match="Run the job with python"):
