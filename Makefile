@@ -23,7 +23,7 @@ COMPOSE = $(if $(shell docker compose version 2>/dev/null),docker compose,docker
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: preflight $(VENV)/installed ## Compare with pyspark's ALS into out/demo; RATINGS=path for your own ratings, ARGS=… for more options
+demo: preflight $(VENV)/installed-jobs ## Compare with pyspark's ALS into out/demo; RATINGS=path for your own ratings, ARGS=… for more options
 	$(VENV)/bin/python jobs/compare.py $(if $(RATINGS),"$(RATINGS)") --output out/demo --overwrite $(ARGS)
 
 test: preflight $(VENV)/installed-test ## Run the tests
@@ -37,17 +37,17 @@ lint: $(VENV)/installed-lint ## Check style, format and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: preflight $(VENV)/installed ## Measure against pyspark's ALS on 1 and 20 million generated ratings into out/bench… (takes a while)
+bench: preflight $(VENV)/installed-jobs ## Measure against pyspark's ALS on 1 and 20 million generated ratings into out/bench… (takes a while)
 	$(VENV)/bin/python jobs/bench.py --output out/bench-million --config conf/bench_million.toml $(ARGS)
 	$(VENV)/bin/python jobs/bench.py --output out/bench $(ARGS)
 
-bench-kernels: preflight $(VENV)/installed ## Measure SGD's kernels against the memory's bandwidth into out/bench-kernels
+bench-kernels: preflight $(VENV)/installed-jobs ## Measure SGD's kernels against the memory's bandwidth into out/bench-kernels
 	$(VENV)/bin/python jobs/bench_kernels.py --output out/bench-kernels --overwrite $(ARGS)
 
-bench-ratings: preflight $(VENV)/installed ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
+bench-ratings: preflight $(VENV)/installed-jobs ## Measure generating, checking and partitioning 1 to 100 million ratings into out/bench-ratings
 	$(VENV)/bin/python jobs/bench_ratings.py --output out/bench-ratings --overwrite $(ARGS)
 
-scalability: preflight $(VENV)/installed ## Measure how fits scale with cores, ratings, rank and blocks into out/scalability (takes a while)
+scalability: preflight $(VENV)/installed-jobs ## Measure how fits scale with cores, ratings, rank and blocks into out/scalability (takes a while)
 	$(VENV)/bin/python jobs/scalability.py --output out/scalability $(ARGS)
 
 cluster-up: cluster-folder ## Build the image and start a cluster: master, two workers, history server; sizes in .env.example
@@ -66,10 +66,10 @@ cluster-folder:
 	@mkdir -p out/cluster-demo
 	@test "$$(id -u)" -ne 0 || chown $(USER_ID) out/cluster-demo
 
-textbook: preflight $(VENV)/installed ## Obtain the published numbers again, in NumPy and on Spark, into out/textbook
+textbook: preflight $(VENV)/installed-jobs ## Obtain the published numbers again, in NumPy and on Spark, into out/textbook
 	$(VENV)/bin/python jobs/textbook.py --output out/textbook --overwrite $(ARGS)
 
-experiments: preflight $(VENV)/installed ## Run the eight studies into out/experiments/NAME; ARGS=… for more options
+experiments: preflight $(VENV)/installed-jobs ## Run the eight studies into out/experiments/NAME; ARGS=… for more options
 	for name in $(EXPERIMENTS); do \
 		$(VENV)/bin/python jobs/experiments.py $$name --output out/experiments/$$name --overwrite $(ARGS) || exit 1; \
 	done
@@ -77,7 +77,7 @@ experiments: preflight $(VENV)/installed ## Run the eight studies into out/exper
 constraints: ## Write constraints.txt anew with the newest releases that fit pyproject.toml
 	rm -rf $(VENV)-constraints
 	$(PYTHON) -m venv $(VENV)-constraints
-	$(VENV)-constraints/bin/python -m pip install --quiet --disable-pip-version-check ".[test,lint]"
+	$(VENV)-constraints/bin/python -m pip install --quiet --disable-pip-version-check ".[jobs,test,lint]"
 	sed -n '/^#/p' constraints.txt > constraints.new
 	$(VENV)-constraints/bin/python -m pip freeze --exclude spark_mf >> constraints.new
 	mv constraints.new constraints.txt
@@ -90,14 +90,9 @@ clean: ## Remove the environment, caches and everything that was written
 preflight:
 	@command -v $(PYTHON) >/dev/null || { echo "spark_mf needs Python 3.11 or newer, and $(PYTHON) is not a program on" \
 		"PATH: install one or name it with \`make PYTHON=/path/to/python3\`." >&2; exit 1; }
-	@$(PYTHON) spark_mf/preflight.py
+	@$(PYTHON) spark_mf/cli/preflight.py
 
 # The stamps say which extras are installed for the dependencies as they stand; sources are used in place.
-$(VENV)/installed: $(INPUTS) | $(VENV)/bin/python
-	@echo "Installing into $(VENV) (the first time this downloads several hundred MB)"
-	$(PIP) -c constraints.txt -e .
-	@touch $@
-
 $(VENV)/installed-%: $(INPUTS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (the first time this downloads several hundred MB)"
 	$(PIP) -c constraints.txt -e ".[$*]"

@@ -15,15 +15,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.bench import BENCH_FILES, bench, points_to_measure, write_data
-from spark_mf.experiments.bench_data import DATA
-from spark_mf.experiments.bench_point import measure_point
-from spark_mf.experiments.bench_report import bench_table
-from spark_mf.experiments.bench_settings import POINTS, BenchSettings
-from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
-from spark_mf.experiments.job import one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.speed.data import DATA
+from spark_mf.benchmarks.speed.point import measure_point
+from spark_mf.benchmarks.speed.report import bench_table
+from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, write_data
+from spark_mf.benchmarks.speed.settings import POINTS, BenchSettings
+from spark_mf.cli.job import one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.cli.settings import OneSentenceParser, add_options, read_settings
+from spark_mf.fitting.progress import show_progress
 
 CONFIG = Path(__file__).resolve().parents[1] / "conf" / "bench.toml"
 

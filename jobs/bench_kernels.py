@@ -12,11 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.bench_kernels import BenchKernelsSettings, bench_kernels
-from spark_mf.experiments.bench_kernels_report import KERNELS_PLOT, REPORT, draw_kernels, kernel_report, kernel_table
-from spark_mf.experiments.job import job_arguments, one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.speed.kernels import BenchKernelsSettings, bench_kernels
+from spark_mf.benchmarks.speed.kernels_report import KERNELS_PLOT, REPORT, draw_kernels, kernel_report, kernel_table
+from spark_mf.cli.job import job_arguments, one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:

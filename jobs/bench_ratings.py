@@ -12,11 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.bench_ratings import BenchRatingsSettings, bench_ratings, measure_step
-from spark_mf.experiments.bench_ratings_report import GROWTH_PLOT, REPORT, draw_growth, step_report, step_table
-from spark_mf.experiments.job import job_arguments, one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.speed.ratings import BenchRatingsSettings, bench_ratings, measure_step
+from spark_mf.benchmarks.speed.ratings_report import GROWTH_PLOT, REPORT, draw_growth, step_report, step_table
+from spark_mf.cli.job import job_arguments, one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:

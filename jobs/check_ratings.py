@@ -19,10 +19,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from spark_mf.data.folders import RatingsFolder
-from spark_mf.experiments.check import CHECKED_FILES, REJECTED, CheckSettings, check, write_checked
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.cli.commands.check import CHECKED_FILES, REJECTED, CheckSettings, check, write_checked
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.fitting.progress import show_progress
+from spark_mf.storage.folders import RatingsFolder
 
 
 def main(argv: Sequence[str] | None = None) -> int:

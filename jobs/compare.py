@@ -15,13 +15,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spark_mf.data.paths import require_apart
-from spark_mf.experiments.compare import COMPARISON_FILES, compare, load_ratings
-from spark_mf.experiments.compare_settings import CompareSettings
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.experiments.report import comparison_fault, result_table, standings
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.compare import COMPARISON_FILES, compare, load_ratings
+from spark_mf.benchmarks.compare_settings import CompareSettings
+from spark_mf.benchmarks.report import comparison_fault, result_table, standings
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.fitting.progress import show_progress
+from spark_mf.storage.paths import require_apart
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,16 +15,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spark_mf.data.paths import require_apart
-from spark_mf.experiments.environment import numpy_provenance, provenance
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.experiments.studies.data import load_data
-from spark_mf.experiments.studies.fits import Fits
-from spark_mf.experiments.studies.registry import find_study, listing
-from spark_mf.experiments.studies.settings import SPARK, ExperimentSettings
-from spark_mf.experiments.studies.study import run_study
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.environment import numpy_provenance, provenance
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.fitting.progress import show_progress
+from spark_mf.storage.paths import require_apart
+from spark_mf.studies.data import load_data
+from spark_mf.studies.fits import Fits
+from spark_mf.studies.registry import find_study, listing
+from spark_mf.studies.settings import SPARK, ExperimentSettings
+from spark_mf.studies.study import run_study
 
 
 def main(argv: Sequence[str] | None = None) -> int:

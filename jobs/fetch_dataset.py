@@ -15,9 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.fetch import FetchSettings, dataset_table, fetch
-from spark_mf.experiments.job import job_arguments, one_sentence_faults
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.cli.commands.fetch import FetchSettings, dataset_table, fetch
+from spark_mf.cli.job import job_arguments, one_sentence_faults
+from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:

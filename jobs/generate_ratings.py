@@ -17,12 +17,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from spark_mf.data.folders import RatingsFolder
-from spark_mf.experiments.generate import GENERATED_FILES, asked_ratings, generate
-from spark_mf.experiments.generate_report import generated_table
-from spark_mf.experiments.generate_settings import GenerateSettings
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.cli.commands.generate import GENERATED_FILES, asked_ratings, generate
+from spark_mf.cli.commands.generate_report import generated_table
+from spark_mf.cli.commands.generate_settings import GenerateSettings
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.fitting.progress import show_progress
+from spark_mf.storage.folders import RatingsFolder
 
 
 def main(argv: Sequence[str] | None = None) -> int:

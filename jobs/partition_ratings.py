@@ -4,7 +4,7 @@
 Leaves Parquet by user block and by item block (or as a grid), the ids of users and items, and manifest.json, which is
 written last: a folder without it was not finished. spark_mf.ALS.fit takes the folder in the place of a DataFrame:
 
-  from spark_mf.partitioned import PartitionedRatings
+  from spark_mf.ratings.folder import PartitionedRatings
   model = ALS(rank=64).fit(PartitionedRatings(spark, "out/blocks"))
 
 examples:
@@ -16,9 +16,13 @@ examples:
 import sys
 from collections.abc import Sequence
 
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.experiments.partition import PartitionSettings, partition, partition_table, read_input
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.cli.commands.partition import PartitionSettings, partition, partition_table, read_input
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:

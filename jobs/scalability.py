@@ -17,14 +17,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spark_mf.experiments.config import OneSentenceParser, add_options, read_settings
-from spark_mf.experiments.job import one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.experiments.scalability.point import measure_point
-from spark_mf.experiments.scalability.report import scalability_table
-from spark_mf.experiments.scalability.run import SCALABILITY_FILES, measure_points, points_to_measure, write_data
-from spark_mf.experiments.scalability.settings import ScalabilitySettings
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.benchmarks.scalability.point import measure_point
+from spark_mf.benchmarks.scalability.report import scalability_table
+from spark_mf.benchmarks.scalability.run import SCALABILITY_FILES, measure_points, points_to_measure, write_data
+from spark_mf.benchmarks.scalability.settings import ScalabilitySettings
+from spark_mf.cli.job import one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.cli.settings import OneSentenceParser, add_options, read_settings
+from spark_mf.fitting.progress import show_progress
 
 CONFIG = Path(__file__).resolve().parents[1] / "conf" / "scalability.toml"
 

@@ -14,12 +14,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from spark_mf.experiments.job import job_arguments, job_session, one_sentence_faults
-from spark_mf.experiments.output import OutputFolder
-from spark_mf.experiments.textbook import run_textbook
-from spark_mf.experiments.textbook_report import REPORT, textbook_fault, textbook_report, textbook_tables
-from spark_mf.experiments.textbook_settings import TextbookSettings
-from spark_mf.progress import show_progress
+from spark_mf.cli.extras import require_jobs_extra
+
+require_jobs_extra()
+
+from spark_mf.cli.job import job_arguments, job_session, one_sentence_faults
+from spark_mf.cli.output import OutputFolder
+from spark_mf.fitting.progress import show_progress
+from spark_mf.studies.textbook.report import REPORT, textbook_fault, textbook_report, textbook_tables
+from spark_mf.studies.textbook.run import run_textbook
+from spark_mf.studies.textbook.settings import TextbookSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,54 +1,60 @@
-"""The ALS estimator: alternating least squares."""
+"""The ALS estimator: matrix factorization by alternating least squares."""
 
 from pyspark import keyword_only
 
-from spark_mf.als_params import _ALSParams, validate_als_params
-from spark_mf.blocked import _BlockedFactorizer
-from spark_mf.engine.half_step import ExactSolver, Factors, InnerSolver
+from spark_mf.exchange.base import IterationResult
+from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
-from spark_mf.param_values import params_setter
+from spark_mf.params.als import _ALSParams, validate_als_params
+from spark_mf.params.values import params_setter
+from spark_mf.solvers.base import Factors, RowSolver
+from spark_mf.solvers.cholesky import CholeskySolver
+from spark_mf.solvers.descent import LineSearchSolver
 
 
-class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
+class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
     """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
 
-    A drop-in for `pyspark.ml.recommendation.ALS`: the same constructor, Params, defaults, columns and model.
-    It minimises, over the observed pairs Ω,
+    It is a drop-in replacement of `pyspark.ml.recommendation.ALS`, with the same constructor, Params, defaults, columns
+    and model, and minimises, over the observed pairs Ω,
 
-    - ``regularization="weighted"`` (default, as pyspark): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²)
+    - ``regularization="weighted"`` (default, as in pyspark): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²)
     - ``"mean"``: (1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)
 
-    with e = r − u·v, λ = regParam and n_u, n_i the ratings of a user and an item (Zhou, Wilkinson, Schreiber and
-    Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3). Each iteration solves
-    all items for fixed users, then all users for fixed items; `solver` says how: "cholesky" exactly, "cg" by
-    `innerSteps` conjugate-gradient steps from the factors of the iteration before, "gd" by as many steps of gradient
-    descent with exact line search. With `innerTol` a row takes no further step once its gradient is that small.
+    where e = r − u·v, λ = regParam, and n_u and n_i are the numbers of ratings of a user and an item (Zhou, Wilkinson,
+    Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3). Each iteration
+    is a half-step for all items with fixed users, followed by a half-step for all users with fixed items. `solver`
+    selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from the factors of
+    the previous iteration, "gd" by the same number of gradient descent steps with exact line search. An iterative
+    solver stops early for a row whose gradient has become small, as `innerTol` specifies.
 
-    The fit ends after maxIter iterations, or with `tol` after the first that changed U Vᵀ by less in Frobenius norm:
-    `summary.stoppedEarly` says so, and `summary.history` has each iteration's `product_change`.
+    The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
+    than `tol` in Frobenius norm. `summary.stoppedEarly` tells whether it did, and `summary.history` has the
+    `product_change` of each iteration.
 
-    Users and items have ids of any integer type or strings; the model, its predictions and recommendations have the
-    same. `fit` takes a DataFrame, or a `spark_mf.partitioned.PartitionedRatings` that was laid out before.
+    Ids of users and items are integers of any type or strings, and have the same type in the model, its predictions and
+    its recommendations. `fit` takes a DataFrame, or ratings that were laid out before, such as a
+    `spark_mf.ratings.folder.PartitionedRatings`.
 
-    A row whose ratings do not determine it (regParam=0, fewer independent ratings than rank) gets the
-    minimum-norm solution. Ratings of the same (user, item) pair are kept, each an observation of its own as in
-    pyspark, and counted in `summary.duplicates`.
+    A rank-deficient row (regParam=0 and fewer independent ratings than rank) gets the minimum-norm solution. Repeated
+    ratings of the same (user, item) pair are separate observations, as in pyspark; `summary.duplicates` counts them.
 
-    The same seed gives the same model to rounding, whatever numUserBlocks, numItemBlocks and partitions are. Where
-    the numbers of blocks are not set, they are as many as keep the cores busy and each block between a hundred thousand
-    and about 4 million ratings.
+    The same seed gives the same model up to rounding, whatever the numbers of blocks and partitions are. If
+    numUserBlocks and numItemBlocks are not set, there are enough blocks to keep all task slots busy, each with between
+    100,000 and about 4 million ratings.
 
-    With ``engine="ring"`` blocks and factors stay with the workers, in one barrier stage for checkpointInterval
-    iterations; with ``"broadcast"`` factors pass the driver in every half-step, and stages are ordinary ones. Results
-    are the same to rounding. "auto" takes the ring, except under dynamic allocation and where the session demands
-    network encryption. The factors, n·rank·4 bytes, have to fit in the driver and in each running task.
+    With ``engine="ring"`` blocks and factors stay in the workers, in one barrier stage per checkpointInterval
+    iterations. With ``engine="broadcast"`` the factors pass through the driver in every half-step, in ordinary stages.
+    The results are the same up to rounding. "auto" selects the ring, except under dynamic allocation and if the session
+    requires network encryption. The factors, n·rank·4 bytes, must fit in the driver and in each running task.
 
-    With `checkpointDir` the fit is saved every checkpointInterval iterations, and the same fit goes on from there. One
-    that `tol` ended stays ended, with a larger maxIter too. `initialModel` names a saved model to start from, of any
-    estimator; biases are left out, and `asPlain` includes them.
+    With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
+    the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
+    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it was
+    saved as what `asPlain` returns.
 
     Examples
     --------
@@ -107,19 +113,19 @@ class ALS(_BlockedFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as
     def _validate(self) -> None:
         validate_als_params(self)
 
-    def _method(self, n_ratings: int) -> ExactSolver | InnerSolver:
+    def _solver(self, n_ratings: int) -> RowSolver:
         if self.getSolver() == "cholesky":
-            return ExactSolver()
-        return InnerSolver(self.getSolver(), self.getInnerSteps(), self.getInnerTol())
+            return CholeskySolver()
+        return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
 
     def _solver_name(self) -> str:
         return self.getSolver()
 
-    def _initial_rows(self, purpose: Purpose, n_rows: int) -> Factors:
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
         return unit_rows(self.getSeed(), purpose, n_rows, self.getRank())
 
-    def _no_longer_finite(self, number: int) -> str:
+    def _diverged(self, result: IterationResult) -> str:
         return (
-            f"iteration {number} gave factors that are not finite with regParam={self.getRegParam()}: "
-            "use a larger regParam, or scale very large ratings down"
+            f"factors must be finite, got NaN or infinity in iteration {result.number} with "
+            f"regParam={self.getRegParam()}. Use a larger regParam, or scale very large ratings down."
         )

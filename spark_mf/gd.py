@@ -1,46 +1,49 @@
-"""The GD estimator: gradient descent on all parameters at once."""
+"""The GD estimator: matrix factorization by full-batch gradient descent."""
 
 import logging
 
 from pyspark import keyword_only
 from pyspark.sql import DataFrame
 
-from spark_mf.blocked import _BlockedFactorizer
-from spark_mf.engine.half_step import Factors, GradientStep
-from spark_mf.gd_params import _GDParams, validate_gd_params
+from spark_mf.exchange.base import IterationResult
+from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import GDModel
-from spark_mf.param_values import params_setter
-from spark_mf.partitioned import PartitionedRatings
+from spark_mf.params.gd import _GDParams, validate_gd_params
+from spark_mf.params.values import params_setter
+from spark_mf.ratings.base import LaidOutRatings
+from spark_mf.solvers.base import Factors, RowSolver
+from spark_mf.solvers.descent import GradientStepSolver
 
 logger = logging.getLogger("spark_mf")
 
 
-class GD(_BlockedFactorizer[GDModel], _GDParams):
-    """Matrix factorization of explicit ratings by gradient descent on all parameters, R ≈ U Vᵀ.
+class GD(_AlternatingFactorizer[GDModel], _GDParams):
+    """Matrix factorization of explicit ratings by full-batch gradient descent, R ≈ U Vᵀ.
 
-    The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step down
-    the full gradient, all users and items at once from their old values,
+    The objective, the columns, the engines and the model are those of `spark_mf.ALS`. Each iteration is one step along
+    the full gradient, which updates all users and items simultaneously from their old values,
 
         u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
 
-    with e = r − u·v over the row's ratings, and a penalty of λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). It is
-    the plainest method and slow: a step takes a fraction of the time of an ALS iteration, but hundreds are needed where
-    ALS needs ten. It is here to compare with.
+    where e = r − u·v over the row's ratings, and the penalty is λ n_u ("weighted"), λ ("plain") or λ|Ω| ("mean"). The
+    method is a baseline for comparisons: a step takes a fraction of the time of an ALS iteration, but it needs hundreds
+    of steps where ALS needs ten iterations.
 
-    The step is in units of 1/|Ω| and has to suit the ratings: about |Ω|/(8σ), with σ the largest singular value of the
-    matrix of ratings (0 where there is none), is safe. That is 3 for a thousand ratings from 1 to 5, 20 for a hundred
-    thousand, and more for more of them; twice as much may still do. One that is too large ends the fit with an
-    ArithmeticError that names a smaller one to try.
+    The learning rate stepSize is in units of 1/|Ω| and must suit the ratings: about |Ω|/(8σ) is safe, where σ is the
+    largest singular value of the rating matrix (with 0 for unobserved pairs). That is 3 for 1,000 ratings from 1 to 5,
+    20 for 100,000, and more for more ratings; twice that value may still work. A learning rate that is too large stops
+    the fit with an ArithmeticError that suggests a smaller one.
 
-    With `tol` the fit ends after the first step that changed U Vᵀ by less. The first factors are nearly 0 and so is
-    the gradient there: the first steps change little, too, and a tol above that ends the fit at once.
+    If `tol` is positive, the fit stops after the first step that changes U Vᵀ by less than `tol`. The initial factors
+    are close to 0, where the gradient is small too, so a large `tol` stops the fit after its first step.
 
-    A row's ratings all lie in one block, so its gradient is complete there: no gradients are added up between tasks,
-    and no rating moves. The same seed gives the same model to rounding, whatever the blocks are. Blocks, engines,
-    `checkpointDir` and `initialModel` are as with ALS. So is what has to fit in the driver and each running task: the
-    factors, n·rank·4 bytes, in the task with the items' of the step before.
+    All ratings of a row are in one block, which therefore computes the row's complete gradient: tasks do not add up
+    gradients, and ratings do not move. The same seed gives the same model up to rounding, whatever the blocks are.
+    Blocks, engines, `checkpointDir` and `initialModel` work as in ALS, and so do the memory requirements: the factors,
+    n·rank·4 bytes, must fit in the driver and in each running task, in the task together with the item factors of the
+    previous step.
 
     Examples
     --------
@@ -88,13 +91,13 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
 
     setParams = params_setter(__init__)
 
-    def _fit(self, dataset: DataFrame | PartitionedRatings) -> GDModel:
+    def _fit(self, dataset: DataFrame | LaidOutRatings) -> GDModel:
         model = super()._fit(dataset)
         history = model.summary.history
         if model.summary.stoppedEarly and len(history) == 1 and self.getInitialModel() is None:
             logger.warning(
-                "tol=%g ended the fit after its first step, which changed the product of the factors by %g: steps from "
-                "first factors near 0 are short, so use a smaller tol, or a larger initStd",
+                "tol=%g stopped the fit after its first step, which changed the product of the factors by %g. Steps "
+                "from initial factors near 0 are short; use a smaller tol or a larger initStd.",
                 self.getTol(),
                 history[0].product_change,
             )
@@ -103,18 +106,18 @@ class GD(_BlockedFactorizer[GDModel], _GDParams):
     def _validate(self) -> None:
         validate_gd_params(self)
 
-    def _method(self, n_ratings: int) -> GradientStep:
-        return GradientStep(self.getStepSize() / n_ratings)
+    def _solver(self, n_ratings: int) -> RowSolver:
+        return GradientStepSolver(self.getStepSize() / n_ratings)
 
     def _solver_name(self) -> str:
         return "gd"
 
-    def _initial_rows(self, purpose: Purpose, n_rows: int) -> Factors:
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
         return normal_rows(self.getSeed(), purpose, n_rows, self.getRank(), self.getInitStd())
 
-    def _no_longer_finite(self, number: int) -> str:
+    def _diverged(self, result: IterationResult) -> str:
         step = self.getStepSize()
         return (
-            f"step {number} diverged with stepSize={step:g}: its factors are not finite any more; use a smaller "
-            f"stepSize, such as {step / 4:g}, or scale very large ratings down"
+            f"factors must be finite, got NaN or infinity in step {result.number} with stepSize={step:g}. Use a "
+            f"smaller stepSize, such as {step / 4:g}, or scale very large ratings down."
         )

@@ -1,66 +1,67 @@
-"""The fitted models: predictions, recommendations, saving and loading."""
+"""Fitted models: predictions, recommendations, saving and loading."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import numpy as np
 from pyspark import Broadcast
 from pyspark.ml import Model
 from pyspark.ml.util import MLReadable, MLReader, MLWritable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructType
 
-from spark_mf.data.columns import quoted, require_classic, require_ids, usable_ids
-from spark_mf.engine.recommend import (
+from spark_mf.data.columns import quoted, require_classic
+from spark_mf.models.lookup import ids_of, row_of, subset, with_factors
+from spark_mf.models.persistence import FactorModelReader, FactorModelWriter
+from spark_mf.models.recommend import (
     Candidates,
     broadcast_candidates,
     recommend,
     recommendation_schema,
     spread,
 )
-from spark_mf.engine.running import is_running, require_running
-from spark_mf.engine.workers import require_workers
-from spark_mf.params import _ALSModelParams, require_positive, validate_model_params
-from spark_mf.persistence import FactorModelReader, FactorModelWriter
-from spark_mf.summary import TrainingSummary
+from spark_mf.models.summary import TrainingSummary
+from spark_mf.params.factorization import _ALSModelParams, require_positive, validate_model_params
+from spark_mf.resources.workers import require_workers
+from spark_mf.runtime.running import is_running, require_running
 
 if TYPE_CHECKING:
     from pyspark.ml.recommendation import ALSModel as SparkALSModel
 
 
 class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"]):
-    """What the models of all estimators are: r̂ = μ + b_u + b_i + u·v, for users and items that have a rating.
+    """Base class of the fitted models, r̂ = μ + b_u + b_i + u·v for users and items of the training ratings.
 
-    u and v are vectors of `rank` numbers, b_u and b_i biases and μ the `globalMean` (Koren, Bell and Volinsky 2009,
-    "Matrix factorization techniques for recommender systems", eq. 4). A plain model has neither biases nor mean.
+    u and v are vectors of `rank` numbers, b_u and b_i are biases, and μ is the `globalMean` (Koren, Bell and Volinsky
+    2009, "Matrix factorization techniques for recommender systems", eq. 4). A plain model has neither biases nor mean.
 
-    Recommendations collect the factors of the side that is recommended to the driver and broadcast them:
-    n·rank·4 bytes there and once in each running task (27,000 items of rank 64: 7 MB). The model keeps the
-    broadcast for the next call, and copies of the model share it. Recommendations are lazy frames that need
-    it, too, so it is never destroyed under them: Spark frees it once the model and its frames are gone, and
-    `unpersist` frees the executors' copies earlier.
+    Recommendations collect the factors of the recommended side in the driver and broadcast them: n·rank·4 bytes there
+    and once in each running task (7 MB for 27,000 items of rank 64). The model keeps the broadcast for the next call,
+    and copies of the model share it. Recommendations are lazy DataFrames that need the broadcast as well, so the model
+    never destroys it: Spark frees it once the model and its DataFrames are garbage, and `unpersist` frees the
+    executors' copies earlier.
 
-    A model belongs to the Spark session that fitted or loaded it: once that has stopped, whatever needs the factors
-    raises a RuntimeError. It can be copied, which shares the factors, and saved, but not pickled.
+    A model belongs to the Spark session that fitted or loaded it. Once that session has stopped, every method that
+    needs the factors raises a RuntimeError. A model can be copied, which shares the factors, and saved, but it cannot
+    be pickled.
 
     Parameters
     ----------
     userFactors, itemFactors : DataFrame (id int, bigint or string, features array<float>) or (…, bias float)
-        Each id once, of the kind that the model was trained with; see `spark_mf.engine.factors.factors_frame`.
+        One row per id, with ids of the same type as in the training ratings; see
+        `spark_mf.models.factors.factors_frame`.
     rank : int
         Length of each `features`.
     summary : TrainingSummary, optional
     globalMean : float
-        μ, in the ratings' unit.
+        μ, in the unit of the ratings.
     ratingRange : (low, high), optional
-        What predictions are clipped to where `clipPredictions` asks for it.
+        The range to which `clipPredictions` clips predictions.
 
     Raises
     ------
     ValueError
-        When only one side has biases, the mean is not finite, or the range is no range.
+        If only one side has biases, the mean is not finite, or the range is invalid.
     """
 
     def __init__(
@@ -75,11 +76,11 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         super().__init__()
         if userFactors is not None and itemFactors is not None and _has_bias(userFactors) != _has_bias(itemFactors):
             raise ValueError(
-                f"userFactors has the columns {', '.join(userFactors.columns)} and itemFactors "
-                f"{', '.join(itemFactors.columns)}: give both a column bias, or neither"
+                "userFactors and itemFactors must both have a column bias or both have none, got the columns "
+                f"{', '.join(userFactors.columns)} and {', '.join(itemFactors.columns)}."
             )
         if not math.isfinite(globalMean):
-            raise ValueError(f"globalMean={globalMean} is no mean of ratings: use a finite number")
+            raise ValueError(f"globalMean must be finite, got {globalMean}.")
         self._userFactors = userFactors
         self._itemFactors = itemFactors
         self._rank = rank
@@ -100,12 +101,12 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
 
     @property
     def itemFactors(self) -> DataFrame:
-        """The rows of V; `userFactors` with the roles swapped."""
+        """The rows of V as a DataFrame with the columns of `userFactors`."""
         return self._fitted(self._itemFactors)
 
     @property
     def globalMean(self) -> float:
-        """μ, which every prediction contains; 0 in a plain model."""
+        """The global mean μ of all predictions; 0 in a plain model."""
         return self._globalMean
 
     @property
@@ -115,73 +116,75 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
 
     @property
     def ratingRange(self) -> tuple[float, float] | None:
-        """The lowest and the highest rating, which `clipPredictions` clips to; None where they are not known."""
+        """The lowest and the highest training rating, for `clipPredictions`; None if they are unknown."""
         return self._ratingRange
 
     @property
     def hasSummary(self) -> bool:
-        """Whether the model knows how it was trained."""
+        """Whether the model has a training summary."""
         return self._summary is not None
 
     @property
     def summary(self) -> TrainingSummary:
-        """How the model was trained.
+        """The training summary.
 
         Raises
         ------
         RuntimeError
-            When the model was not trained by spark_mf; see `hasSummary`.
+            If the model was not trained by spark_mf; see `hasSummary`.
         """
         if self._summary is None:
             name = type(self).__name__
-            raise RuntimeError(f"this {name} has no training summary: only a model that spark_mf fitted has one")
+            raise RuntimeError(
+                f"this {name} must have been fitted by spark_mf to have a training summary, got one without. Check "
+                "hasSummary first."
+            )
         return self._summary
 
     def asPlain(self) -> "ALSModel":
         """Return a model without biases and mean, whose dot products are this model's unclipped predictions.
 
-        Its users are [u, b_u + μ, 1] and its items [v, 1, b_i], of rank + 2, for whatever knows dot products only,
-        such as an index for nearest neighbours. A model that is plain already keeps its rank. The factors are lazy
-        frames over this model's; Params, rating range and summary are the same.
+        Its user factors are [u, b_u + μ, 1] and its item factors [v, 1, b_i], with rank + 2, for software that only
+        computes dot products, such as a nearest-neighbour index. A model that is already plain keeps its rank. The
+        factors are lazy DataFrames over this model's; Params, rating range and summary are the same.
         """
         users, items, rank = self._plain_factors()
         summary = self.summary if self.hasSummary else None
         return self._copyValues(ALSModel(users, items, rank, summary, ratingRange=self.ratingRange))
 
     def predict(self, user: int | str, item: int | str) -> float:
-        """Return the predicted rating of one pair by a Spark job; NaN when user or item is unknown.
+        """Return the predicted rating of one pair, by a Spark job; NaN if the user or the item is unknown.
 
         Raises
         ------
         TypeError
-            For an id of another kind than the model's: a string where they are integers, or the other way round, or
-            what is neither a string nor a number.
+            If an id does not have the type of the model's ids, strings or integers.
         ValueError
-            When predictions are to be clipped and the model has no rating range.
+            If clipPredictions is True and the model has no rating range.
         """
-        users = _row_of(self.userFactors, "user", user).alias("users")
-        items = _row_of(self.itemFactors, "item", item).alias("items")
+        users = row_of(self.userFactors, "user", user).alias("users")
+        items = row_of(self.itemFactors, "item", item).alias("items")
         pair = users.crossJoin(items).select(self._prediction("users", "items")).first()
         return float("nan") if pair is None else float(pair[0])
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        """Add the prediction to each row of a dataset with a user and an item column.
+        """Return the dataset, which has a user and an item column, with an added prediction column.
 
-        They hold strings where the model was trained with strings, else numbers of any type. All columns are
-        kept as they are. Where an id is unknown, null or no whole number, the prediction is NaN, or with
-        coldStartStrategy="drop" the row is left out.
+        Ids are strings if the model was trained with strings, otherwise numbers of any type. All columns are kept. The
+        prediction of an id that is unknown, null or not an integer is NaN; coldStartStrategy="drop" drops such rows.
         """
         require_classic(dataset)
         validate_model_params(self)
         schema = dataset.schema
-        # The dataset may have columns of any name, "id" and "features" too, so every name is qualified.
+        # The dataset may have columns of any name, including "id" and "features", so every name is qualified.
         rows, users, items = "__spark_mf_rows", "__spark_mf_users", "__spark_mf_items"
-        user = _ids_of(schema, "userCol", self.getUserCol(), self.userFactors, rows)
-        item = _ids_of(schema, "itemCol", self.getItemCol(), self.itemFactors, rows)
+        user = ids_of(schema, "userCol", self.getUserCol(), self.userFactors, rows)
+        item = ids_of(schema, "itemCol", self.getItemCol(), self.itemFactors, rows)
         predictionCol = self.getPredictionCol()
         if predictionCol in dataset.columns:
             raise ValueError(
-                f"predictionCol={predictionCol!r} is a column of the dataset already: drop it or name another"
+                f"predictionCol must be a new column, got {predictionCol!r}, which the dataset already has. Drop that "
+                "column, or set another predictionCol."
             )
         is_dropping = self.getColdStartStrategy().lower() == "drop"
         how = "inner" if is_dropping else "left"
@@ -195,7 +198,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         return predictions.where(~F.isnan(F.col(quoted(predictionCol)))) if is_dropping else predictions
 
     def _prediction(self, users: str, items: str) -> Column:
-        """Return r̂ of the rows of two aliased factor frames, null where either row is missing."""
+        """Return r̂ of the rows of two aliased factor DataFrames; null if either row is missing."""
         rating = F.vector_inner_product(f"{users}.features", f"{items}.features")
         if self.hasBias:
             rating = rating + F.col(f"{users}.bias") + F.col(f"{items}.bias")
@@ -205,92 +208,97 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         if shown_range is None:
             return rating
         low, high = (F.lit(bound).cast("float") for bound in shown_range)
-        # To Spark NaN is above every number, and greatest and least skip null: neither may become a rating.
+        # Spark orders NaN above every number, and greatest and least skip null; neither may become a rating.
         return F.when(F.isnan(rating), rating).when(rating < low, low).when(rating > high, high).otherwise(rating)
 
     def _shown_range(self) -> tuple[float, float] | None:
-        """Return what predictions are clipped to, or None where they are not to be clipped."""
+        """Return the range to which predictions are clipped, or None if clipPredictions is False."""
         if not self.getClipPredictions():
             return None
         if self.ratingRange is None:
             name = type(self).__name__
             raise ValueError(
-                f"clipPredictions=True needs a range of ratings, which this {name} has not: set it to False, or give "
-                f"{name}(...) a ratingRange"
+                f"clipPredictions must be False for a {name} without ratingRange, got True. Set it to False, or pass a "
+                f"ratingRange to {name}(...)."
             )
         return self.ratingRange
 
     def _plain_factors(self) -> tuple[DataFrame, DataFrame, int]:
-        """Return user factors, item factors and their rank such that the dot products are the predictions."""
+        """Return user factors, item factors and their rank, such that dot products are the unclipped predictions."""
         users, items = self.userFactors, self.itemFactors
         if not self.hasBias and not self.globalMean:
             return users, items, self.rank
         none, one = F.lit(0.0), F.lit(1.0)
         user_bias, item_bias = (F.col("bias"), F.col("bias")) if self.hasBias else (none, none)
         return (
-            _with_factors(users, user_bias + F.lit(self.globalMean), one),
-            _with_factors(items, one, item_bias),
+            with_factors(users, user_bias + F.lit(self.globalMean), one),
+            with_factors(items, one, item_bias),
             self.rank + 2,
         )
 
     def recommendForAllUsers(self, numItems: int) -> DataFrame:
-        """Return the `numItems` best items of each user.
+        """Return the top `numItems` items for each user.
+
+        Parameters
+        ----------
+        numItems : int
+            Maximum number of recommendations per user.
 
         Returns
         -------
         DataFrame (userCol, recommendations array<struct<itemCol, rating float>>)
-            Best first, equal ratings by ascending item id; all items where there are fewer than `numItems`. With
-            `clipPredictions` the ratings are clipped, and the order is that of the ratings before.
+            In descending order of rating; equal ratings in ascending order of item id. With `clipPredictions` the
+            ratings are clipped, but the order is that of the unclipped ratings.
 
         Raises
         ------
         ValueError
-            When `numItems` is no whole number above zero, or ratings are to be clipped without a rating range.
+            If `numItems` is not a positive integer, or clipPredictions is True and the model has no rating range.
         MemoryError
-            When the items' factors are more than the driver can take.
+            If the item factors do not fit in the driver.
         RuntimeError
-            When the workers' Python lacks what the tasks need, or the model's session was stopped.
+            If the workers' Python lacks a required package, or the model's session has stopped.
         """
         return self._recommend("users", numItems, "numItems")
 
     def recommendForAllItems(self, numUsers: int) -> DataFrame:
-        """Return the `numUsers` best users of each item; `recommendForAllUsers` with the roles swapped."""
+        """Return the top `numUsers` users for each item, as `recommendForAllUsers` does for users."""
         return self._recommend("items", numUsers, "numUsers")
 
     def recommendForUserSubset(self, dataset: DataFrame, numItems: int) -> DataFrame:
-        """Return the `numItems` best items of each distinct known user of a dataset's column `userCol`.
+        """Return the top `numItems` items for each distinct user in the column `userCol` of a dataset.
 
-        As `recommendForAllUsers`; users that the model does not know are absent.
+        The result is that of `recommendForAllUsers`, without users that the model does not know.
         """
         return self._recommend("users", numItems, "numItems", dataset)
 
     def recommendForItemSubset(self, dataset: DataFrame, numUsers: int) -> DataFrame:
-        """Return the `numUsers` best users of each distinct known item of a dataset's column `itemCol`."""
+        """Return the top `numUsers` users for each distinct known item in the column `itemCol` of a dataset."""
         return self._recommend("items", numUsers, "numUsers", dataset)
 
     def unpersist(self) -> None:
-        """Free the executors' copies of the broadcast factors; recommendations have them sent again."""
-        # With its session, Spark has freed them.
+        """Free the executors' copies of the broadcast factors; Spark sends them again for later recommendations."""
+        # Spark has freed them together with a stopped session.
         if self._userFactors is not None and is_running(self._userFactors.sparkSession):
             for candidates in self._candidates.values():
                 candidates.unpersist()
 
     def write(self) -> FactorModelWriter:
-        """Return the writer behind `save`; `write().overwrite().save(path)` replaces what is at the path."""
+        """Return a writer of this model; `write().overwrite().save(path)` replaces an existing one."""
         return FactorModelWriter(self)
 
     @classmethod
     def read(cls) -> MLReader[Any]:
-        """Return the reader behind `load`."""
+        """Return a reader of models of this class."""
         return FactorModelReader(cls)
 
     @classmethod
     def load(cls, path: str) -> Self:
-        """Return the model of this class that was saved at a path; its factors are read there when they are used."""
+        """Return the model of this class that was saved at a path, from which its factors are read lazily."""
         return cls.read().load(path)
 
     def _recommend(self, side: str, n: int, param: str, dataset: DataFrame | None = None) -> DataFrame:
-        """Recommend to one side ("users" or "items"), all of it or those whose ids a dataset names."""
+        """Return the recommendations for one side ("users" or "items"), or for the ids of it that a dataset has."""
         require_positive(param, n)
         validate_model_params(self)
         shown_range = self._shown_range()
@@ -302,7 +310,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         else:
             sources, targets = items, users
             sourceParam, sourceCol, targetCol = "itemCol", self.getItemCol(), self.getUserCol()
-        sources = spread(sources) if dataset is None else _subset(sources, dataset, sourceParam, sourceCol)
+        sources = spread(sources) if dataset is None else subset(sources, dataset, sourceParam, sourceCol)
         if side not in self._candidates:
             self._candidates[side] = broadcast_candidates(targets, rank)
         schema = recommendation_schema(
@@ -311,28 +319,29 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         return recommend(sources, self._candidates[side], int(n), schema, self.getBlockSize(), shown_range)
 
     def _fitted(self, factors: DataFrame | None) -> DataFrame:
-        """Return a side's factors, of a model that has some and whose session is running."""
+        """Return the factors of a side; raise an error if there are none, or their session has stopped."""
         name = type(self).__name__
         if factors is None:
             raise ValueError(
-                f"this {name} has no factors: fit one with {name.removesuffix('Model')}, or load a saved one"
+                f"this {name} must have factors, got none. Fit a model with {name.removesuffix('Model')}, or load a "
+                "saved one."
             )
-        way_out = f"Load a saved model again with {name}.load(path), or fit it again in a session that is running."
-        require_running(factors.sparkSession, "The model's", way_out)
+        fix = f"Load a saved model again with {name}.load(path), or fit it again in a session that is running."
+        require_running(factors.sparkSession, "The model's", fix)
         return factors
 
     def __copy__(self) -> Self:
-        """Return what `copy` begins with; the way through pickle, which `copy.copy` takes else, is closed."""
+        """Return a shallow copy, on which `copy` builds; the default of `copy.copy` would pickle the model."""
         that = type(self).__new__(type(self))
         that.__dict__.update(self.__dict__)
         return that
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return a `copy`: factors are frames that never change, and are shared."""
+        """Return a `copy`, which shares the immutable factor DataFrames."""
         return self.copy()
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled, as a TypeError."""
+        """Raise a TypeError, as models cannot be pickled."""
         name = type(self).__name__
         raise TypeError(
             f"{name} objects cannot be pickled, because their factors belong to a Spark session. Save the model with "
@@ -341,7 +350,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
 
 
 class ALSModel(FactorModel):
-    """What `spark_mf.ALS` fits: a plain `FactorModel`, R ≈ U Vᵀ."""
+    """Model fitted by `spark_mf.ALS`: a plain `FactorModel`, R ≈ U Vᵀ."""
 
     @classmethod
     def fromPySpark(cls, model: "SparkALSModel") -> "ALSModel":
@@ -350,11 +359,11 @@ class ALSModel(FactorModel):
 
 
 class GDModel(FactorModel):
-    """What `spark_mf.GD` fits: a plain `FactorModel`, R ≈ U Vᵀ."""
+    """Model fitted by `spark_mf.GD`: a plain `FactorModel`, R ≈ U Vᵀ."""
 
 
 class SGDModel(FactorModel):
-    """What `spark_mf.SGD` fits: a `FactorModel` with biases and a global mean unless they were not wanted."""
+    """Model fitted by `spark_mf.SGD`: a `FactorModel` with biases and a global mean unless fitBias is False."""
 
 
 def _has_bias(factors: DataFrame) -> bool:
@@ -362,46 +371,7 @@ def _has_bias(factors: DataFrame) -> bool:
 
 
 def _checked_range(found: Sequence[float]) -> tuple[float, float]:
-    """Return (low, high), or raise a ValueError when it is no range of ratings."""
+    """Return (low, high); raise a ValueError unless both are finite and in ascending order."""
     if len(found) != 2 or not all(map(math.isfinite, found)) or found[0] > found[1]:
-        raise ValueError(f"ratingRange={found} is no range: use (low, high), two finite numbers in this order")
+        raise ValueError(f"ratingRange must be (low, high), two finite numbers in ascending order, got {found}.")
     return found[0], found[1]
-
-
-def _with_factors(factors: DataFrame, *further: Column) -> DataFrame:
-    """Return a factor frame (id, features) with further factors behind those that each row has."""
-    more = F.array(*(factor.cast("float") for factor in further))
-    return factors.select("id", F.concat("features", more).alias("features"))
-
-
-def _subset(factors: DataFrame, dataset: DataFrame, param: str, column: str) -> DataFrame:
-    """Return the rows of a factor frame whose ids a dataset's column names."""
-    require_classic(dataset)
-    ids = _ids_of(dataset.schema, param, column, factors)
-    return factors.join(dataset.select(ids.alias("id")).distinct(), "id", "left_semi")
-
-
-def _ids_of(schema: StructType, param: str, column: str, factors: DataFrame, table: str | None = None) -> Column:
-    """Return the column of ids that a Param names, of the kind that a factor frame has: strings or integers."""
-    data_type = require_ids(schema, param, column)
-    wanted = factors.schema["id"].dataType
-    if isinstance(wanted, StringType) != isinstance(data_type, StringType):
-        raise ValueError(
-            f"{param}={column!r} has the type {data_type.simpleString()}, but the model was trained with ids of the "
-            f"type {wanted.simpleString()}: cast the column to {wanted.simpleString()}"
-        )
-    name = quoted(column) if table is None else f"{table}.{quoted(column)}"
-    return usable_ids(F.col(name), data_type)
-
-
-def _row_of(factors: DataFrame, name: str, value: int | str) -> DataFrame:
-    """Return the row of one id, which may be a scalar of NumPy's, if there is one."""
-    wanted = factors.schema["id"].dataType
-    plain = value.item() if isinstance(value, np.generic) else value
-    is_id = isinstance(plain, (str, int, float)) and not isinstance(plain, bool)
-    if not is_id or isinstance(wanted, StringType) != isinstance(plain, str):
-        raise TypeError(
-            f"{name} is {value!r}, a {type(value).__name__}, but the model was trained with ids of the type "
-            f"{wanted.simpleString()}: pass one of these"
-        )
-    return factors.where(F.col("id") == plain)

@@ -1,78 +1,74 @@
-"""The SGD estimator: what it accepts, and the order in which a fit does things."""
+"""The SGD estimator: matrix factorization by stratified stochastic gradient descent."""
 
-import time
-from collections.abc import Generator
-from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from contextlib import ExitStack
 
-import numpy as np
-from numpy.typing import NDArray
 from pyspark import SparkContext, keyword_only
-from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.blocks.strata import Strata
-from spark_mf.checkpoint import SavedFit
-from spark_mf.engine.choice import RING, choose_engine, task_slots
-from spark_mf.engine.course import DIVERGED, FINISHED, NO_BETTER, Course, Rules
-from spark_mf.engine.descent import Descent, DescentState, Epoch
-from spark_mf.engine.factors import factors_frame
-from spark_mf.engine.grid import Grid
-from spark_mf.engine.limits import require_memory
-from spark_mf.engine.memory import descent_plan
-from spark_mf.engine.sgd_ring import RingDescent
-from spark_mf.engine.sgd_stages import StagesDescent
-from spark_mf.factorizer import _Factorizer, default_blocks, validation_rmse
+from spark_mf.exchange.base import Exchange, IterationResult
+from spark_mf.exchange.ring_sgd import RingSGD
+from spark_mf.exchange.sgd_task import SGDTask
+from spark_mf.exchange.stages_sgd import StagesSGD
+from spark_mf.exchange.stopping import StoppingRules
+from spark_mf.fitting.estimator import _Factorizer
+from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.random import Purpose
-from spark_mf.kernels.sgd import Lanes, Update
+from spark_mf.kernels.row_layout import RowLayout
+from spark_mf.kernels.sgd import Update, sgd_row_layout
 from spark_mf.model import SGDModel
-from spark_mf.param_values import params_setter
-from spark_mf.partitioned import PartitionedRatings
-from spark_mf.preparation import Plan, PreparedRatings, Sizes, blocks_asked
-from spark_mf.sgd_params import SEQUENTIAL, _SGDParams, validate_sgd_params
-from spark_mf.storage_levels import storage_level
-from spark_mf.summary import IterationRecord
-from spark_mf.warm_start import load_initial_model
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.params.sgd import SEQUENTIAL, _SGDParams, validate_sgd_params
+from spark_mf.params.storage_levels import storage_level
+from spark_mf.params.values import params_setter
+from spark_mf.ratings.base import LayoutPlan, PreparedRatings, Sizes
+from spark_mf.ratings.grid import Grid
+from spark_mf.resources.blocks import blocks_asked, default_blocks
+from spark_mf.resources.engine_selection import RING, choose_engine, task_slots
+from spark_mf.resources.limits import require_memory
+from spark_mf.resources.memory import sgd_plan
+from spark_mf.solvers.base import Factors
 
-#: Bytes of an item block's rows that a second-level cache holds beside those of a tile of users.
+#: Bytes of an item block's rows that fit in a second-level cache beside a tile of users.
 _BLOCK_BYTES = 512 << 10
-#: Below so many ratings in a cell, an epoch's visits cost more than their ratings.
+#: In cells with fewer ratings, the overhead of visiting a cell exceeds the work on its ratings.
 _CELL_RATINGS = 2_000
 
 
 class SGD(_Factorizer[SGDModel], _SGDParams):
     """Matrix factorization of explicit ratings by stratified stochastic gradient descent, R ≈ μ + b_u + b_i + U Vᵀ.
 
-    The columns, the model and what it does are those of `spark_mf.ALS`; with ``fitBias=False`` so is what a
-    prediction is, u·v. One rating at a time (or `batchSize`) it goes down the gradient of
+    The columns and the model are those of `spark_mf.ALS`, plus a global mean and biases, which ``fitBias=False`` leaves
+    out. It updates the model after every rating, or after every `batchSize` ratings, along the negative gradient of
 
     - ``regularization="weighted"`` (default): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²) + λ_b(Σ n_u b_u² + Σ n_i b_i²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²) + λ_b(Σ b_u² + Σ b_i²)
     - ``"mean"``: (1/|Ω|) Σ e² + the same penalty
 
-    over the observed pairs Ω, with e = r − r̂, λ = regParam, λ_b = biasRegParam and n_u, n_i the ratings of a user and
-    an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1, 1/n_u or |Ω|/n_u
-    (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
+    over the observed pairs Ω, where e = r − r̂, λ = regParam, λ_b = biasRegParam, and n_u and n_i are the numbers of
+    ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1,
+    1/n_u or |Ω|/n_u (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
 
-    Users are cut into numUserBlocks, items into numItemBlocks (no fewer), and as many cells of that grid as there are
-    user blocks are visited at the same time without locks (Gemulla et al. 2011, "Large-scale matrix factorization with
-    distributed stochastic gradient descent"). With ``spark.task.cpus=n`` a task visits its cell with n threads that
-    do not wait for each other (Niu et al. 2011, "Hogwild!"); results then differ by the order of their updates.
-    With one thread the same seed and blocks give the same model, on either engine. Other blocks give another one.
-    Where blocks are not set, users have one for each task slot, and items as many as fit a processor's cache.
+    Users are partitioned into numUserBlocks and items into numItemBlocks blocks (at least as many). Tasks work on the
+    cells of this grid in strata of cells that share no row or column, so they need no locks (Gemulla et al. 2011,
+    "Large-scale matrix factorization with distributed stochastic gradient descent"). With ``spark.task.cpus=n`` a task
+    works on its cell with n lock-free threads (Niu et al. 2011, "Hogwild!"), and results depend on the order of their
+    updates. With one thread the same seed and blocks give the same model on either engine; other blocks give another
+    model. If the numbers of blocks are not set, there is one user block per task slot, and each item block fits in a
+    processor cache.
 
-    With ``engine="ring"`` ratings and user blocks stay with the workers and item blocks travel between them, in one
-    barrier stage for checkpointInterval epochs; with ``"stages"`` each stratum is an ordinary stage, which is slower.
-    "auto" takes the ring and says so when it cannot: under dynamic allocation, where the session demands network
-    encryption, and with more user blocks than task slots.
+    With ``engine="ring"`` ratings and user blocks stay in the workers and item blocks travel between them, in one
+    barrier stage per checkpointInterval epochs. With ``engine="stages"`` each stratum is an ordinary stage, which is
+    slower. "auto" selects the ring and logs a warning if the ring cannot run: under dynamic allocation, if the session
+    requires network encryption, and with more user blocks than task slots.
 
-    The history has, for each epoch, the squared errors of the training ratings as each was visited, and of the
-    validation rows (`validationIndicatorCol`) after it. With validation rows the model has the factors of the best
-    epoch, and the fit ends after earlyStoppingPatience epochs that were no better.
+    The training errors in the history are those of each rating just before its update; the validation errors
+    (`validationIndicatorCol`) are those after the epoch. With validation rows the model has the factors of the best
+    epoch, and the fit stops after earlyStoppingPatience consecutive epochs without improvement.
 
-    `checkpointDir` and `initialModel` work as with ALS; from a model without biases they start at 0, and so does μ. The
-    driver and each running task hold both sides' rows, (rank + 2)·4 bytes each and as much again for the optimizer's
-    state ("momentum", "adagrad" once, "adam" twice) and for the best epoch.
+    `checkpointDir` and `initialModel` work as in ALS; if the initial model has no biases, the biases and μ start at 0.
+    The driver and each running task hold the rows of both sides, (rank + 2)·4 bytes each, the optimizer's state (the
+    same amount once for "momentum" and "adagrad", twice for "adam"), and the rows of the best epoch.
 
     Examples
     --------
@@ -85,6 +81,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     >>> model.summary.totalIterations
     50
     """
+
+    _model = SGDModel
 
     @keyword_only
     def __init__(
@@ -133,240 +131,131 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
 
     setParams = params_setter(__init__)
 
-    def _fit(self, dataset: DataFrame | PartitionedRatings) -> SGDModel:
-        began = time.perf_counter()
+    def _validate(self) -> None:
         validate_sgd_params(self)
-        session = dataset.sparkSession
-        with ExitStack() as held:
-            ratings = self._prepare(dataset, self._plan, held)
-            fit = _Fit(self, session, ratings)
-            grid = fit.cut(held)
-            setup_seconds = time.perf_counter() - began
-            with closing(fit.epochs(grid)) as records:
-                for record in records:
-                    self._report(record, began)
-            users, items = self._in_original_ids(*fit.factors(), ratings)
-        summary = self._summary(
-            ratings,
-            fit.history,
-            began,
-            setupSeconds=setup_seconds,
-            solver=self.getOptimizer(),
-            bestIteration=fit.course.best_epoch if fit.has_best else None,
-            stoppedEarly=fit.course.end == NO_BETTER,
-            biasRegParam=self.getBiasRegParam() if self.getFitBias() else None,
+
+    def _row_layout(self) -> RowLayout:
+        return sgd_row_layout(self.getRank(), self.getFitBias(), self.getOptimizer())
+
+    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+        watches = objective.n_validation > 0 or self.getTol() > 0
+        return StoppingRules(
+            max_iterations=self.getMaxIter(),
+            patience=self.getEarlyStoppingPatience() if watches else 0,
+            improvement_tol=self.getTol(),
+            keeps_best=objective.n_validation > 0,
+            schedule=self.getSchedule(),
+            decay=self.getDecay(),
         )
-        counts = ratings.counts
-        model = SGDModel(users, items, self.getRank(), summary, fit.descent.mean, (counts.lowest, counts.highest))
-        return self._copyValues(model)
 
-    def _lanes(self) -> Lanes:
-        return Lanes(self.getRank(), self.getFitBias(), self.getOptimizer())
+    def _solver_name(self) -> str:
+        return self.getOptimizer()
 
-    def _plan(self, context: SparkContext, sizes: Sizes) -> Plan:
-        """Choose engine and blocks, and refuse what the session has no memory for."""
+    def _bias_reg_param(self) -> float | None:
+        return self.getBiasRegParam() if self.getFitBias() else None
+
+    def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
+        return normal_rows(self.getSeed(), purpose, n_rows, self.getRank(), self.getInitStd())
+
+    def _initial_mean(self, ratings: PreparedRatings) -> float:
+        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
+
+    def _mean_of(self, initial: InitialModel) -> float:
+        initial.require_usable(self.getFitBias())
+        return initial.globalMean
+
+    def _diverged(self, result: IterationResult) -> str:
+        step = self.getStepSize() if result.metrics["step_size"] is None else result.metrics["step_size"]
+        return (
+            f"factors must be finite, got NaN or infinity in epoch {result.number} with a learning rate of {step:g}. "
+            f"Use a smaller stepSize, such as {step / 4:g}, or scale very large ratings down."
+        )
+
+    def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
         slots = task_slots(context)
         user_blocks = self._user_blocks(sizes, slots)
         item_blocks = self._item_blocks(sizes, user_blocks)
         if item_blocks < user_blocks or item_blocks > sizes.items:
             raise ValueError(
-                f"{user_blocks} blocks of users and {item_blocks} of {sizes.items} items are no grid to descend on: "
-                "use at least as many blocks of items as of users, and fewer blocks of users where there are few items"
+                f"numItemBlocks must be >= numUserBlocks and <= the number of items, got {item_blocks} item blocks for "
+                f"{user_blocks} user blocks and {sizes.items} items. Set numItemBlocks accordingly, or use fewer user "
+                "blocks."
             )
         engine = choose_engine(context, self.getEngine(), user_blocks, "stages")
-        lanes, size = self._lanes(), sizes.in_blocks(user_blocks, item_blocks, min(slots, user_blocks))
-        memory = descent_plan(size, lanes.stride, lanes.width, is_ring=engine == RING)
+        layout, size = self._row_layout(), sizes.in_blocks(user_blocks, item_blocks, min(slots, user_blocks))
+        memory = sgd_plan(size, layout.stride, layout.width, is_ring=engine == RING)
         require_memory(context, type(self).__name__, memory)
-        return Plan(engine, user_blocks, item_blocks, None, needs_items=False)
+        return LayoutPlan(
+            engine=engine, user_blocks=user_blocks, item_blocks=item_blocks, n_members=None, needs_items=False
+        )
 
     def _user_blocks(self, sizes: Sizes, slots: int) -> int:
-        """As many as asked for, else one a task slot where there are ratings enough."""
+        """Return numUserBlocks, by default one block per task slot if there are enough ratings."""
         if sizes.user_blocks is not None:
-            # A folder has been cut already; its blocks can only be joined, where their number was left open.
+            # Blocks that are laid out already can only be merged, and only if numUserBlocks is not set.
             return sizes.user_blocks if self.isSet("numUserBlocks") else min(sizes.user_blocks, slots)
         open_blocks = min(default_blocks(sizes.ratings, slots), slots, sizes.users, sizes.items)
-        return blocks_asked(self, "numUserBlocks", sizes.users) or open_blocks
+        return blocks_asked("numUserBlocks", self.getNumUserBlocks(), sizes.users) or open_blocks
 
     def _item_blocks(self, sizes: Sizes, user_blocks: int) -> int:
-        """As many as asked for, else enough for one to fit in a cache and one more to be on its way."""
-        asked = sizes.item_blocks or blocks_asked(self, "numItemBlocks", sizes.items)
+        """Return numItemBlocks, by default enough for a block to fit in a cache while another one is in flight."""
+        asked = sizes.item_blocks or blocks_asked("numItemBlocks", self.getNumItemBlocks(), sizes.items)
         if asked is not None:
             return asked
-        in_cache = -(-sizes.items * self._lanes().width * 4 // _BLOCK_BYTES)
+        in_cache = -(-sizes.items * self._row_layout().width * 4 // _BLOCK_BYTES)
         worth = sizes.ratings // (user_blocks * _CELL_RATINGS)
         return max(user_blocks, min(max(in_cache, 2 * user_blocks), worth, sizes.items))
 
-
-class _Fit:
-    """One fit on its way: rows, course and history, and the checkpoint that keeps them.
-
-    Parameters
-    ----------
-    params : SGD
-    session : SparkSession
-    ratings : PreparedRatings
-    """
-
-    def __init__(self, params: SGD, session: SparkSession, ratings: PreparedRatings) -> None:
-        self._params, self._session, self._ratings = params, session, ratings
-        self._lanes = params._lanes()
-        self.course = Course()
-        self.history: list[IterationRecord] = []
-        self._checkpoint = params._checkpoint(session, ratings, ())
-        mean, self._state = self._saved() or self._initial()
-        self.descent = self._describe(mean)
-
-    @property
-    def has_best(self) -> bool:
-        """Whether the model has the factors of the best epoch on validation rows."""
-        return self._state.best_users is not None
-
-    def cut(self, held: ExitStack) -> Grid:
-        """Cut the ratings into cells; `held` frees them."""
-        ratings, params = self._ratings, self._params
-        level = storage_level(params.getIntermediateStorageLevel())
+    def _exchange(
+        self,
+        context: SparkContext,
+        ratings: PreparedRatings,
+        objective: ExplicitObjective,
+        rules: StoppingRules,
+        mean: float,
+        cleanup: ExitStack,
+    ) -> Exchange:
+        users, items = ratings.users.partition, ratings.items.partition
+        task = SGDTask(
+            update=self._update(),
+            objective=objective,
+            rules=rules,
+            strata=Strata(users.n_blocks, items.n_blocks, self.getSeed()),
+            mean=mean,
+            users=users,
+            items=items,
+            user_counts=ratings.user_counts,
+            item_counts=ratings.item_counts,
+        )
         grid = Grid(
-            self._session.sparkContext,
+            context,
             ratings.by_user,
-            ratings.users.partition,
-            ratings.items.partition,
-            params.getSeed(),
-            level,
+            users,
+            items,
+            self.getSeed(),
+            storage_level(self.getIntermediateStorageLevel()),
             by_cell=ratings.engine != RING,
         )
-        held.callback(grid.unpersist)
-        # A lost part of the grid is cut anew from the ratings, wherever they come from then.
-        ratings.by_user.members.unpersist()
-        return grid
+        cleanup.callback(grid.unpersist)
+        # Spark recomputes a lost partition of the grid from the source of the ratings.
+        if not ratings.is_shared:
+            ratings.by_user.members.unpersist()
+        if ratings.engine == RING:
+            return RingSGD(context, grid, task, self.getRingTimeout())
+        return StagesSGD(context, grid, task)
 
-    def epochs(self, grid: Grid) -> Generator[IterationRecord]:
-        """Run the epochs that are not saved yet, and save them on the way.
-
-        Raises
-        ------
-        ArithmeticError
-            When the descent diverged.
-        """
-        context, params = self._session.sparkContext, self._params
-        engine: RingDescent | StagesDescent
-        if self._ratings.engine == RING:
-            engine = RingDescent(context, grid, self.descent, params.getRingTimeout())
-        else:
-            engine = StagesDescent(context, grid, self.descent)
-        for numbers in params._intervals(len(self.history)):
-            if self.course.end == NO_BETTER:
-                return
-            # Closed at once, whatever happens, so that the engine frees what it has sent.
-            with closing(engine.run(self._state, self.course, numbers)) as epochs:
-                for epoch, course in epochs:
-                    self.course = course
-                    self._require_finite(epoch)
-                    self.history.append(self._record(epoch))
-                    yield self.history[-1]
-            self._save()
-
-    def factors(self) -> tuple[DataFrame, DataFrame]:
-        """The model's factors, and biases where it has them, with the ids or keys of the ratings."""
-        state, lanes = self._state, self._lanes
-        users = state.users if state.best_users is None else state.best_users
-        items = state.items if state.best_items is None else state.best_items
-        user_biases: NDArray[np.float32] | None = None
-        item_biases: NDArray[np.float32] | None = None
-        if lanes.fitBias:
-            user_biases, item_biases = lanes.user_biases(users), lanes.item_biases(items)
-        ids = self._ratings.users.index.ids, self._ratings.items.index.ids
-        return (
-            factors_frame(self._session, ids[0], lanes.factors(users), user_biases),
-            factors_frame(self._session, ids[1], lanes.factors(items), item_biases),
+    def _update(self) -> Update:
+        return Update(
+            layout=self._row_layout(),
+            optimizer=self.getOptimizer(),
+            stepSize=self.getStepSize(),
+            biasStepSize=self.getBiasStepSize(),
+            regParam=self.getRegParam(),
+            biasRegParam=self.getBiasRegParam(),
+            sequential=self.getUpdateOrder() == SEQUENTIAL,
+            batchSize=self.getBatchSize(),
+            momentum=self.getMomentum(),
+            beta1=self.getBeta1(),
+            beta2=self.getBeta2(),
+            epsilon=self.getEpsilon(),
         )
-
-    def _saved(self) -> tuple[float, DescentState] | None:
-        """Return μ and the rows of a fit that was saved, and take up its course and history; None without one."""
-        saved = self._checkpoint.load() if self._checkpoint else None
-        if saved is None:
-            return None
-        self.history = list(saved.history)
-        self.course = Course(**saved.progress["course"])
-        if self.course.end == FINISHED:
-            # A fit that had run all its epochs may go on with a larger maxIter.
-            self.course = replace(self.course, end=None)
-        return saved.progress["mean"], DescentState(**saved.arrays)
-
-    def _initial(self) -> tuple[float, DescentState]:
-        """Return μ and the rows to start from: random ones, or what `initialModel` knows."""
-        params, ratings = self._params, self._ratings
-        seed, rank, deviation = params.getSeed(), params.getRank(), params.getInitStd()
-        users = normal_rows(seed, Purpose.USER_FACTORS, len(ratings.users), rank, deviation)
-        items = normal_rows(seed, Purpose.ITEM_FACTORS, len(ratings.items), rank, deviation)
-        user_biases, item_biases = np.zeros(len(users), np.float32), np.zeros(len(items), np.float32)
-        mean = ratings.counts.total / ratings.ratings if params.getFitBias() else 0.0
-        path = params.getInitialModel()
-        if path is not None:
-            initial = load_initial_model(self._session, path, rank, ratings)
-            initial.require_usable(path, params.getFitBias())
-            mean = initial.globalMean
-            for known, factors, biases in (
-                (initial.users, users, user_biases),
-                (initial.items, items, item_biases),
-            ):
-                factors[known.rows] = known.factors
-                biases[known.rows] = known.biases
-        lanes = self._lanes
-        return mean, DescentState(lanes.user_rows(users, user_biases), lanes.item_rows(items, item_biases))
-
-    def _describe(self, mean: float) -> Descent:
-        params, ratings = self._params, self._ratings
-        update = Update(
-            lanes=self._lanes,
-            stepSize=params.getStepSize(),
-            biasStepSize=params.getBiasStepSize(),
-            regParam=params.getRegParam(),
-            biasRegParam=params.getBiasRegParam(),
-            sequential=params.getUpdateOrder() == SEQUENTIAL,
-            batchSize=params.getBatchSize(),
-            momentum=params.getMomentum(),
-            beta1=params.getBeta1(),
-            beta2=params.getBeta2(),
-            epsilon=params.getEpsilon(),
-        )
-        n_validation = ratings.counts.validation_ratings
-        watches = n_validation or params.getTol() > 0
-        rules = Rules(
-            epochs=params.getMaxIter(),
-            schedule=params.getSchedule(),
-            decay=params.getDecay(),
-            patience=params.getEarlyStoppingPatience() if watches else 0,
-            tol=params.getTol(),
-            regularization=params.getRegularization(),
-            n_ratings=ratings.ratings,
-            n_validation=n_validation,
-        )
-        users, items = ratings.users.partition, ratings.items.partition
-        strata = Strata(users.n_blocks, items.n_blocks, params.getSeed())
-        return Descent(update, rules, strata, mean, users, items, ratings.user_counts, ratings.item_counts)
-
-    def _record(self, epoch: Epoch) -> IterationRecord:
-        return IterationRecord(
-            iteration=self.course.epoch,
-            seconds=epoch.seconds,
-            objective=self.course.objective,
-            train_rmse=float(np.sqrt(epoch.sums.squared_error / self._ratings.ratings)),
-            validation_rmse=validation_rmse(epoch.sums.validation_squared_error, self._ratings),
-            step_size=self.descent.update.stepSize * epoch.step,
-            kernel_seconds=epoch.sums.kernel_seconds,
-        )
-
-    def _require_finite(self, epoch: Epoch) -> None:
-        if self.course.end == DIVERGED:
-            step = self.descent.update.stepSize * epoch.step
-            raise ArithmeticError(
-                f"epoch {self.course.epoch} diverged with a step of {step:g}: its factors are not finite any more; use "
-                f"a smaller stepSize, such as {step / 4:g}, or scale very large ratings down"
-            )
-
-    def _save(self) -> None:
-        if self._checkpoint is None:
-            return
-        arrays = {name: rows for name, rows in vars(self._state).items() if rows is not None}
-        progress = {"course": asdict(self.course), "mean": self.descent.mean}
-        self._checkpoint.save(SavedFit(tuple(self.history), arrays, progress))

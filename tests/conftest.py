@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that all tests share."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ QUIET_JVM = "-XX:+UseSerialGC"
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local session of two task slots that leaves nothing in the working folder."""
-    from spark_mf.experiments.session import local_session
+    from spark_mf.cli.session import local_session
 
     folder = tmp_path_factory.mktemp("spark")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Ratings that a model of a known rank can give."""
+"""Ratings that a model of a known rank reproduces exactly."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Names of files and folders with every character that file systems take."""
+"""Names of files and directories with every character that file systems allow."""
 
 import string
 

@@ -1,10 +1,10 @@
-"""Whether two models are the same."""
+"""An assertion that two models are the same."""
 
 from typing import Any
 
 import numpy as np
 
-from spark_mf.engine.factors import collect_factors
+from spark_mf.models.factors import collect_factors
 
 
 def assert_same_model(one: Any, other: Any) -> None:
@@ -14,5 +14,5 @@ def assert_same_model(one: Any, other: Any) -> None:
         assert mine.ids == theirs.ids
         np.testing.assert_array_equal(mine.factors, theirs.factors, err_msg=side)
         np.testing.assert_array_equal(mine.biases, theirs.biases, err_msg=side)
-    for name in ("objectiveHistory", "trainRmseHistory", "validationRmseHistory", "stepSizeHistory", "bestIteration"):
-        assert getattr(one.summary, name) == getattr(other.summary, name), name
+    assert [step.metrics for step in one.summary.history] == [step.metrics for step in other.summary.history]
+    assert one.summary.bestIteration == other.summary.bestIteration

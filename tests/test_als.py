@@ -1,4 +1,4 @@
-"""The ALS estimator on Spark: right against pyspark's ALS, against one process, and by construction."""
+"""Tests of the ALS estimator on Spark, against pyspark's ALS and against one process."""
 
 import logging
 from typing import Any
@@ -15,12 +15,15 @@ from pyspark.sql import functions as F
 from spark_mf import ALS, ALSModel
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.data.checking import CheckRules, clean_ratings
-from spark_mf.engine.factors import factors_arrays
-from spark_mf.engine.half_step import ExactSolver, Subproblem, solve_block
-from spark_mf.engine.layout import LaidOutBlock
+from spark_mf.exchange.half_step import HalfStepTask, solve_block
+from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import least_squares as plain
+from spark_mf.models.factors import factors_arrays
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.ratings.layout import LaidOutBlock
+from spark_mf.solvers.cholesky import CholeskySolver
 from tests.low_rank import low_rank
 
 
@@ -59,7 +62,9 @@ def one_process_als(table: pd.DataFrame, als: ALS) -> tuple[np.ndarray, np.ndarr
         penalty = als.getRegParam() * (counts if als.getRegularization() == "weighted" else np.ones(len(counts)))
         if als.getRegularization() == "mean":
             penalty = penalty * len(table)
-        plain.solve_cholesky(*csr, fixed, penalty, solved, np.zeros(len(solved)), 0, len(solved))
+        plain.solve_cholesky(
+            *csr, None, fixed, None, penalty, None, None, solved, np.zeros(len(solved)), 0, len(solved)
+        )
 
     for _ in range(als.getMaxIter()):
         half_step(item, user, u, v)
@@ -82,8 +87,10 @@ def test_equals_the_same_algorithm_in_one_process(ratings, table, regularization
     norms = {"users": (u**2).sum(axis=1), "items": (v**2).sum(axis=1)}
     penalty = sum((norms[side] * (counts[side] if regularization == "weighted" else 1)).sum() for side in counts)
     loss = (errors**2).mean() if regularization == "mean" else (errors**2).sum()
-    assert model.summary.objectiveHistory[-1] == pytest.approx(loss + als.getRegParam() * penalty, rel=1e-3)
-    assert model.summary.trainRmseHistory[-1] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-3, abs=1e-5)
+    assert model.summary.metricHistory("objective")[-1] == pytest.approx(loss + als.getRegParam() * penalty, rel=1e-3)
+    assert model.summary.metricHistory("train_rmse")[-1] == pytest.approx(
+        np.sqrt((errors**2).mean()), rel=1e-3, abs=1e-5
+    )
 
 
 def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table):
@@ -100,8 +107,9 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     )
     empty = np.empty(0, np.int32)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
-    problem = Subproblem("ALS", 5, 0.05, "weighted", len(table), ExactSolver())
-    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, problem, measured=None)
+    objective, solver = ExplicitObjective(0.05, "weighted", len(table)), CholeskySolver()
+    task = HalfStepTask("ALS", 5, objective, solver, StoppingRules(max_iterations=1))
+    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, None, task, solver, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 
@@ -180,9 +188,9 @@ def test_summary_has_history_and_validation(spark, table):
     trained = model.transform(frame.where("held_out")).dropna().toPandas()
     assert summary.coldValidationRatings == summary.validationRatings - len(trained[~trained.prediction.isna()])
     expected = np.sqrt(((trained.rating - trained.prediction) ** 2).mean())
-    assert summary.validationRmseHistory[-1] == pytest.approx(expected, rel=1e-4)
+    assert summary.metricHistory("validation_rmse")[-1] == pytest.approx(expected, rel=1e-4)
     # Alternating exact minimisation never goes up.
-    assert (np.diff(np.array(summary.objectiveHistory, float)) <= 1e-3).all()
+    assert (np.diff(np.array(summary.metricHistory("objective"), float)) <= 1e-3).all()
     assert np.isnan(predictions(model, spark.createDataFrame([(999, 0)], ["user", "item"]))).all()
 
 
@@ -260,7 +268,7 @@ def test_progress_is_logged_each_iteration(ratings, caplog):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "the dataset has no rows"),
+        ([], "^dataset must have at least one row, got none"),
         ([(1, 2, None)], "1 with a null rating"),
         ([(1, 2, float("nan")), (1, 3, 1.0)], "1 with a NaN or infinite rating .* 2 rows"),
         ([(1, 2, float("inf")), (1, 3, 1.0)], "1 with a NaN or infinite rating"),
@@ -275,7 +283,7 @@ def test_ratings_that_cannot_be_used_are_refused_by_number_and_reason(spark, row
 
 
 def test_all_rows_for_validation_is_refused(spark, ratings):
-    with pytest.raises(ValueError, match="rows are marked for validation"):
+    with pytest.raises(ValueError, match=r"^validationIndicatorCol must be false in some rows, got true in all"):
         small(validationIndicatorCol="held_out").fit(ratings.selectExpr("*", "true AS held_out"))
 
 
@@ -283,7 +291,7 @@ def test_all_rows_for_validation_is_refused(spark, ratings):
 def test_overflow_stops_the_fit_with_the_iteration_and_the_way_out(spark, engine):
     rows = [(user, item, 3e38) for user in range(12) for item in range(6)]
     frame = spark.createDataFrame(rows, ["user", "item", "rating"])
-    with pytest.raises(ArithmeticError, match=r"iteration 1 .* larger regParam"):
+    with pytest.raises(ArithmeticError, match=r"^factors must be finite, got NaN or .* iteration 1 .* larger regParam"):
         small(rank=1, engine=engine).fit(frame)
 
 
@@ -291,25 +299,27 @@ def test_more_blocks_than_rows_are_said_and_work(spark, caplog):
     frame = spark.createDataFrame([(0, 0, 4.0), (1, 0, 2.0)], ["user", "item", "rating"])
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         model = small(numUserBlocks=50).fit(frame)
-    assert "numUserBlocks=50 is more than the 2 users: 2 blocks are used" in caplog.text
-    assert "all ratings have one of the items: the factors tell nothing apart" in caplog.text
+    assert "numUserBlocks=50 is more than the 2 users, so 2 blocks are used." in caplog.text
+    assert "All ratings belong to one of the items, so the factors carry no information." in caplog.text
     assert model.transform(frame).count() == 2
 
 
 def test_unknown_param_is_refused_by_name():
-    with pytest.raises(TypeError, match="'ranks' is no Param of ALS"):
+    with pytest.raises(TypeError, match=r"^setParams must be called with Params of ALS, got 'ranks'\. Use one of "):
         ALS().setParams(ranks=3)  # type: ignore[call-arg]
 
 
 def test_factors_too_large_for_the_driver_are_refused_before_the_iterations(ratings):
-    with pytest.raises(MemoryError, match=r"spark\.driver\.maxResultSize is .* MiB: set it to at least"):
+    with pytest.raises(
+        MemoryError, match=r"^spark\.driver\.maxResultSize must be >= .*, got .* MiB\. Set it to at lea"
+    ):
         small(rank=20_000_000).fit(ratings)
 
 
 def test_the_way_out_of_unusable_rows_works(spark, table):
     broken = spark.createDataFrame(table).withColumn("rating", F.when(F.col("user") != 5, F.col("rating"))).cache()
     lost = int((table.user == 5).sum())
-    with pytest.raises(ValueError, match=f"{lost} with a null rating are among .* fit what .*clean_ratings accepts"):
+    with pytest.raises(ValueError, match=f"got {lost} with a null rating among .* fit the output of .*clean_ratings"):
         small().fit(broken)
     clean = clean_ratings(spark, broken, rules=CheckRules(on_bad="reject"))
     assert clean.reasons == {"rating is missing": lost}

@@ -1,4 +1,4 @@
-"""Models with biases and a global mean: predictions, clipping, recommendations and the plain model they amount to."""
+"""Tests of models with biases and a global mean: predictions, clipping, recommendations and `asPlain`."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from spark_mf.engine.factors import collect_factors, factors_frame
 from spark_mf.model import ALSModel, FactorModel, SGDModel
+from spark_mf.models.factors import collect_factors, factors_frame
 
 MEAN = 3.5
 USER_FACTORS, USER_BIASES = [[1, 1], [2, 0], [3, 1]], [0.5, -1, 0]
@@ -112,7 +112,7 @@ def test_clipping_without_a_range_is_refused(spark, model):
         lambda: unbounded.recommendForAllUsers(1),
         lambda: unbounded.recommendForItemSubset(dataset, 1),
     ):
-        with pytest.raises(ValueError, match=r"clipPredictions=True needs a range of ratings, which this SGDModel has"):
+        with pytest.raises(ValueError, match=r"^clipPredictions must be False for a SGDModel without ratingRange, got"):
             ask()
 
 
@@ -209,22 +209,22 @@ def test_a_model_without_biases_is_plain_already(spark, cls):
 
 
 def test_biases_on_one_side_are_refused(spark, model):
-    with pytest.raises(ValueError, match=r"columns id, features, bias and itemFactors id, features: give both"):
+    with pytest.raises(ValueError, match=r"both have none, got the columns id, features, bias and id, features\.$"):
         SGDModel(model.userFactors, model.itemFactors.drop("bias"), 2)
 
 
 @pytest.mark.parametrize("mean", [math.nan, math.inf])
 def test_a_mean_that_is_no_number_is_refused(mean):
-    with pytest.raises(ValueError, match=f"globalMean={mean} is no mean of ratings: use a finite number"):
+    with pytest.raises(ValueError, match=rf"^globalMean must be finite, got {mean}\.$"):
         SGDModel(globalMean=mean)
 
 
 @pytest.mark.parametrize("bounds", [(5, 1), (1, math.inf), (math.nan, 5), (1,), (1, 2, 3)])
 def test_a_range_that_is_none_is_refused(bounds):
-    with pytest.raises(ValueError, match=r"ratingRange=\(.*\) is no range: use \(low, high\)"):
+    with pytest.raises(ValueError, match=r"^ratingRange must be \(low, high\), two finite .*, got \(.*\)\.$"):
         SGDModel(ratingRange=bounds)
 
 
 def test_model_without_factors_names_its_estimator():
-    with pytest.raises(ValueError, match=r"this SGDModel has no factors: fit one with SGD, or load"):
+    with pytest.raises(ValueError, match=r"^this SGDModel must have factors, got none\. Fit a model with SGD, or lo"):
         SGDModel().recommendForAllUsers(1)

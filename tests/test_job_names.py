@@ -1,4 +1,4 @@
-"""What Spark's UI shows of a fit: every job says what it does."""
+"""Tests of the job descriptions of a fit in Spark's UI."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from spark_mf import ALS, SGD
 from spark_mf.data.generating import generate_ratings
-from spark_mf.engine.workers import require_workers
+from spark_mf.resources.workers import require_workers
 
 
 def descriptions(spark: SparkSession) -> dict[int, str | None]:
@@ -33,19 +33,19 @@ def test_every_job_of_a_fit_says_what_it_does(spark: SparkSession, tmp_path: Pat
     SGD(engine="ring", **given).fit(ratings)
     names = [name for number, name in descriptions(spark).items() if number > last]
     assert list(dict.fromkeys(names)) == [
-        "give the user ids keys",
+        "compute keys of the user ids",
         "check and count ratings",
         "lay ratings out by users",
         "lay ratings out by items",
         "ALS 1/2 items",
         "ALS 1/2 users",
-        "save the fit after iteration 1",
+        "write the checkpoint of iteration 1",
         "ALS 2/2 items",
         "ALS 2/2 users",
-        "save the fit after iteration 2",
-        "give factors their ids",
+        "write the checkpoint of iteration 2",
+        "restore the ids of factors",
         "save the model",
-        "collect what can be recommended",
+        "collect the candidates of recommendations",
         "cut ratings into cells",
         "SGD 1–2/2",
     ]

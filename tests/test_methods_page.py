@@ -1,4 +1,4 @@
-"""The page on methods: its lines run in the textbook and on Spark, and its links lead somewhere."""
+"""Tests of the page on methods: its code runs in the textbook and on Spark, and its links work."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spark_mf.experiments.rows import read_rows
-from spark_mf.experiments.textbook_rows import ON_SPARK, PUBLISHED, TextbookRow
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.studies.textbook.rows import ON_SPARK, PUBLISHED, TextbookRow
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is saved, written and read below folders whose names have every character that file systems take."""
+"""Tests of saving and reading below directories whose names have every character that file systems allow."""
 
 from itertools import count
 
@@ -7,14 +7,14 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_mf import ALS, ALSModel
-from spark_mf import partitioned as partitioned_module
-from spark_mf.data import paths
-from spark_mf.data.files import literal_reader
-from spark_mf.data.folders import RatingsFolder
+from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings, check, write_checked
 from spark_mf.data.reading import read_ratings
-from spark_mf.engine.factors import factors_arrays, factors_frame
-from spark_mf.experiments.check import CHECKED_FILES, CheckSettings, check, write_checked
-from spark_mf.partitioning import partition_ratings
+from spark_mf.models.factors import factors_arrays, factors_frame
+from spark_mf.ratings import folder as partitioned_module
+from spark_mf.ratings.folder_writing import partition_ratings
+from spark_mf.storage import paths
+from spark_mf.storage.files import literal_reader
+from spark_mf.storage.folders import RatingsFolder
 from tests.odd_paths import ODD
 from tests.same_model import assert_same_model
 
@@ -55,7 +55,7 @@ def test_models_and_estimators(spark, als, model, odd):
     for each, cls in ((model, ALSModel), (als, ALS)):
         path = str(odd / cls.__name__ / ODD)
         each.save(path)
-        with pytest.raises(FileExistsError, match="exists already"):
+        with pytest.raises(FileExistsError, match="path must not exist, got "):
             each.save(path)
         each.write().overwrite().save(path)
         assert cls.load(path).uid == each.uid
@@ -78,7 +78,7 @@ def test_a_loaded_model_is_not_saved_over_its_own_folder(spark, model, odd):
     ]
     for each in derived:
         for spelling in (path, f"file:{path}", f"{odd}/../{ODD}/model/", str(odd)):
-            with pytest.raises(ValueError, match="still reads its factors there: save it elsewhere"):
+            with pytest.raises(ValueError, match=r"^path must not be where the model .* reads its factors, got "):
                 each.write().overwrite().save(spelling)
     cached.unpersist()
     np.testing.assert_array_equal(predictions(loaded), predictions(model))
@@ -109,7 +109,7 @@ def test_a_kill_while_overwriting_is_told(als, odd, monkeypatch):
         patch.setattr(paths, "_rename", rename)
         with pytest.raises(KeyboardInterrupt):
             als.write().overwrite().save(path)
-    with pytest.raises(FileNotFoundError, match=r"overwriting it was interrupted; what was there is complete in file:"):
+    with pytest.raises(FileNotFoundError, match=r"interrupted overwrite removed\. Its previous .* complete in file:"):
         ALS.load(path)
     (aside,) = odd.glob(".estimator.*.old")
     assert ALS.load(str(aside)).uid == als.uid
@@ -143,7 +143,7 @@ def test_partitioned_ratings(spark, als, ratings, model, tmp_path, monkeypatch, 
 def test_partitioning_into_a_folder_that_the_ratings_are_read_from(spark, ratings, odd):
     ratings.write.parquet(str(odd / "users"))
     read = literal_reader(spark).parquet(str(odd / "users"))
-    with pytest.raises(ValueError, match="the dataset reads files in the output folder"):
+    with pytest.raises(ValueError, match="path must not be a folder with files that the dataset reads"):
         partition_ratings(read, str(odd), overwrite=True)
     assert read.count() == ratings.count()
 

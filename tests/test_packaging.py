@@ -1,4 +1,4 @@
-"""What an installed spark_mf consists of."""
+"""Tests of the contents of an installed spark_mf."""
 
 import subprocess
 import sys
@@ -34,3 +34,13 @@ def test_kernels_are_imported_without_pyspark():
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'spark_mf' has no attribute 'Als'"):
         spark_mf.Als  # noqa: B018
+
+
+def test_what_tasks_import_needs_no_package_that_workers_may_lack():
+    code = (
+        "import sys, spark_mf.als, spark_mf.gd, spark_mf.sgd, spark_mf.ratings.folder, "
+        "spark_mf.ratings.folder_writing, spark_mf.data.checking, spark_mf.data.reading, spark_mf.data.generating; "
+        "sys.exit(' '.join({'pydantic', 'tqdm', 'psutil', 'matplotlib', 'pooch', 'requests'} & set(sys.modules)) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

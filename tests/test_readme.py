@@ -1,6 +1,5 @@
-"""The README's Python blocks run, one after the other, as a reader would paste them into one session."""
+"""Tests that the README's Python blocks run one after the other in one session."""
 
-import json
 import re
 from pathlib import Path
 from statistics import fmean
@@ -8,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from spark_mf.experiments.bench_ratings import STEPS, StepRow
-from spark_mf.experiments.bench_report import figures
-from spark_mf.experiments.rows import read_rows
-from spark_mf.typed_json import from_json_object
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.benchmarks.speed.ratings import STEPS, StepRow
+from spark_mf.benchmarks.speed.report import figures
+from spark_mf.ratings.typed_json import from_json
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = README.parent / "docs" / "results" / "als-20m"
@@ -32,11 +31,11 @@ def test_blocks_run_in_order(spark, tmp_path, monkeypatch, capsys):
             pytest.fail(f"block {number} of the README fails with {error!r}:\n{block}")
     model = names["model"]
     assert model.rank == 16
-    assert model.summary.validationRmseHistory[-1] < 1.0
+    assert model.summary.metricHistory("validation_rmse")[-1] < 1.0
     assert "RMSE" in capsys.readouterr().out
     biased = names["biased"]
     assert biased.hasBias
-    assert biased.summary.validationRmseHistory[biased.summary.bestIteration - 1] < 1.0
+    assert biased.summary.metricHistory("validation_rmse")[biased.summary.bestIteration - 1] < 1.0
 
 
 def test_measured_ratios_are_those_of_the_committed_rows():
@@ -53,7 +52,7 @@ def test_measured_ratios_are_those_of_the_committed_rows():
 
 def test_the_page_on_ratings_states_the_speeds_of_the_committed_rows():
     lines = (README.parent / "docs" / "results" / "ratings" / "results.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [from_json_object(StepRow, json.loads(line)) for line in lines]
+    rows = [from_json(StepRow, line) for line in lines]
     speeds = {(row.ratings, row.step): (row.ratings_per_second or 0) / 1e6 for row in rows}
     page = " ".join((README.parent / "docs" / "ratings.md").read_text(encoding="utf-8").split())
     for ratings, sentence in (

@@ -1,4 +1,4 @@
-"""What a fit keeps in Spark: nothing of it is left when it ends, whichever way it ends."""
+"""Tests that a fit releases all its broadcasts and persisted data, however it ends."""
 
 from contextlib import suppress
 from typing import Any
@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.classic.dataframe import DataFrame
 
 from spark_mf import ALS, SGD
-from spark_mf.partitioning import partition_ratings
+from spark_mf.ratings.folder_writing import partition_ratings
 
 #: What starts a job, with the public methods that end in it.
 RDD_ACTIONS = ((RDD, "collect"), (SparkContext, "runJob"))

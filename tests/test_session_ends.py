@@ -1,4 +1,4 @@
-"""What a model says whose session has ended, and fits whose workers run another Python: one program tells all."""
+"""Tests of models whose session has stopped, and of workers with another Python, by one program."""
 
 import json
 import os

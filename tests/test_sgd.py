@@ -1,4 +1,4 @@
-"""The SGD estimator on Spark: the same as one process, on either engine; and what is built around it."""
+"""Tests of the SGD estimator on Spark: against one process, on both engines, and its options."""
 
 import logging
 from types import SimpleNamespace
@@ -15,15 +15,16 @@ from spark_mf import ALS, SGD, SGDModel
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
-from spark_mf.engine import descent as module
-from spark_mf.engine.course import Rules
-from spark_mf.engine.factors import collect_factors
-from spark_mf.engine.grid import GridRow, PackedCell
+from spark_mf.exchange import sgd_task as module
+from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.kernels import sgd as kernels
 from spark_mf.kernels.initial import normal_rows
 from spark_mf.kernels.objective import row_shares
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import sgd as plain
+from spark_mf.models.factors import collect_factors
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.ratings.grid import GridRow, PackedCell
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +67,17 @@ def assert_same(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(array, vars(collected(other))[name], err_msg=name)
     assert one.globalMean == other.globalMean
     assert [r.objective for r in one.summary.history] == [r.objective for r in other.summary.history]
-    assert one.summary.validationRmseHistory == other.summary.validationRmseHistory
+    assert one.summary.metricHistory("validation_rmse") == other.summary.metricHistory("validation_rmse")
 
 
 def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.float32) -> SimpleNamespace:
     """The same schedule in one process: all cells of an epoch, one after the other, on dense indices."""
     p, q = sgd.getOrDefault("numUserBlocks"), sgd.getOrDefault("numItemBlocks")
     seed, rank = sgd.getSeed(), sgd.getRank()
-    lanes = kernels.Lanes(rank, sgd.getFitBias(), sgd.getOptimizer())
+    layout = kernels.sgd_row_layout(rank, sgd.getFitBias(), sgd.getOptimizer())
     update = kernels.Update(
-        lanes,
+        layout,
+        sgd.getOptimizer(),
         sgd.getStepSize(),
         sgd.getBiasStepSize(),
         sgd.getRegParam(),
@@ -93,7 +95,7 @@ def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.flo
     ]
     rows = [
         [make(factors[part.members(block)], None).astype(dtype) for block in range(part.n_blocks)]
-        for make, factors, part in zip((lanes.user_rows, lanes.item_rows), initial, parts, strict=True)
+        for make, factors, part in zip((layout.user_rows, layout.item_rows), initial, parts, strict=True)
     ]
     cells = []
     for block in range(p):
@@ -113,15 +115,15 @@ def one_process(table: pd.DataFrame, sgd: SGD, train=kernels.train, dtype=np.flo
                 share = shares[0][parts[0].members(a)], shares[1][parts[1].members(b)]
                 error += train(cells[a][b], order, rows[0][a], rows[1][b], *share, mean, update)
         errors.append(np.sqrt(error / len(table)))
-    whole = [np.empty((count.size, lanes.stride), dtype) for count in counts]
+    whole = [np.empty((count.size, layout.stride), dtype) for count in counts]
     for side in (0, 1):
         for block in range(parts[side].n_blocks):
             whole[side][parts[side].members(block)] = rows[side][block]
     return SimpleNamespace(
-        U=lanes.factors(whole[0]),
-        V=lanes.factors(whole[1]),
-        bu=lanes.user_biases(whole[0]) if lanes.fitBias else None,
-        bi=lanes.item_biases(whole[1]) if lanes.fitBias else None,
+        U=layout.factors(whole[0]),
+        V=layout.factors(whole[1]),
+        bu=layout.user_biases(whole[0]) if layout.bias else None,
+        bi=layout.item_biases(whole[1]) if layout.bias else None,
         train_rmse=errors,
     )
 
@@ -151,10 +153,10 @@ def test_is_exactly_the_schedule_in_one_process(ratings, table, variant):
     ours, exact = collected(model), one_process(table, sgd)
     for name in ("U", "V", "bu", "bi"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(exact, name), err_msg=name)
-    np.testing.assert_allclose(model.summary.trainRmseHistory, exact.train_rmse, rtol=1e-12)
+    np.testing.assert_allclose(model.summary.metricHistory("train_rmse"), exact.train_rmse, rtol=1e-12)
     textbook = one_process(table, sgd, plain.train, np.float64)
     np.testing.assert_allclose(ours.U @ ours.V.T, textbook.U @ textbook.V.T, atol=2e-3)
-    np.testing.assert_allclose(model.summary.trainRmseHistory, textbook.train_rmse, rtol=1e-4)
+    np.testing.assert_allclose(model.summary.metricHistory("train_rmse"), textbook.train_rmse, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_stages_give_the_very_same_model_as_the_ring(ratings, variant):
 
 def test_blocks_reach_the_error_of_one_process_within_half_a_percent(ratings, table):
     rmse = [
-        small(maxIter=40, numUserBlocks=p, numItemBlocks=q).fit(ratings).summary.trainRmseHistory[-1]
+        small(maxIter=40, numUserBlocks=p, numItemBlocks=q).fit(ratings).summary.metricHistory("train_rmse")[-1]
         for p, q in [(1, 1), (2, 2), (2, 9)]
     ]
     assert rmse[0] < 0.2
@@ -198,7 +200,7 @@ def test_validation_is_measured_and_the_best_epoch_is_kept(ratings, table):
     sgd = small(validationIndicatorCol="held_out", **overfitting)
     model = sgd.fit(ratings)
     summary = model.summary
-    history = summary.validationRmseHistory
+    history = summary.metricHistory("validation_rmse")
     assert summary.stoppedEarly
     assert summary.bestIteration == int(np.argmin(history)) + 1 == summary.totalIterations - 4
     held_out = ratings.where("held_out")
@@ -214,15 +216,16 @@ def test_validation_is_measured_and_the_best_epoch_is_kept(ratings, table):
 def test_the_step_follows_its_schedule(ratings):
     alone = {"numUserBlocks": 1}  # a ring of one is joined at once
     constant = small(maxIter=3, **alone).fit(ratings).summary
-    assert constant.stepSizeHistory == [0.02] * 3
+    assert constant.metricHistory("step_size") == [0.02] * 3
     shrinking = small(maxIter=3, schedule="exponential", decay=0.5, **alone).fit(ratings).summary
-    assert shrinking.stepSizeHistory == pytest.approx([0.02, 0.01, 0.005])
-    assert shrinking.objectiveHistory[0] == constant.objectiveHistory[0]
-    assert shrinking.objectiveHistory[1] != constant.objectiveHistory[1]
+    assert shrinking.metricHistory("step_size") == pytest.approx([0.02, 0.01, 0.005])
+    assert shrinking.metricHistory("objective")[0] == constant.metricHistory("objective")[0]
+    assert shrinking.metricHistory("objective")[1] != constant.metricHistory("objective")[1]
     bold = small(maxIter=6, schedule="boldDriver", stepSize=0.01, **alone).fit(ratings).summary
+    objectives, steps = bold.metricHistory("objective"), bold.metricHistory("step_size")
     for t in range(2, 6):
-        went_down = bold.objectiveHistory[t - 1] < bold.objectiveHistory[t - 2]
-        assert bold.stepSizeHistory[t] == pytest.approx(bold.stepSizeHistory[t - 1] * (1.05 if went_down else 0.5))
+        went_down = objectives[t - 1] < objectives[t - 2]
+        assert steps[t] == pytest.approx(steps[t - 1] * (1.05 if went_down else 0.5))
 
 
 def test_intervals_change_nothing(ratings):
@@ -232,7 +235,10 @@ def test_intervals_change_nothing(ratings):
 
 def test_a_diverging_step_stops_at_once_with_epoch_and_advice(ratings):
     for engine in ("ring", "stages"):
-        with pytest.raises(ArithmeticError, match=r"^epoch 1 diverged with a step of 50: .* smaller stepSize, such as"):
+        sentence = (
+            r"^factors must be finite, .* in epoch 1 with a learning rate of 50\. Use a smaller stepSize, such as"
+        )
+        with pytest.raises(ArithmeticError, match=sentence):
             small(stepSize=50.0, engine=engine, maxIter=50).fit(ratings)
 
 
@@ -244,10 +250,12 @@ def test_threads_of_one_task_reach_the_same_error(table, monkeypatch):
     parts = Partition.balanced(np.bincount(many.user).astype(np.int64), 1, 7)
     counts = np.bincount(many.user).astype(np.int64), np.bincount(many.item).astype(np.int64)
     items = Partition.balanced(counts[1], 1, 7)
-    lanes = kernels.Lanes(3, True, "sgd")
-    update = kernels.Update(lanes, 0.02, 0.02, 0.05, 0.05, False, 1)
-    rules = Rules(1, "constant", 1.0, 0, 0.0, "weighted", len(many), 0)
-    described = module.Descent(update, rules, Strata(1, 1, 7), float(many.rating.mean()), parts, items, *counts)
+    layout = kernels.sgd_row_layout(3, True, "sgd")
+    update = kernels.Update(layout, "sgd", 0.02, 0.02, 0.05, 0.05, False, 1)
+    rules, objective = StoppingRules(max_iterations=1), ExplicitObjective(0.05, "weighted", len(many))
+    described = module.SGDTask(
+        update, objective, rules, Strata(1, 1, 7), float(many.rating.mean()), parts, items, *counts
+    )
     order = np.argsort(many.user.to_numpy(), kind="stable")
     ratings = RatingBlock.from_triples(
         parts.members(0), many.user.to_numpy()[order], many.item.to_numpy()[order], many.rating.to_numpy()[order]
@@ -255,17 +263,17 @@ def test_threads_of_one_task_reach_the_same_error(table, monkeypatch):
     csr = (ratings.indptr, ratings.rows, ratings.indices, ratings.values)
     (cell,) = kernels.make_cells(*csr, items.block, items.row, 1, 7)
     monkeypatch.setattr(module.TaskContext, "get", lambda: SimpleNamespace(cpus=lambda: 2))
-    users = lanes.user_rows(normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1), None)
-    item_rows = lanes.item_rows(normal_rows(7, Purpose.ITEM_FACTORS, 50, 3, 0.1), None)
+    users = layout.user_rows(normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1), None)
+    item_rows = layout.item_rows(normal_rows(7, Purpose.ITEM_FACTORS, 50, 3, 0.1), None)
     block = module.UserBlock(GridRow(0, {0: PackedCell.pack(cell)}, PackedCell.pack(cell)), users, described)
     assert cell.starts.size > 3
     error = block.train(0, item_rows, 0, 1.0)
     assert np.sqrt(error / len(many)) == pytest.approx(one.train_rmse[0], rel=0.02)
-    assert not np.array_equal(lanes.factors(users), normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1))
+    assert not np.array_equal(layout.factors(users), normal_rows(7, Purpose.USER_FACTORS, counts[0].size, 3, 0.1))
     user, item = many.user.to_numpy(), many.item.to_numpy()
-    predicted = described.mean + (users[user, : lanes.width] * item_rows[item, : lanes.width]).sum(axis=1)
+    predicted = described.mean + (users[user, : layout.width] * item_rows[item, : layout.width]).sum(axis=1)
     expected = ((many.rating.to_numpy() - predicted) ** 2).sum()
-    assert block.validation_error(item_rows[:, : lanes.width].copy()) == pytest.approx(expected, rel=1e-4)
+    assert block.validation_error(item_rows[:, : layout.width].copy()) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -284,13 +292,17 @@ def test_hardly_any_ratings_work(spark, rows, engine):
         sgd.setNumUserBlocks(2).setNumItemBlocks(3)
     model = sgd.fit(frame)
     assert model.transform(frame).count() == len(rows)
-    assert model.summary.trainRmseHistory[-1] < model.summary.trainRmseHistory[0] or len(rows) == 1
+    assert (
+        model.summary.metricHistory("train_rmse")[-1] < model.summary.metricHistory("train_rmse")[0] or len(rows) == 1
+    )
 
 
 def test_grids_that_cannot_be_are_refused(ratings):
-    with pytest.raises(ValueError, match=r"^4 blocks of users and 2 of 50 items are no grid to descend on: use"):
+    with pytest.raises(ValueError, match=r", got 2 item blocks for 4 user blocks and 50 items\. Set numItemBlocks"):
         small(numUserBlocks=4, numItemBlocks=2).fit(ratings)
-    with pytest.raises(ValueError, match=r"^engine='ring' cannot run: 3 blocks of users need .* room for 2: use"):
+    with pytest.raises(
+        ValueError, match=r"^engine must be 'stages', because 3 user blocks need .* has 2, got 'ring'\."
+    ):
         small(numUserBlocks=3, engine="ring").fit(ratings)
 
 
@@ -298,7 +310,7 @@ def test_more_members_than_cores_run_in_stages_with_a_warning(ratings, table, ca
     sgd = small(numUserBlocks=3, maxIter=2)
     with caplog.at_level(logging.WARNING, logger="spark_mf"):
         model = sgd.fit(ratings)
-    assert "engine='stages' is used, which is slower than the ring: 3 blocks of users need" in caplog.text
+    assert "Using engine='stages', which is slower than the ring, because 3 user blocks need" in caplog.text
     assert model.summary.engine == "stages"
     np.testing.assert_array_equal(collected(model).U, one_process(table, sgd).U)
 
@@ -334,7 +346,7 @@ def test_progress_is_logged_each_epoch(ratings, caplog):
 
 
 def test_unknown_param_is_refused_by_name():
-    with pytest.raises(TypeError, match="'alpha' is no Param of SGD"):
+    with pytest.raises(TypeError, match=r"^setParams must be called with Params of SGD, got 'alpha'\. Use one of "):
         SGD().setParams(alpha=3)  # type: ignore[call-arg]
 
 
@@ -353,6 +365,8 @@ def test_als_on_the_ring_is_als_by_broadcast(ratings, solver, grids):
     for model in models[1:]:
         parts = collected(model)
         np.testing.assert_allclose(parts.U @ parts.V.T, base.U @ base.V.T, atol=1e-3)
-        np.testing.assert_allclose(model.summary.objectiveHistory, models[0].summary.objectiveHistory, rtol=1e-5)
-        validation = model.summary.validationRmseHistory
-        np.testing.assert_allclose(validation, models[0].summary.validationRmseHistory, rtol=1e-4)
+        np.testing.assert_allclose(
+            model.summary.metricHistory("objective"), models[0].summary.metricHistory("objective"), rtol=1e-5
+        )
+        validation = model.summary.metricHistory("validation_rmse")
+        np.testing.assert_allclose(validation, models[0].summary.metricHistory("validation_rmse"), rtol=1e-4)

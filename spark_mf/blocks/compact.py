@@ -9,7 +9,7 @@ from spark_mf.kernels.packing import decode_values, encode_values, join_indices,
 
 
 def compact_indices(indices: NDArray[np.int32]) -> tuple[NDArray[Any], ...]:
-    """Indices from 0 up as (uint16,) where all are below 2**16, (uint16, uint8) below 2**24, else as they are."""
+    """Return indices >= 0 as (uint16,) where all are below 2**16, (uint16, uint8) below 2**24, else unchanged."""
     largest = int(indices.view(np.uint32).max()) if indices.size else 0
     if largest < 2**16:
         return (indices.astype(np.uint16),)
@@ -17,16 +17,16 @@ def compact_indices(indices: NDArray[np.int32]) -> tuple[NDArray[Any], ...]:
 
 
 def restore_indices(parts: tuple[NDArray[Any], ...]) -> NDArray[np.int32]:
-    """The inverse of `compact_indices`: int32[n]."""
+    """Return the inverse of `compact_indices`: int32[n]."""
     return join_indices(*parts) if len(parts) == 2 else parts[0].astype(np.int32, copy=False)
 
 
 def compact_values(values: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
-    """Values as (table, codes) where at most 256 are distinct, as star ratings are, else as they are."""
+    """Return values as (table, codes) where at most 256 are distinct, as star ratings are, else as they are."""
     table, codes = encode_values(np.ascontiguousarray(values))
     return (table, codes) if table.size else (values,)
 
 
 def restore_values(parts: tuple[NDArray[Any], ...]) -> NDArray[np.float32]:
-    """The inverse of `compact_values`: float32[n], equal in every bit."""
+    """Return the inverse of `compact_values`: float32[n], equal in every bit."""
     return decode_values(*parts) if len(parts) == 2 else parts[0]

@@ -61,24 +61,26 @@ class RatingBlock:
         _require_array("values", values, np.float32)
         if not local_rows.size == columns.size == values.size:
             raise ValueError(
-                f"There are {local_rows.size} rows, {columns.size} columns and {values.size} values; "
-                "give one of each a rating."
+                "local_rows, columns and values must have the same length, "
+                f"got {local_rows.size}, {columns.size} and {values.size}."
             )
         if values.size:
             lowest, highest = int(local_rows.min()), int(local_rows.max())
             if lowest < 0 or highest >= rows.size:
                 bad = lowest if lowest < 0 else highest
-                raise ValueError(f"A rating has row {bad} of a block with {rows.size} rows; number its rows from 0.")
+                raise ValueError(f"local_rows must be in [0, {rows.size}), got {bad}.")
             if columns.min() < 0:
-                raise ValueError(f"A rating has column {columns.min()}; leave out ratings of unknown ids.")
+                raise ValueError(f"columns must be >= 0, got {columns.min()}. Leave out ratings of unknown ids.")
         return cls(rows, *csr_from_triples(local_rows, columns, values, rows.size))
 
     @property
     def n_rows(self) -> int:
+        """Number of rows."""
         return self.rows.size
 
     @property
     def n_ratings(self) -> int:
+        """Number of stored ratings."""
         return self.values.size
 
     @property
@@ -151,12 +153,11 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
     """
     buffer = np.frombuffer(data, np.uint8)
     if buffer.size < _HEADER_BYTES or buffer[:8].view(np.int64)[0] != _FORMAT:
-        raise ValueError(f"These {buffer.size} bytes are not a packed rating block; give what pack() returned.")
+        raise ValueError(f"data must be the output of pack(), got {buffer.size} other bytes.")
     header = buffer[:_HEADER_BYTES].view(np.int64)
     if buffer.size != _packed_size(header):
         raise ValueError(
-            f"A packed rating block has {buffer.size} bytes instead of {_packed_size(header)}; "
-            "give all that pack() returned and nothing else."
+            f"data must be the whole output of pack(), {_packed_size(header)} bytes, got {buffer.size} bytes."
         )
     sections = _sections(buffer, header)
     indptr = np.zeros(sections.lengths.size + 1, np.int64)
@@ -226,21 +227,21 @@ def _bytes_an_index(indices: NDArray[np.int32]) -> int:
 def _require_consistent(block: RatingBlock, lengths: NDArray[np.int64]) -> None:
     if block.indptr.size != block.n_rows + 1:
         raise ValueError(
-            f"The block has {block.n_rows} rows and {block.indptr.size} row starts; give one more start than rows."
+            f"indptr must have length {block.n_rows + 1} for {block.n_rows} rows, got {block.indptr.size}."
         )
     if lengths.size and (lengths.min() < 0 or lengths.max() > _LARGEST_LENGTH):
         row = int(lengths.argmin() if lengths.min() < 0 else lengths.argmax())
-        raise ValueError(f"Row {row} of the block has {lengths[row]} ratings; it can have 0 to {_LARGEST_LENGTH}.")
+        raise ValueError(f"the number of ratings of row {row} must be in [0, {_LARGEST_LENGTH}], got {lengths[row]}.")
     if block.indptr[0] != 0 or not block.indptr[-1] == block.indices.size == block.values.size:
         raise ValueError(
-            f"The block's rows span ratings {block.indptr[0]} to {block.indptr[-1]}, but it has "
-            f"{block.indices.size} columns and {block.values.size} values; "
-            "start at 0 and give one of each a rating."
+            "indptr must start at 0 and end at the number of indices and of values, "
+            f"got {block.indptr[0]} to {block.indptr[-1]} with {block.indices.size} indices and "
+            f"{block.values.size} values."
         )
 
 
 def _require_array(name: str, array: NDArray[Any], kind: type[np.generic]) -> None:
     if array.dtype != kind or array.ndim != 1:
         raise TypeError(
-            f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional {kind.__name__} array."
+            f"{name} must be a one-dimensional {kind.__name__} array, got {array.dtype} of shape {array.shape}."
         )

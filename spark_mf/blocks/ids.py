@@ -33,20 +33,20 @@ class IdIndex:
     def __post_init__(self) -> None:
         _require_int64("ids", self.ids)
         if self.ids.size > _MOST_IDS:
-            raise ValueError(f"There are {self.ids.size} ids; at most {_MOST_IDS} can have 32-bit indices.")
+            raise ValueError(f"ids must have at most {_MOST_IDS} entries, got {self.ids.size}.")
         descents = np.flatnonzero(self.ids[1:] <= self.ids[:-1])
         if descents.size:
             at = int(descents[0])
             raise ValueError(
-                f"ids has {self.ids[at + 1]} after {self.ids[at]} at position {at + 1}; "
-                "give each id once, in ascending order, as np.unique does."
+                f"ids must be strictly ascending, got {self.ids[at + 1]} after {self.ids[at]} at position {at + 1}. "
+                "Sort them and remove duplicates, as np.unique does."
             )
 
     def __len__(self) -> int:
         return self.ids.size
 
     def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
+        """Return the dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
         _require_int64("ids", ids)
         # Binary search costs several cache misses, so each distinct id is searched for once, in order.
         unique, _, codes = encode(ids)
@@ -75,11 +75,11 @@ class IdIndex:
         """
         pairs = list(parts)
         for number, (part_ids, part_counts) in enumerate(pairs):
-            _require_int64(f"The ids of part {number}", part_ids)
-            _require_int64(f"The counts of part {number}", part_counts)
+            _require_int64(f"ids of part {number}", part_ids)
+            _require_int64(f"counts of part {number}", part_counts)
             if part_ids.size != part_counts.size:
                 raise ValueError(
-                    f"Part {number} has {part_ids.size} ids and {part_counts.size} counts; give one count an id."
+                    f"part {number} must have one count per id, got {part_ids.size} ids and {part_counts.size} counts."
                 )
         ids = np.concatenate([np.empty(0, np.int64), *(part_ids for part_ids, _ in pairs)])
         amounts = np.concatenate([np.empty(0, np.int64), *(part_counts for _, part_counts in pairs)])
@@ -89,6 +89,6 @@ class IdIndex:
 
 def _require_int64(name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} is a {type(array).__name__}; give a one-dimensional int64 array.")
+        raise TypeError(f"{name} must be a one-dimensional int64 array, got {type(array).__name__}.")
     if array.dtype != np.int64 or array.ndim != 1:
-        raise TypeError(f"{name} is {array.dtype} of shape {array.shape}; give a one-dimensional int64 array.")
+        raise TypeError(f"{name} must be a one-dimensional int64 array, got {array.dtype} of shape {array.shape}.")

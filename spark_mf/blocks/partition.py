@@ -1,4 +1,4 @@
-"""Which block each row belongs to, and where in it."""
+"""Assignment of rows to blocks, and their positions within them."""
 
 from dataclasses import dataclass
 
@@ -43,10 +43,12 @@ class Partition:
         """
         _require_blocks(n_blocks)
         if counts.dtype != np.int64 or counts.ndim != 1:
-            raise TypeError(f"counts is {counts.dtype} of shape {counts.shape}; give a one-dimensional int64 array.")
+            raise TypeError(
+                f"counts must be a one-dimensional int64 array, got {counts.dtype} of shape {counts.shape}."
+            )
         if counts.size and counts.min() < 0:
             row = int(counts.argmin())
-            raise ValueError(f"Row {row} has {counts[row]} ratings; a count is 0 or more.")
+            raise ValueError(f"counts must be >= 0, got {counts[row]} for row {row}.")
         return cls.of_blocks(balanced_blocks(counts, n_blocks, seed), n_blocks)
 
     @classmethod
@@ -80,11 +82,11 @@ class Partition:
 
     @classmethod
     def of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
-        """The partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
+        """Return the partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
         return cls(block, positions_in_block(block, n_blocks), n_blocks)
 
     def joined(self, n_blocks: int) -> "Partition":
-        """The partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
+        """Return the partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Partition:
         """
         _require_blocks(n_blocks)
         if n_blocks > self.n_blocks:
-            raise ValueError(f"{self.n_blocks} blocks cannot be joined to {n_blocks}; give at most {self.n_blocks}.")
+            raise ValueError(f"n_blocks must be at most {self.n_blocks}, got {n_blocks}.")
         if n_blocks == self.n_blocks:
             return self
         return Partition.of_blocks((self.block.astype(np.int64) * n_blocks // self.n_blocks).astype(np.int32), n_blocks)
@@ -102,7 +104,7 @@ class Partition:
         return self.block.size
 
     def members(self, block: int) -> NDArray[np.int32]:
-        """The dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
+        """Return the dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
 
         Raises
         ------
@@ -110,16 +112,16 @@ class Partition:
             If there is no such block.
         """
         if not 0 <= block < self.n_blocks:
-            raise ValueError(f"There is no block {block}; blocks are numbered from 0 to {self.n_blocks - 1}.")
+            raise ValueError(f"block must be in [0, {self.n_blocks - 1}], got {block}.")
         return np.flatnonzero(self.block == block).astype(np.int32)
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """How many rows each block has, int64[n_blocks]."""
+        """Number of rows of each block, int64[n_blocks]."""
         return np.bincount(self.block, minlength=self.n_blocks)
 
     def balance(self, counts: NDArray[np.int64]) -> float:
-        """The ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
+        """Return the ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
 
         Parameters
         ----------
@@ -131,7 +133,7 @@ class Partition:
             If there is not one count a row.
         """
         if counts.shape != self.block.shape:
-            raise ValueError(f"There are {counts.size} counts for {len(self)} rows; give one count a row.")
+            raise ValueError(f"counts must have length {len(self)}, one count per row, got {counts.size}.")
         ratings = np.bincount(self.block, weights=counts, minlength=self.n_blocks)
         total = ratings.sum()
         return float(ratings.max() * self.n_blocks / total) if total else 1.0
@@ -139,6 +141,6 @@ class Partition:
 
 def _require_blocks(n_blocks: int) -> None:
     if isinstance(n_blocks, bool) or not isinstance(n_blocks, (int, np.integer)):
-        raise TypeError(f"n_blocks is {n_blocks!r}, a {type(n_blocks).__name__}; give an integer.")
+        raise TypeError(f"n_blocks must be an integer, got {n_blocks!r} ({type(n_blocks).__name__}).")
     if not 1 <= n_blocks < 2**31:
-        raise ValueError(f"n_blocks is {n_blocks}; give an integer from 1 to 2**31 - 1.")
+        raise ValueError(f"n_blocks must be in [1, 2**31 - 1], got {n_blocks}.")

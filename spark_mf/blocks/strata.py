@@ -39,17 +39,17 @@ class Strata:
     def __post_init__(self) -> None:
         if not 1 <= self.user_blocks <= self.item_blocks:
             raise ValueError(
-                f"there are {self.user_blocks} user blocks and {self.item_blocks} item blocks: use 1 or more user "
-                "blocks, and no fewer item blocks"
+                "item_blocks must be >= user_blocks and user_blocks must be >= 1, "
+                f"got {self.user_blocks} user blocks and {self.item_blocks} item blocks."
             )
 
     def owned(self, user_block: int) -> range:
-        """The item blocks that stay with a user block between epochs: consecutive, at least one."""
+        """Return the item blocks that stay with a user block between epochs: consecutive, at least one."""
         p, q = self.user_blocks, self.item_blocks
         return range(user_block * q // p, (user_block + 1) * q // p)
 
     def circle(self, epoch: int) -> list[int]:
-        """The item blocks in the order of an epoch's circle: each user block's own, shuffled, one after the other."""
+        """Return the item blocks in the order of an epoch's circle: those of each user block, shuffled, in turn."""
         keys = uniform(self.seed, Purpose.SGD_BLOCK_ORDER, np.array([epoch]), self.item_blocks)[0]
         blocks: list[int] = []
         for user_block in range(self.user_blocks):
@@ -58,13 +58,13 @@ class Strata:
         return blocks
 
     def strata(self, epoch: int) -> list[list[int]]:
-        """The item block of each user block, turn by turn: q lists of p different blocks."""
+        """Return the item block of each user block, turn by turn: q lists of p different blocks."""
         circle = self.circle(epoch)
         first = [self.owned(user_block).start for user_block in range(self.user_blocks)]
         return [[circle[(place + turn) % self.item_blocks] for place in first] for turn in range(self.item_blocks)]
 
     def tile_order(self, epoch: int, user_block: int, item_block: int, n_tiles: int) -> NDArray[np.int32]:
-        """The order in which an epoch visits a cell's tiles, int32[n_tiles]."""
+        """Return the order in which an epoch visits a cell's tiles, int32[n_tiles]."""
         cell = (epoch * self.user_blocks + user_block) * self.item_blocks + item_block
         keys = uniform(self.seed, Purpose.SGD_TILE_ORDER, np.array([cell]), n_tiles)[0]
         return np.argsort(keys, kind="stable").astype(np.int32)

@@ -1,4 +1,4 @@
-"""Checking ratings: every row is accepted, or set aside with its reason and its place."""
+"""Validation of ratings: every row is accepted, or rejected with its reason and its place."""
 
 import os
 from dataclasses import dataclass, field
@@ -6,27 +6,32 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf.data.core import outside_core
-from spark_mf.data.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
-from spark_mf.data.rejects import ClassifiedRows
-from spark_mf.data.sources import RatingsSource, ReadOptions, open_ratings
-from spark_mf.data.survey import Counts, Survey, survey
-from spark_mf.data.tally import Tally, classify_and_count, refuse_faults
+from spark_mf.data.checks.core import outside_core
+from spark_mf.data.checks.duplicates import DUPLICATES, refuse_duplicates, repeated_rows
+from spark_mf.data.checks.rejects import ClassifiedRows
+from spark_mf.data.checks.survey import Counts, Survey, survey
+from spark_mf.data.checks.tally import Tally, classify_and_count, refuse_faults
+from spark_mf.data.readers.options import ReadOptions
+from spark_mf.data.readers.sources import RatingsSource, open_ratings
 
 ON_BAD = ("fail", "reject")
 
 
 @dataclass(frozen=True)
 class CheckRules:
-    """What is accepted.
+    """Rules for accepting rows.
 
     Attributes
     ----------
-    on_bad : "fail" to refuse ratings with any row that cannot be used, or "reject" to set such rows aside
-    duplicates : what becomes of ratings of one item by one user: "error" refuses them, "keep" accepts all, "last"
-        accepts the latest, "mean" and "sum" put one rating in their place
-    min_rating, max_rating : bounds outside of which a rating cannot be used, or None
-    min_user_ratings, min_item_ratings : ratings that a user and an item must have after all others are set aside
+    on_bad : {"fail", "reject"}
+        "fail" raises an error if any row cannot be used; "reject" sets such rows aside.
+    duplicates : {"error", "keep", "last", "mean", "sum"}
+        Treatment of several ratings of one item by one user: "error" raises an error, "keep" accepts all, "last"
+        accepts the latest, "mean" and "sum" replace them by one rating.
+    min_rating, max_rating : float or None
+        Bounds of usable ratings.
+    min_user_ratings, min_item_ratings : int
+        Ratings that each user and each item must have after all other rows are set aside.
     """
 
     on_bad: str = "fail"
@@ -39,14 +44,15 @@ class CheckRules:
     def __post_init__(self) -> None:
         for name, value, allowed in (("on_bad", self.on_bad, ON_BAD), ("duplicates", self.duplicates, DUPLICATES)):
             if value not in allowed:
-                raise ValueError(f"{name} is {value!r}; give one of {', '.join(allowed)}.")
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
         if self.min_rating is not None and self.max_rating is not None and self.min_rating > self.max_rating:
             raise ValueError(
-                f"min_rating is {self.min_rating:g}, above max_rating, {self.max_rating:g}: exchange them."
+                f"min_rating must be at most max_rating, got min_rating {self.min_rating:g} and max_rating "
+                f"{self.max_rating:g}. Exchange them."
             )
         for name in ("min_user_ratings", "min_item_ratings"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 1, which asks for nothing, or more.")
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}. Use 1 for no minimum.")
 
 
 @dataclass(frozen=True)
@@ -56,18 +62,21 @@ class CleanRatings:
     Attributes
     ----------
     source : RatingsSource
-    accepted : DataFrame of `user` and `item` int, bigint or string, `rating` float and, where there are such,
-        `timestamp` and `split`
-    rejected : DataFrame of `reason`, `file`, `line` and `text`, as `spark_mf.data.tally.Tally.locate` has them
+    accepted : DataFrame
+        Columns `user` and `item` (int, bigint or string), `rating` (float) and, if present, `timestamp` and `split`.
+    rejected : DataFrame
+        Columns of `spark_mf.data.checks.tally.Tally.locate`.
     rows : int
-        Rows that were read; as many as are accepted and rejected.
+        Number of rows read, which is the sum of accepted and rejected rows.
     blank_lines : int
     skipped_lines : int
-        Lines that are part of another row, or name the item of others.
-    reasons : reason → rejected rows
+        Lines that are part of another row, or that name the item of the following rows.
+    reasons : dict[str, int]
+        Number of rejected rows by reason.
     duplicates : int
-        Usable rows that repeat the user and item of another.
-    users, items : Counts, of the accepted ratings
+        Usable rows that repeat the user and item of another row.
+    users, items : Counts
+        Counts of the accepted ratings.
     """
 
     source: RatingsSource
@@ -84,14 +93,16 @@ class CleanRatings:
 
     @property
     def rejected_rows(self) -> int:
+        """Number of rejected rows."""
         return sum(self.reasons.values())
 
     @property
     def accepted_rows(self) -> int:
+        """Number of accepted rows."""
         return self.rows - self.rejected_rows
 
     def unpersist(self) -> None:
-        """Give back what is cached for `accepted` and `rejected`, which are slower or not to be had afterwards."""
+        """Release the cache behind `accepted` and `rejected`, which may be slow or impossible to compute afterwards."""
         for each in self._cached:
             each.unpersist()
 
@@ -102,25 +113,32 @@ def clean_ratings(
     options: ReadOptions | None = None,
     rules: CheckRules | None = None,
 ) -> CleanRatings:
-    """Check ratings and separate what is accepted from what is not.
+    """Check ratings and separate accepted from rejected rows.
 
-    Of a row with several faults, the first counts. Nothing that grows with ratings, users or items comes to the driver.
+    A row with several faults is rejected for the first of them. The driver receives nothing that grows with the
+    number of ratings, users or items.
 
     Parameters
     ----------
     spark : SparkSession
-    ratings : a file, a folder of part files or a pattern, local or on anything that Hadoop's FileSystem opens; or a
-        DataFrame, which must give the same rows in the same order whenever it is computed, as a cached one does
-    options, rules : None for the defaults
+    ratings : str, PathLike or DataFrame
+        A file, a folder of part files or a glob pattern, on any file system of Hadoop; or a DataFrame, which must give
+        the same rows in the same order whenever it is computed, as a cached DataFrame does.
+    options : ReadOptions, optional
+    rules : CheckRules, optional
+
+    Returns
+    -------
+    CleanRatings
 
     Raises
     ------
     FileNotFoundError, PermissionError
-        If there is nothing to read or it may not be read.
+        If the path does not exist or is not readable.
     ValueError
-        If the ratings cannot be read at all, there is none, or the rules refuse them.
+        If the ratings cannot be read, are empty, or break a rule.
     RuntimeError
-        If files have changed while they were read.
+        If files changed while they were read.
     """
     rules = rules or CheckRules()
     source = open_ratings(spark, ratings, options or ReadOptions())
@@ -136,14 +154,14 @@ def clean_ratings(
 
 
 def typed(ratings: DataFrame, tally: Tally) -> DataFrame:
-    """Usable ratings under their roles' names, without their place, the ids of the narrowest type."""
+    """Return usable ratings in columns named by their roles, without their place, with ids of the narrowest type."""
     ids = [F.col(side).cast(kind).alias(side) for side, kind in tally.id_types.items()]
     further = [role for role in ("timestamp", "split") if role in tally.source.columns]
     return ratings.select(*ids, "rating", *further)
 
 
 class _Cleaning:
-    """The steps that follow the look at single rows: duplicates, then too few ratings."""
+    """The steps after the check of single rows: duplicates, then users and items with too few ratings."""
 
     def __init__(self, tally: Tally, cached: DataFrame, rules: CheckRules) -> None:
         self.tally, self.rules, self.source = tally, rules, tally.source
@@ -155,7 +173,7 @@ class _Cleaning:
         self.cached: list[Survey | DataFrame] = [cached]
 
     def run(self) -> CleanRatings:
-        """Take the steps, and count what they left independently of what they rejected."""
+        """Run the steps, and count the accepted rows independently of the rejected rows."""
         found = self.survey()
         if found.suspects:
             self.resolve_duplicates(found)
@@ -180,16 +198,16 @@ class _Cleaning:
         )
         if found.ratings != clean.accepted_rows:
             raise RuntimeError(
-                f"{self.source.name} has changed while it was read: of {clean.rows:,} rows, {found.ratings:,} were "
-                f"accepted and {clean.rejected_rows:,} rejected; check it again."
+                f"{self.source.name} must not change while it is read, got {clean.rows:,} rows of which "
+                f"{found.ratings:,} were accepted and {clean.rejected_rows:,} rejected. Check it again."
             )
         return clean
 
     def all_rejected(self) -> DataFrame:
-        """Rows rejected for a fault of their own, and by the steps; with their place and text."""
+        """Return all rejected rows with their place and text."""
         faulty = self.classified.faulty()
         if not self.tally.faults:
-            faulty = faulty.limit(0)  # known without a look at any row
+            faulty = faulty.limit(0)  # known without reading any row
         columns = ["reason", "file", "block", "offset", "position", "text"]
         rejected = faulty.select(columns)
         for more in self.rejected:
@@ -197,13 +215,13 @@ class _Cleaning:
         return rejected
 
     def survey(self) -> Survey:
-        """Survey what is accepted so far."""
+        """Survey the rows that are accepted so far."""
         found = survey(self.accepted, self.tally.rows)
         self.cached.append(found)
         return found
 
     def resolve_duplicates(self, found: Survey) -> None:
-        """Do to rows that repeat a pair what the rules say."""
+        """Apply the rule for duplicates to rows that repeat a pair."""
         repeated = repeated_rows(self.accepted, found.positions(), self.source, self.rules.duplicates).persist()
         self.cached.append(repeated)
         if self.rules.duplicates == "error":
@@ -216,12 +234,12 @@ class _Cleaning:
             self.reject(repeated.where("reason IS NOT NULL").select("position", "reason"))
 
     def remove_small(self) -> None:
-        """Reject the rows of users and items outside of the core."""
+        """Reject the rows of users and items outside the k-core."""
         least = (self.rules.min_user_ratings, self.rules.min_item_ratings)
         self.accepted, gone = outside_core(self.accepted, *least).split(self.accepted, *least)
         self.reject(gone)
 
     def reject(self, rows: DataFrame) -> None:
-        """Set rows aside that are given by `position` and `reason`."""
+        """Reject rows that are given by `position` and `reason`."""
         self.rejected.append(rows)
         self.reasons |= {row["reason"]: row["count"] for row in rows.groupBy("reason").count().collect()}

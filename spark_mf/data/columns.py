@@ -1,4 +1,4 @@
-"""Columns of ratings by their Params: present, of a usable type, and cast to the types of the blocks."""
+"""Selection and validation of the columns of ratings that Params name."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType, IntegerType, IntegralType, NumericType, StringType, StructType
 
 _CREATE = 'spark.createDataFrame(rows, ["user", "item", "rating"])'
-#: What is taken for a Spark DataFrame, by the module and the name of its class or of a class that it inherits from (no
-#: library is imported to look), what to call it, and how to make a DataFrame of it.
+#: Objects that are passed by mistake instead of a Spark DataFrame: module and name of their class or of a base class
+#: (so that no library must be imported), description, and how to convert them to a DataFrame.
 _OTHER_DATA = (
     ("pyspark.pandas.", "DataFrame", "a pandas-on-Spark DataFrame", "Use its to_spark()."),
     ("pandas.", "DataFrame", "a pandas DataFrame", "Use spark.createDataFrame(...)."),
@@ -20,7 +20,12 @@ _OTHER_DATA = (
     ("builtins.", "str", "a string", "Use spark.read to read files, as in spark.read.parquet(path)."),
     ("pathlib.", "PurePath", "a path", "Use spark.read to read files, as in spark.read.parquet(path)."),
     ("pyspark.", "RDD", "an RDD", 'Use its toDF(["user", "item", "rating"]).'),
-    ("spark_mf.", "PartitionedRatings", "PartitionedRatings", "Only fit takes them; use the ratings that they are of."),
+    (
+        "spark_mf.",
+        "PartitionedRatings",
+        "PartitionedRatings",
+        "Only fit accepts it. Use the ratings that it was made from.",
+    ),
 )
 
 
@@ -41,22 +46,23 @@ def select_ratings(
     ratingCol : str
         A column of any numeric type, or "" for a rating of 1.0 in every row.
     validationIndicatorCol : str, optional
-        A boolean column, true for validation; null counts as false. Without it, no row is for validation, and no
-        column says so: a constant would cost as much as a rating on its way into Python.
+        A boolean column, true for validation rows; null counts as false. Without it the result has no column
+        `validation`, because transferring a constant to Python would cost as much as transferring the ratings.
 
     Returns
     -------
-    DataFrame (user and item int, bigint or string, rating float, and with an indicator validation boolean)
-        `user` and `item` are strings where the column holds strings; else null where the id is null, no whole
-        number or too large for 64 bits. `rating` may be null, NaN or infinite. Counting and setting aside such
-        rows is the caller's.
+    DataFrame
+        Columns `user` and `item` (int, bigint or string), `rating` (float) and, with an indicator, `validation`
+        (boolean). `user` and `item` are strings if the column holds strings; otherwise they are null if the id is
+        null, not an integer or too large for 64 bits. `rating` may be null, NaN or infinite. The caller must count
+        and set aside such rows.
 
     Raises
     ------
     ValueError
-        For a column that is missing, there twice or of an unusable type.
+        If a column is missing, occurs twice or has an unusable type.
     TypeError
-        When `dataset` is no DataFrame of a classic Spark session.
+        If `dataset` is not a DataFrame of a classic Spark session.
     """
     require_classic(dataset)
     schema = dataset.schema
@@ -77,27 +83,27 @@ def select_ratings(
 
 
 def require_classic(dataset: Any) -> None:
-    """Refuse what is no DataFrame of a classic Spark session.
+    """Raise an error unless the dataset is a DataFrame of a classic Spark session.
 
     Raises
     ------
     TypeError
-        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs, and for anything else; the
-        sentence says how to make a DataFrame of it.
+        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs, and for any other object;
+        the message says how to convert it to a DataFrame.
     """
-    # By name: importing pyspark's Connect classes needs packages that a classic session does not.
+    # Compared by name, because importing pyspark's Connect classes requires packages that a classic session does not.
     if type(dataset).__module__.startswith("pyspark.sql.connect."):
         raise TypeError(
             "dataset must be a DataFrame of a classic Spark session, got one of a Spark Connect session. "
             "Use SparkSession.builder.master(...) without remote(...)."
         )
     if not isinstance(dataset, DataFrame):
-        found, way = _described(dataset)
+        found, way = _kind_of_data(dataset)
         raise TypeError(f"dataset must be a Spark DataFrame, got {found}. {way}")
 
 
-def _described(dataset: Any) -> tuple[str, str]:
-    """Return what an object is that is no DataFrame, and a sentence on how to make one."""
+def _kind_of_data(dataset: Any) -> tuple[str, str]:
+    """Return the description of an object that is not a DataFrame, and how to convert it to one."""
     for module, name, found, way in _OTHER_DATA:
         if any(cls.__name__ == name and f"{cls.__module__}.".startswith(module) for cls in type(dataset).__mro__):
             return found, way
@@ -111,14 +117,17 @@ def require_column(schema: StructType, param: str, name: str) -> DataType:
     Raises
     ------
     ValueError
-        When no column, or more than one, has that name.
+        If no column, or more than one, has that name.
     """
     found = [field.dataType for field in schema if field.name == name]
     if not found:
         present = ", ".join(repr(field.name) for field in schema) or "none"
-        raise ValueError(f"{param}={name!r} is no column of the dataset: set {param} to one of {present}")
+        raise ValueError(f"{param} must be a column of the dataset, got {name!r}. Set it to one of {present}.")
     if len(found) > 1:
-        raise ValueError(f"{param}={name!r} names {len(found)} columns of the dataset: rename all but one")
+        raise ValueError(
+            f"{param} must be the name of one column of the dataset, got {name!r}, which {len(found)} columns have. "
+            "Rename all but one."
+        )
     return found[0]
 
 
@@ -128,12 +137,12 @@ def require_numeric(schema: StructType, param: str, name: str) -> DataType:
     Raises
     ------
     ValueError
-        When the column is missing, there twice, or not numeric.
+        If the column is missing, occurs twice, or is not numeric.
     """
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, NumericType):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but must be numeric: cast it to a number"
+            f"{param} must be a numeric column, got {name!r} of type {data_type.simpleString()}. Cast it to a number."
         )
     return data_type
 
@@ -144,42 +153,42 @@ def require_ids(schema: StructType, param: str, name: str) -> DataType:
     Raises
     ------
     ValueError
-        When the column is missing, there twice, or neither numeric nor of strings.
+        If the column is missing, occurs twice, or holds neither numbers nor strings.
     """
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, (NumericType, StringType)):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but ids are numbers or strings: "
-            "cast it to bigint or string"
+            f"{param} must be a column of numbers or strings, got {name!r} of type {data_type.simpleString()}. "
+            "Cast it to bigint or string."
         )
     return data_type
 
 
 def usable_ids(column: Column, data_type: DataType) -> Column:
-    """Return a column of ids as string, or as int or bigint, null where it holds no whole number of 64 bits."""
-    # Strings of a collation compare by its rules, but are joined and hashed as they are.
+    """Return a column of ids as string, or as int or bigint with null for values that are not 64-bit integers."""
+    # Strings with a collation are compared by its rules, but joined and hashed by their bytes.
     return column.cast("string") if isinstance(data_type, StringType) else whole_ids(column, data_type)
 
 
 def whole_ids(column: Column, data_type: DataType) -> Column:
-    """Return a numeric column of `data_type` as int if it is one, else as bigint, null for no whole 64-bit number."""
+    """Return a numeric column as int if that is its type, else as bigint with null for other than 64-bit integers."""
     if isinstance(data_type, IntegerType):
         return column
     if isinstance(data_type, IntegralType):
         return column.cast("bigint")
-    # try_cast gives null for NaN and for what is too large, but cuts fractions off.
+    # try_cast gives null for NaN and for values that are too large, but truncates fractions.
     whole = column.try_cast("bigint")
     return F.when(column == whole, whole)
 
 
 def whole_text(column: Column) -> Column:
-    """Return a column of text as bigint, null where it spells no whole number of 64 bits; 12.0 is 12."""
-    # The digits of the fraction go, not the fraction of a double, which holds no more than 53 bits.
+    """Return a column of text as bigint, with null for values that are not 64-bit integers; 12.0 is 12."""
+    # The zeros of the fraction are removed from the text, because a cast to double would keep only 53 bits.
     return F.coalesce(column.try_cast("bigint"), F.regexp_replace(column, r"(?<=[0-9])\.0+\s*$", "").try_cast("bigint"))
 
 
 def quoted(name: str) -> str:
-    """Return a column's name such that dots, blanks and backticks in it mean themselves."""
+    """Return the name of a column, quoted so that dots, blanks and backticks in it are literal."""
     return "`" + name.replace("`", "``") + "`"
 
 
@@ -187,6 +196,6 @@ def _require_boolean(schema: StructType, param: str, name: str) -> None:
     data_type = require_column(schema, param, name)
     if not isinstance(data_type, BooleanType):
         raise ValueError(
-            f"{param}={name!r} has the type {data_type.simpleString()}, but must be boolean "
-            "(true for validation): cast it"
+            f"{param} must be a boolean column, true for validation, got {name!r} of type {data_type.simpleString()}. "
+            "Cast it to boolean."
         )

@@ -1,4 +1,4 @@
-"""Public data sets of ratings: where their publishers keep them, what is in them, and on which terms."""
+"""Catalogue of public rating data sets: address, size, licence and citation."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _MOVIELENS_CITATION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A published set.
+    """A published data set.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Dataset:
         The file of ratings in the archive.
     users, items, ratings : int
         Users and items with at least one rating, and ratings.
-    megabytes : int | None
-        Rough size of the archive, where its publisher says it.
+    megabytes : int or None
+        Approximate size of the archive, if its publisher states it.
     license, citation : str
     replaced : bool
-        Whether the publisher replaces the archive now and then by one of newer ratings.
-    ratings_sha256 : str | None
-        Of the file of ratings, where it was computed from a trusted copy.
+        Whether the publisher replaces the archive from time to time by one with newer ratings.
+    ratings_sha256 : str or None
+        Checksum of the file of ratings, if it was computed from a trusted copy.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Dataset:
 
     @property
     def url(self) -> str:
-        """Of the archive."""
+        """URL of the archive."""
         return f"{self.folder}/{self.archive}"
 
 

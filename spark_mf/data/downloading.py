@@ -1,7 +1,7 @@
-"""Downloading an archive once into a cache, and taking single files out of it.
+"""Downloads of archives into a cache, and extraction of single files.
 
-No checksum is invented: where none is known, that of the first download is written beside the cached archive, and
-later downloads must have it too.
+If no checksum is published, the checksum of the first download is recorded beside the cached archive, and later
+downloads must have the same one.
 """
 
 import hashlib
@@ -35,9 +35,9 @@ class Download:
     path : Path
     sha256 : str
     recorded_at : str
-        When its checksum was first recorded, in UTC (ISO 8601).
+        Time when its checksum was first recorded, in UTC (ISO 8601).
     first : bool
-        Whether that was just now: there was nothing to compare the checksum with.
+        Whether the checksum was recorded by this download, so that there was none to compare it with.
     """
 
     path: Path
@@ -47,27 +47,31 @@ class Download:
 
 
 def fetch_archive(url: str, cache: Path) -> Download:
-    """Have a zip archive in the cache, downloaded only if it is not there yet.
+    """Download a zip archive to the cache, unless it is there already.
 
     Parameters
     ----------
     url : str
-        Of http or https; the last part of its path names the archive in the cache.
+        An http or https URL; the last part of its path names the archive in the cache.
     cache : Path
-        A folder; made when there is none.
+        A folder, which is created if it does not exist.
+
+    Returns
+    -------
+    Download
 
     Raises
     ------
     ConnectionError
-        When the server cannot be reached, does not answer, or breaks off.
+        If the server cannot be reached, does not answer, or closes the connection early.
     FileNotFoundError
-        When the server has no such file.
+        If the server has no such file.
     ValueError
-        When the URL is none, the cache cannot be written, the archive is none, or its checksum is not that of the
-        first download.
+        If the URL is invalid, the cache cannot be written, the file is not a zip archive, or its checksum differs from
+        the first download.
     """
     if not re.match(r"https?://[^/]+/", url):
-        raise ValueError(f"{url} is no URL to download from: it must begin with http:// or https:// and a host.")
+        raise ValueError(f"url must begin with http:// or https:// and a host, got {url!r}.")
     _require_writable(cache)
     name = url.rsplit("/", 1)[-1]
     record = cache / f"{name}.sha256.json"
@@ -79,10 +83,10 @@ def fetch_archive(url: str, cache: Path) -> Download:
         if not zipfile.is_zipfile(archive):
             archive.unlink()
             raise ValueError(
-                f"what {url} gives is no zip archive: it may be the page of a proxy or of a site that has moved; open "
-                "it in a browser, or give a mirror with --base-url."
+                f"{url} must be a zip archive, got another file, such as the page of a proxy or of a site that moved. "
+                "Open it in a browser, or give a mirror with --base-url."
             )
-        # A cached archive without a record is one whose download was killed between the two.
+        # A cached archive has no record if the process was killed between the two writes.
         sha256, now = pooch.file_hash(str(archive)), datetime.now(UTC).isoformat(timespec="seconds")
         _write_json(record, {"url": url, "sha256": sha256, "recorded_at": now})
         return Download(archive, sha256, now, first=True)
@@ -99,41 +103,43 @@ def extract_ratings(archive: Path, member: str, folder: Path) -> tuple[list[str]
     member : str
         Full name of the file inside the archive.
     folder : Path
-        Where the files go, by the last part of their names; it exists.
+        An existing folder; the files are named by the last part of their names in the archive.
 
     Returns
     -------
-    names : the files written, that of `member` first
-    sha256 : of that file
+    names : list[str]
+        Names of the files written, starting with that of `member`.
+    sha256 : str
+        Checksum of that file.
 
     Raises
     ------
     ValueError
-        When the archive is damaged, has no such member, or holds a name that leads out of it.
+        If the archive is damaged, has no such member, or contains a path outside its folder.
     """
-    way_out = f"delete {archive} and its .sha256.json, and run again"
+    way_out = f"Delete {archive} and its .sha256.json, and run the job again"
     try:
         with zipfile.ZipFile(archive) as opened:
             names = opened.namelist()
             for name in names:
                 if PurePosixPath(name).is_absolute() or {"..", "\\"} & {*PurePosixPath(name).parts, *name}:
                     raise ValueError(
-                        f"{archive} holds a file named {name!r}, which leads out of the archive: no publisher makes "
-                        f"such a one, so nothing was unpacked; {way_out}."
+                        f"{archive} must contain only files inside of its folder, got {name!r}. Nothing was unpacked. "
+                        f"{way_out}."
                     )
             if member not in names:
                 shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
                 raise ValueError(
-                    f"{archive} has no file {member}, only {shown or 'nothing'}: its publisher may have changed it; "
+                    f"{archive} must contain {member}, got {shown or 'nothing'}. Its publisher may have changed it. "
                     f"{way_out}."
                 )
             notes = [name for name in names if _NOTES.fullmatch(PurePosixPath(name).name)]
-            # Only from the folder of the ratings: deeper ones may have a README of their own.
+            # Only from the folder of the ratings, because other folders may have their own README.
             notes = [name for name in notes if PurePosixPath(name).parent == PurePosixPath(member).parent]
             sums = [_extract(opened, name, folder) for name in (member, *notes)]
             return [PurePosixPath(name).name for name in (member, *notes)], sums[0]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as fault:
-        raise ValueError(f"{archive} is damaged ({fault}): {way_out}.") from None
+        raise ValueError(f"{archive} is damaged ({fault}). {way_out}.") from None
 
 
 def _retrieve(url: str, archive: Path, record: Path, recorded: dict[str, str] | None) -> None:
@@ -145,21 +151,22 @@ def _retrieve(url: str, archive: Path, record: Path, recorded: dict[str, str] | 
         pooch.retrieve(url, known_hash=known, fname=archive.name, path=archive.parent, downloader=downloader)
     except requests.HTTPError as fault:
         raise FileNotFoundError(
-            f"{url} is not there ({fault}): the publisher may have moved it; give a mirror with --base-url, or try "
-            "later."
+            f"{url} does not exist ({fault}). The publisher may have moved it. Give a mirror with --base-url, or try "
+            "again later."
         ) from None
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
-        raise ConnectionError(f"the download of {url} broke off before its end: run again.") from None
+        raise ConnectionError(f"The download of {url} ended early. Run the job again.") from None
     except requests.RequestException as fault:
         raise ConnectionError(
-            f"{url} cannot be reached ({_reason(fault)}): connect to the internet, give a mirror with --base-url, or "
+            f"{url} cannot be reached ({_reason(fault)}). Connect to the internet, give a mirror with --base-url, or "
             f"put the archive at {archive} yourself."
         ) from None
     except ValueError:
-        assert recorded is not None  # no other value is checked
+        assert recorded is not None  # pooch checks no other value
         raise ValueError(
-            f"{url} does not have the checksum of the first download, recorded at {recorded['recorded_at']}: the "
-            f"publisher has replaced it, or it was damaged on the way; run again, or delete {record} to accept it."
+            f"{url} must have the checksum of the first download, recorded at {recorded['recorded_at']}, got another. "
+            "The publisher has replaced the archive, or the download was damaged. Run the job again, or delete "
+            f"{record} to accept the archive."
         ) from None
 
 
@@ -175,11 +182,11 @@ def _extract(opened: zipfile.ZipFile, name: str, folder: Path) -> str:
 def _require_writable(cache: Path) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        # The one sure way to know is to write; the file goes with its closing.
+        # Writing is the only reliable test. The file is deleted when it is closed.
         tempfile.TemporaryFile(dir=cache).close()
     except OSError as fault:
         raise ValueError(
-            f"the cache folder {cache} cannot be written ({fault.strerror}): give another with --cache."
+            f"The cache folder {cache} cannot be written ({fault.strerror}). Give another with --cache."
         ) from None
 
 
@@ -193,7 +200,7 @@ def _read_record(record: Path) -> dict[str, str] | None:
         return {"sha256": found["sha256"], "recorded_at": found["recorded_at"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{record} holds no checksum that was recorded: delete it, and the archive beside it."
+            f"{record} must contain a SHA-256 and the time of its recording. Delete it and the archive beside it."
         ) from None
 
 
@@ -208,7 +215,7 @@ def _reason(fault: requests.RequestException) -> str:
         return f"no answer within {_SECONDS_TO_ANSWER} s"
     text = str(fault)
     for sign, words in (
-        ("NameResolution", "its name is not known: is this machine offline?"),
+        ("NameResolution", "the host name is unknown, the machine may be offline"),
         ("refused", "the connection was refused"),
         ("unreachable", "the network is unreachable"),
         ("CERTIFICATE", "its certificate is not trusted"),

@@ -1,4 +1,4 @@
-"""Generated ratings of any size, made on the executors and the same for every number of partitions."""
+"""Generation of synthetic ratings on the executors, independent of the number of partitions."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -9,18 +9,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_mf.data.generating_plan import RatingsPlan, plan_ratings
-from spark_mf.data.generating_spec import RatingsSpec, Skew, require_integer
+from spark_mf.data.generation.plan import RatingsPlan, plan_ratings
+from spark_mf.data.generation.spec import RatingsSpec, Skew, require_integer
 from spark_mf.kernels.generating import sample_items
 from spark_mf.kernels.random import Purpose, standard_normal
 
-# The mean rating, and standard deviations of the true rating's terms, as parts of the scale's range.
+# Mean rating, and standard deviations of the terms of a true rating, as fractions of the range of the scale.
 MEAN_POSITION = 0.7
 USER_BIAS = 0.09
 ITEM_BIAS = 0.10
 INTERACTION = 0.13
 
-# Ratings made at a time, so that a worker's memory does not grow with its partition.
+# Ratings generated at a time, so that the memory of a worker does not grow with its partition.
 CHUNK_RATINGS = 200_000
 
 
@@ -40,61 +40,74 @@ def generate_ratings(
     min_user_ratings: int = 0,
     min_item_ratings: int = 0,
 ) -> DataFrame:
-    """Ratings by users and of items whose true factors are known (`true_ratings`), made on the executors.
+    """Generate ratings of users and items with known true factors (see `true_ratings`).
 
-    The driver holds two numbers a user and two an item; nothing on it grows with the ratings.
+    The ratings are generated on the executors. The driver holds two numbers per user and two per item.
 
     Parameters
     ----------
     users, items : int
         Ids run from 0 to ``users - 1`` and to ``items - 1``.
     ratings : int
-        Exact number of rows, each another (user, item) pair; at most 60 % of ``users · items``.
+        Exact number of rows, with a different (user, item) pair each; at most 60 % of ``users · items``.
     rank : int
-        Length of the true factors, besides the two biases.
+        Length of the true factors, not counting the two biases.
     noise : float
-        Standard deviation of what no model can explain, in units of the ratings, before rounding.
-    scale, step : (lowest, highest) rating, and the distance between neighbours or None for no rounding
+        Standard deviation of the noise, in units of the ratings, before rounding.
+    scale : tuple[float, float]
+        Lowest and highest rating.
+    step : float or None
+        Distance between neighbouring ratings; None for ratings that are not rounded.
     seed : int
-        Any signed 64-bit integer.  The same seed gives the same rows for any number of partitions.
+        Any signed 64-bit integer. The same seed gives the same rows for any number of partitions.
     partitions : int or None
-        None leaves the number to Spark.
-    skew : "long-tailed" (few users and items have most of the ratings, as in MovieLens) or "uniform"
+        None for the default parallelism of Spark.
+    skew : {"long-tailed", "uniform"}
+        With "long-tailed", few users and items have most of the ratings, as in MovieLens.
     min_user_ratings, min_item_ratings : int
-        Ratings that every user and every item has at least.  With at least as many ratings as users every user has
-        one in any case; an unpopular item may have none without a minimum.
+        Minimum numbers of ratings per user and per item. If there are at least as many ratings as users, every user
+        has at least one; without a minimum, an unpopular item may have none.
 
     Returns
     -------
-    DataFrame of user int, item int, rating float
+    DataFrame
+        Columns `user` (int), `item` (int) and `rating` (float).
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is outside its range or the ratings do not fit into the pairs or do not reach the minimums.
+        If an argument is out of range, there are more ratings than pairs, or too few for the minimums.
     """
     spec = RatingsSpec(users, items, ratings, rank, noise, scale, step, seed, skew, min_user_ratings, min_item_ratings)
     return _generate(spark, spec, partitions, with_truth=False)
 
 
 def generate_with_truth(spark: SparkSession, spec: RatingsSpec, partitions: int | None = None) -> DataFrame:
-    """The rows of `generate_ratings` and, as a further column, what perfect factors would predict for each.
+    """Generate the rows of `generate_ratings` with an additional column, the prediction of the true factors.
 
     Returns
     -------
-    DataFrame of user int, item int, rating float, truth float: `true_ratings` kept within the scale
+    DataFrame
+        Columns `user` (int), `item` (int), `rating` (float) and `truth` (float), which is `true_ratings` clipped to the
+        scale.
     """
     return _generate(spark, spec, partitions, with_truth=True)
 
 
 def true_ratings(spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the pairs' ratings would be without noise, rounding and the ends of the scale: float32[n].
+    """Return the ratings of pairs without noise, rounding and clipping.
 
-    mean + user bias + item bias + user's factors · item's factors.
+    A true rating is mean + user bias + item bias + user factors · item factors.
 
     Parameters
     ----------
-    users, items : int64[n], ids
+    spec : RatingsSpec
+    users, items : int64[n]
+        Ids of each pair.
+
+    Returns
+    -------
+    float32[n]
     """
     return _combine(spec, _user_terms(spec, users), _item_terms(spec, items))
 
@@ -102,14 +115,14 @@ def true_ratings(spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.
 def _generate(spark: SparkSession, spec: RatingsSpec, partitions: int | None, *, with_truth: bool) -> DataFrame:
     if partitions is not None:
         require_integer("partitions", partitions, 1, 2**31 - 1)
-    # Spark itself broadcasts a function whose arrays are large, and drops the broadcast with the DataFrame.
+    # Spark broadcasts functions with large arrays itself, and removes the broadcast with the DataFrame.
     make = partial(_rate_batches, plan_ratings(spec), with_truth)
     schema = "user int, item int, rating float" + (", truth float" if with_truth else "")
     return spark.range(0, spec.users, 1, partitions).mapInArrow(make, schema)
 
 
 def _user_terms(spec: RatingsSpec, users: NDArray[np.int64]) -> NDArray[np.float32]:
-    """float32[n, rank + 2]: factors, the user's bias, 1; paired with `_item_terms` column by column."""
+    """Return factors, bias and 1 of each user as float32[n, rank + 2]; the columns match those of `_item_terms`."""
     terms = standard_normal(spec.seed, Purpose.GENERATE_USER_FACTORS, users, spec.rank + 2)
     terms[:, -2] *= USER_BIAS * (spec.scale[1] - spec.scale[0])
     terms[:, -1] = 1
@@ -117,7 +130,7 @@ def _user_terms(spec: RatingsSpec, users: NDArray[np.int64]) -> NDArray[np.float
 
 
 def _item_terms(spec: RatingsSpec, items: NDArray[np.int64]) -> NDArray[np.float32]:
-    """float32[n, rank + 2]: factors, 1, the item's bias."""
+    """Return factors, 1 and bias of each item as float32[n, rank + 2]."""
     width = spec.scale[1] - spec.scale[0]
     terms = standard_normal(spec.seed, Purpose.GENERATE_ITEM_FACTORS, items, spec.rank + 2)
     terms[:, :-2] *= INTERACTION * width / math.sqrt(spec.rank)
@@ -135,7 +148,7 @@ def _combine(
 
 
 def _rate_batches(plan: RatingsPlan, with_truth: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Arrow batches of user ids to Arrow batches of their ratings, in an executor."""
+    """Yield Arrow batches of ratings for Arrow batches of user ids; runs in an executor."""
     spec, counts = plan.spec, plan.counts
     item_terms = _item_terms(spec, np.arange(spec.items, dtype=np.int64))
     for batch in batches:
@@ -157,7 +170,7 @@ def _rate_batches(plan: RatingsPlan, with_truth: bool, batches: Iterable[pa.Reco
 
 
 def _given_items(plan: RatingsPlan, users: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The items that the users are given, one user after the other, and how many they are: int64[n]."""
+    """Return the items assigned to the users, concatenated, and their number for each user as int64[n]."""
     starts = plan.given_ends[users]
     sizes = plan.given_ends[users + 1] - starts
     places = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
@@ -167,13 +180,13 @@ def _given_items(plan: RatingsPlan, users: NDArray[np.int64]) -> tuple[NDArray[n
 def _observe(
     spec: RatingsSpec, users: NDArray[np.int64], items: NDArray[np.int32], truth: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The true ratings with noise, on the scale: float32[n]."""
+    """Return the true ratings with noise, rounded and clipped to the scale, as float32[n]."""
     pairs = users * spec.items + items
     noisy = truth + np.float32(spec.noise) * standard_normal(spec.seed, Purpose.GENERATE_NOISE, pairs, 1)[:, 0]
     low, high = spec.scale
     if spec.step is None:
         return np.clip(noisy, low, high).astype(np.float32)
-    # The highest rating counts only if whole steps lead to it; 1e-9 absorbs the division's rounding.
+    # The highest rating occurs only if it is a whole number of steps away; 1e-9 absorbs rounding of the division.
     last = math.floor((high - low) / spec.step + 1e-9)
     steps = np.clip(np.rint((noisy - low) / spec.step), 0, last)
     return (low + spec.step * steps).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The parts of ratings that were marked by `spark_mf.data.splitting`, and what a model cannot know of them."""
+"""Splits of ratings marked by `spark_mf.data.splitting`, their sizes, and their cold rows."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from spark_mf.data.splitting import SIDES, SPLIT, TEST
 
 @dataclass(frozen=True)
 class Split:
-    """Marked ratings taken apart: three lazy DataFrames with the columns of the ratings, without the mark.
+    """The three parts of marked ratings: lazy DataFrames with the columns of the ratings, without the mark.
 
-    `validation` has no rows where none is marked so.
+    `validation` is empty if no row is marked for validation.
     """
 
     train: DataFrame
@@ -23,7 +23,7 @@ class Split:
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """Rows on each side, and how many users have no test row at all."""
+    """Numbers of rows in each part, of users, and of users without a test row."""
 
     train: int
     validation: int
@@ -34,7 +34,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class ColdRows:
-    """Held-out rows that no factor model can predict, each counted once, by what has no training row."""
+    """Numbers of held-out rows whose user, item or both have no training row; no factor model can predict them."""
 
     user: int  # the user alone
     item: int  # the item alone
@@ -42,7 +42,7 @@ class ColdRows:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Number of all cold rows."""
         return self.user + self.item + self.both
 
     def __str__(self) -> str:
@@ -50,12 +50,12 @@ class ColdRows:
 
 
 def split_marked(marked: DataFrame, split_col: str = SPLIT) -> Split:
-    """Take ratings apart by their mark, the column that the functions of `spark_mf.data.splitting` add.  Lazy.
+    """Split ratings by their mark, the column that the functions of `spark_mf.data.splitting` add. Lazy.
 
     Raises
     ------
     ValueError
-        If there is no such column.
+        If the column is missing.
     """
     _require_column(marked, "marked", split_col)
     mark = F.col(quoted(split_col))
@@ -64,7 +64,7 @@ def split_marked(marked: DataFrame, split_col: str = SPLIT) -> Split:
 
 
 def split_counts(marked: DataFrame, user_col: str = "user") -> SplitCounts:
-    """Count the rows of each mark, and the users that gave no test row; one Spark job.
+    """Count the rows of each mark, and the users without a test row; runs one Spark job.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def split_counts(marked: DataFrame, user_col: str = "user") -> SplitCounts:
 
 
 def cold_rows(train: DataFrame, held_out: DataFrame, user_col: str = "user", item_col: str = "item") -> ColdRows:
-    """Count the held-out rows whose user or item has no training row; one Spark job, joins on distinct ids.
+    """Count the held-out rows whose user or item has no training row; runs one Spark job with joins on distinct ids.
 
     Raises
     ------
@@ -110,4 +110,4 @@ def cold_rows(train: DataFrame, held_out: DataFrame, user_col: str = "user", ite
 
 def _require_column(frame: DataFrame, name: str, column: str) -> None:
     if column not in frame.columns:
-        raise ValueError(f"{name} has no column {column}; the columns are {', '.join(frame.columns)}.")
+        raise ValueError(f"{name} must have the column {column}, got the columns {', '.join(frame.columns)}.")

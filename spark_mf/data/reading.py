@@ -1,4 +1,4 @@
-"""Reading ratings from the files people have: text, gzipped or not, and Parquet."""
+"""Reading of ratings from text files, gzipped or not, and from Parquet."""
 
 import os
 from dataclasses import dataclass
@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf.data.checking import typed
-from spark_mf.data.sources import FORMATS, ReadOptions, open_ratings
-from spark_mf.data.tally import classify_and_count, refuse_faults
+from spark_mf.data.checks.tally import classify_and_count, refuse_faults
+from spark_mf.data.readers.options import FORMATS, ReadOptions
+from spark_mf.data.readers.sources import open_ratings
 
 __all__ = ["FORMATS", "RatingsInput", "ReadOptions", "read_ratings"]
 
 
 @dataclass(frozen=True)
 class RatingsInput:
-    """Ratings as they were read, and how.
+    """Ratings that were read, with the format and columns that were detected.
 
     Attributes
     ----------
     ratings : DataFrame
-        user and item int, bigint or string, rating float and, where there is one, timestamp: bigint if it is an
-        integer, date or timestamp as it was found, else timestamp; and, where it was asked for, split, as it was
-        found.  Not cached.
-    format : one of `FORMATS`
-    columns : role (user, item, rating, timestamp, split) → name of the column in the file
-    rows : number of ratings
-    notes : sentences that say what was guessed
+        Columns `user` and `item` (int, bigint or string), `rating` (float), `timestamp` if there is one (bigint for
+        integers, date or timestamp for columns of that type, else timestamp), and `split` if it was requested
+        (unchanged). Not cached.
+    format : str
+        One of `FORMATS`.
+    columns : dict[str, str]
+        Name of the column in the file for each role (user, item, rating, timestamp, split).
+    rows : int
+        Number of ratings.
+    notes : list[str]
+        Descriptions of the choices that were made.
     """
 
     ratings: DataFrame
@@ -36,22 +41,28 @@ class RatingsInput:
 
 
 def read_ratings(spark: SparkSession, path: str | os.PathLike[str], options: ReadOptions | None = None) -> RatingsInput:
-    """Read and check ratings; one Spark job, and nothing but the first bytes of files comes to the driver.
+    """Read and check ratings; runs one Spark job, and the driver reads only the first bytes of files.
 
-    The check is that of `spark_mf.data.checking.clean_ratings`, row by row; duplicates are kept.
+    Rows are checked as by `spark_mf.data.checking.clean_ratings`; duplicates are kept.
 
     Parameters
     ----------
-    path : a file, a folder of part files or of a job's ratings, or a pattern, local or on anything Hadoop's
-        FileSystem opens
-    options : how to read, None to guess all
+    spark : SparkSession
+    path : str or PathLike
+        A file, a folder of part files, the output folder of a job, or a glob pattern, on any file system of Hadoop.
+    options : ReadOptions, optional
+        By default everything is detected.
+
+    Returns
+    -------
+    RatingsInput
 
     Raises
     ------
     FileNotFoundError, PermissionError
-        If there is nothing to read or it may not be read.
+        If the path does not exist or is not readable.
     ValueError
-        If the format or a column is unknown, the times are of several formats or may be, or any row cannot be used.
+        If the format or a column is unknown, the format of the times is mixed or ambiguous, or any row cannot be used.
     """
     source = open_ratings(spark, path, options or ReadOptions())
     with source.readable():

@@ -1,7 +1,7 @@
-"""Marking ratings as training, validation or test rows, the same rows however the data is partitioned and ordered.
+"""Splits of ratings into training, validation and test rows, independent of the partitions and the order of the rows.
 
-Every function returns its ratings with the string column `split`; `spark_mf.data.held_out` takes them apart and
-counts what is cold in them.
+Every function returns the ratings with a string column `split`; `spark_mf.data.held_out` separates the parts and counts
+cold rows.
 """
 
 import logging
@@ -36,33 +36,34 @@ def mark_random(
     user_col: str = "user",
     item_col: str = "item",
 ) -> DataFrame:
-    """Mark a random part of the (user, item) pairs as test, another as validation, the others as train.  Lazy.
+    """Mark random (user, item) pairs as test and others as validation rows. Lazy.
 
-    A pair's side is decided by a hash of (seed, user, item) alone: not by the order, the partitions or
-    the width of the id columns.  Rows that repeat a pair stay together, so no test pair was trained on.
+    The mark of a pair depends only on a hash of (seed, user, item), and not on the order, the partitions or the width
+    of the id columns. Rows that repeat a pair get the same mark, so no test pair occurs in training.
 
     Parameters
     ----------
     ratings : DataFrame
         With the two id columns, of integers or strings, and any others.
     test_fraction, validation_fraction : float
-        Expected fractions of the pairs; the first above 0, the second from 0, together below 1.  The test rows
+        Expected fractions of the pairs; the first must be > 0, the second >= 0, and their sum < 1. The test rows
         do not depend on `validation_fraction`.
     seed : int
         Any signed 64-bit integer.
 
     Returns
     -------
-    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+    DataFrame
+        `ratings` with the column `split`, which holds "train", "validation" or "test" and replaces one of that name.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is outside its range or an id column is missing.
+        If an argument is out of range or an id column is missing.
     """
     _require_fractions(test_fraction, validation_fraction)
     hashed = _pair_hash(ratings, seed, user_col, item_col)
-    # The hash is uniform over the signed 64-bit integers, of which these are the wanted fractions from below.
+    # The hash is uniform over the signed 64-bit integers, so these bounds give the requested fractions.
     test_end, validation_end = (
         F.lit(int(fraction * 2.0**64) - 2**63) for fraction in (test_fraction, test_fraction + validation_fraction)
     )
@@ -80,39 +81,40 @@ def mark_leave_out(
     user_col: str = "user",
     item_col: str = "item",
 ) -> DataFrame:
-    """Mark k pairs of every user as test: random ones, or the latest.  One shuffle; lazy without a time column.
+    """Mark k pairs of every user as test rows, random ones or the latest. One shuffle; lazy without a time column.
 
-    A user of n distinct items gives `k` test and `validation_k` validation pairs when n exceeds their sum, and none
-    of either otherwise, so every user keeps a training row (`spark_mf.data.held_out.split_counts` says how many
-    gave none).  Rows that repeat a pair stay together, at the time of the latest of them.  Which pairs are drawn,
-    and which of equally late ones, is decided by the hash of `mark_random`.
+    A user with n distinct items gets `k` test and `validation_k` validation pairs if n exceeds their sum, and none
+    otherwise, so every user keeps a training row (`spark_mf.data.held_out.split_counts` counts the users without test
+    rows). Rows that repeat a pair get the same mark, by the latest of their times. The hash of `mark_random` chooses
+    the random pairs, and decides between pairs of equal time.
 
     Parameters
     ----------
     ratings : DataFrame
         With the two id columns, of integers or strings, and any others.
     k, validation_k : int
-        Pairs of each user, at least 1 and at least 0; with times, the validation pairs are those before the test's.
+        Pairs of each user, at least 1 and at least 0. With times, the validation pairs precede the test pairs.
     seed : int
         Any signed 64-bit integer.
     timestamp_col : str, optional
         A column of times (`spark_mf.data.times.require_times`), by which the latest pairs are held out; checking it
-        is one Spark job.  Without it they are random.
+        runs one Spark job. Without it the pairs are random.
     time_format : str, optional
-        The format of the times, as `require_times` takes it, where they do not tell.
+        The format of the times, as for `require_times`, if it cannot be detected.
 
     Returns
     -------
-    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+    DataFrame
+        `ratings` with the column `split`, which holds "train", "validation" or "test" and replaces one of that name.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is outside its range, a column is missing, or rows have no usable time.
+        If an argument is out of range, a column is missing, or rows have no usable time.
     """
     for name, count, least in (("k", k, 1), ("validation_k", validation_k, 0)):
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise ValueError(f"{name} is {count!r}; give a whole number of at least {least}.")
+            raise ValueError(f"{name} must be an integer of at least {least}, got {count!r}.")
     user, item = F.col(quoted(user_col)), F.col(quoted(item_col))
     hashed = _pair_hash(ratings, seed, user_col, item_col)
     order = [hashed.asc(), item.asc()]  # by the item too, as two pairs may share a hash
@@ -138,13 +140,13 @@ def mark_by_time(
     validation_fraction: float = 0.0,
     test_from: int | float | str | date | None = None,
 ) -> DataFrame:
-    """Mark the latest ratings of all as test, and those before them as validation.
+    """Mark the latest ratings as test rows, and the ratings before them as validation rows.
 
-    With `test_fraction` f of n rows, the test begins at the time of the ⌈f·n⌉-th latest row, found exactly; rows of
-    equal time stay together, so it may hold more rows than asked, by those of that one time.  The training rows are
-    all before the validation rows, and these before the test rows.  A pair rated twice may be on both sides of a cut:
-    the later rating was not known at the time.  One Spark job checks the times, a few more find each cut; the driver
-    gets 65,536 counts at a time at most.
+    With `test_fraction` f of n rows, the test rows begin at the exact time of the ⌈f·n⌉-th latest row. Rows of equal
+    time get the same mark, so there may be more test rows than requested. All training rows are earlier than the
+    validation rows, and these earlier than the test rows. A pair that was rated twice may have both marks, because the
+    later rating was not known at the time of the first. One Spark job checks the times, and a few more find each
+    boundary; the driver receives at most 65,536 counts at a time.
 
     Parameters
     ----------
@@ -152,29 +154,34 @@ def mark_by_time(
     timestamp_col : str
         A column of times; see `spark_mf.data.times.require_times`.
     time_format : str, optional
-        The format of the times, as `require_times` takes it, where they do not tell.
+        The format of the times, as for `require_times`, if it cannot be detected.
     test_fraction, validation_fraction : float
-        Fractions of the rows; the first above 0, the second from 0, together below 1.
-    test_from : int for a column of integers, a number for other numbers, else an ISO 8601 string, date or datetime
-        Instead of `test_fraction`: rows of this time and later ones are test rows.
+        Fractions of the rows; the first must be > 0, the second >= 0, and their sum < 1.
+    test_from : int, float, str, date or datetime, optional
+        Earliest time of the test rows, instead of `test_fraction`: an int for a column of integers, a number for other
+        numbers, else an ISO 8601 string, a date or a datetime.
 
     Returns
     -------
-    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+    DataFrame
+        `ratings` with the column `split`, which holds "train", "validation" or "test" and replaces one of that name.
 
     Raises
     ------
     ValueError
-        If not exactly one of `test_fraction` and `test_from` is given, an argument is outside its range, rows have
-        no usable time, or too many rows share one time to leave rows on all wanted sides.
+        If not exactly one of `test_fraction` and `test_from` is given, an argument is out of range, rows have no usable
+        time, or so many rows have the same time that a part would be empty.
     """
     if (test_fraction is None) == (test_from is None):
         raise ValueError(
-            f"test_fraction is {test_fraction} and test_from is {test_from}: give one of them and not the other."
+            "Exactly one of test_fraction and test_from must be given, got test_fraction "
+            f"{test_fraction} and test_from {test_from}."
         )
     if test_fraction is None:
         if validation_fraction:
-            raise ValueError(f"validation_fraction is {validation_fraction}: it needs test_fraction, not test_from.")
+            raise ValueError(
+                f"validation_fraction must be 0 with test_from, got {validation_fraction}. Give test_fraction instead."
+            )
     else:
         _require_fractions(test_fraction, validation_fraction)
     found = require_times(ratings, timestamp_col, time_format)
@@ -186,37 +193,38 @@ def mark_by_time(
         test_start, validation_start = (latest_tick(ratings, tick, found, rank) for rank in wanted)
         if validation_fraction and validation_start == test_start:
             raise ValueError(
-                f"Too many ratings share the {timestamp_col} {found.spell(test_start)}: no validation row lies before "
-                "the test rows; give a larger validation_fraction."
+                f"Too many ratings share the {timestamp_col} {found.spell(test_start)}, so that no validation row lies "
+                "before the test rows. Give a larger validation_fraction."
             )
         if validation_start == found.first:
             raise ValueError(
-                f"Too many ratings share the {timestamp_col} {found.spell(found.first)}, the first of all: no row is "
-                "left for training; give smaller fractions, or split at random."
+                f"Too many ratings share the {timestamp_col} {found.spell(found.first)}, the earliest, so that no row "
+                "is left for training. Give smaller fractions, or split at random."
             )
-    logger.info("test rows: those with %s from %s on", timestamp_col, found.spell(test_start))
+    logger.info("test rows: those with %s at or after %s", timestamp_col, found.spell(test_start))
     return _with_sides(ratings, test=tick >= test_start, validation=tick >= validation_start)
 
 
 def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
-    """Mark ratings as an existing column says; one Spark job checks it.
+    """Mark ratings by an existing column; one Spark job checks it.
 
     Parameters
     ----------
     ratings : DataFrame
     column : str
-        Of strings, "train", "validation" or "test" in any case; or of booleans, or strings that spell them, true
-        for test.
+        A column of strings, "train", "validation" or "test" in any case, or of booleans or the strings "true" and
+        "false", with true for test rows.
 
     Returns
     -------
-    `ratings` with the column `split`: "train", "validation" or "test"; one of that name is replaced
+    DataFrame
+        `ratings` with the column `split`, which holds "train", "validation" or "test" and replaces one of that name.
 
     Raises
     ------
     ValueError
-        If the column is missing or of another type, or rows have another value; the message has their number and
-        the first in alphabetical order.
+        If the column is missing or has another type or other values; the message has the number of such rows and the
+        first value in alphabetical order.
     """
     _require_columns(ratings, column)
     kind, value = ratings.schema[column].dataType, F.col(quoted(column))
@@ -224,12 +232,12 @@ def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
         side = F.when(value, TEST).when(~value, TRAIN)
     elif isinstance(kind, StringType):
         side = F.when(F.lower(value).isin(*SIDES), F.lower(value))
-        # Text files have no other booleans.
+        # Text files contain booleans as text.
         side = side.when(F.lower(value) == "true", TEST).when(F.lower(value) == "false", TRAIN)
     else:
         raise ValueError(
-            f"Column {column} is of type {kind.simpleString()}: a split must be a string, one of {', '.join(SIDES)}, "
-            "or a boolean, true for test."
+            f"Column {column} must hold strings ({', '.join(SIDES)}) or booleans (true for test), got type "
+            f"{kind.simpleString()}. Cast it or choose another column."
         )
     wrong = side.isNull()
     bad, rows, example = ratings.agg(
@@ -237,35 +245,35 @@ def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:
     ).collect()[0]
     if bad:
         raise ValueError(
-            f"{bad:,} of {rows:,} rows have a {column} that is none of {', '.join(SIDES)} and no boolean, such as "
-            f"{example!r}: correct or remove them."
+            f"Column {column} must hold one of {', '.join(SIDES)} or a boolean in every row, got other values in "
+            f"{bad:,} of {rows:,} rows, such as {example!r}. Correct or remove them."
         )
     return ratings.withColumn(SPLIT, side)
 
 
 def _with_sides(ratings: DataFrame, *, test: Column, validation: Column) -> DataFrame:
-    """The ratings marked; `validation` may hold for test rows too."""
+    """Return the ratings with their mark; `validation` may also be true for test rows."""
     return ratings.withColumn(SPLIT, F.when(test, TEST).when(validation, VALIDATION).otherwise(TRAIN))
 
 
 def _ends(test_fraction: float, validation_fraction: float) -> tuple[Decimal, Decimal]:
-    """Where the test rows end and where the validation rows do, without the rounding of 0.1 + 0.2."""
+    """Return the ends of the test and the validation rows as fractions, without the rounding error of 0.1 + 0.2."""
     test = Decimal(str(test_fraction))
     return test, test + Decimal(str(validation_fraction))
 
 
 def _require_fractions(test_fraction: float, validation_fraction: float) -> None:
     if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction}; give a number above 0 and below 1, such as 0.1.")
+        raise ValueError(f"test_fraction must be above 0 and below 1, got {test_fraction}.")
     if not 0 <= validation_fraction < 1 - test_fraction:
         raise ValueError(
-            f"validation_fraction is {validation_fraction}; give a number from 0 to below {1 - test_fraction:g}, so "
-            f"that with test_fraction {test_fraction:g} some rows are left for training."
+            f"validation_fraction must be >= 0 and below {1 - test_fraction:g}, so that some rows are left for "
+            f"training with test_fraction {test_fraction:g}, got {validation_fraction}."
         )
 
 
 def _pair_hash(ratings: DataFrame, seed: int, user_col: str, item_col: str) -> Column:
-    """A hash of (seed, user, item), uniform over the signed 64-bit integers."""
+    """Return a hash of (seed, user, item), uniform over the signed 64-bit integers."""
     seed_key(seed)
     _require_columns(ratings, user_col, item_col)
     return F.xxhash64(
@@ -277,7 +285,7 @@ def _pair_hash(ratings: DataFrame, seed: int, user_col: str, item_col: str) -> C
 
 
 def _width_free(ratings: DataFrame, column: str) -> Column:
-    """An id column as the hash sees it: Spark hashes an int and a bigint of equal value differently."""
+    """Return an id column for hashing, as bigint if it holds integers: Spark hashes int and bigint differently."""
     if isinstance(ratings.schema[column].dataType, IntegralType):
         return F.col(quoted(column)).cast("long")
     return F.col(quoted(column))
@@ -287,5 +295,5 @@ def _require_columns(ratings: DataFrame, *columns: str) -> None:
     missing = [column for column in columns if column not in ratings.columns]
     if missing:
         raise ValueError(
-            f"the ratings have no column {', '.join(missing)}; their columns are {', '.join(ratings.columns)}."
+            f"ratings must have the columns {', '.join(columns)}, got the columns {', '.join(ratings.columns)}."
         )

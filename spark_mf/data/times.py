@@ -1,4 +1,4 @@
-"""Times of ratings as integers that can be compared and counted, whatever type their column has."""
+"""Times of ratings as integers that can be compared, for columns of any type."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,8 +8,17 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, TimestampType
 
 from spark_mf.data.columns import quoted
-from spark_mf.data.time_choice import TimeColumn, tick_name
-from spark_mf.data.time_formats import ISO, MILLISECONDS, SECONDS, TYPED, WHOLE, described, require_pattern, tick
+from spark_mf.data.readers.time_choice import TimeColumn, tick_name
+from spark_mf.data.readers.time_formats import (
+    ISO,
+    MILLISECONDS,
+    SECONDS,
+    TYPED,
+    WHOLE,
+    format_name,
+    require_pattern,
+    tick,
+)
 
 _BUCKETS = 1 << 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,15 +27,19 @@ _SECOND = 1_000_000
 
 @dataclass(frozen=True)
 class TimeRange:
-    """What a passed check learned of a column of times.
+    """Format and range of a column of times.
 
     Attributes
     ----------
-    name : of the column
-    format : how its values are read, as in `spark_mf.data.time_formats`
-    tick : Column, bigint: integers as they are if `format` is `WHOLE`, else microseconds since 1970 (UTC)
+    name : str
+        Name of the column.
+    format : str
+        Format of its values, as in `spark_mf.data.readers.time_formats`.
+    tick : Column
+        The times as bigint: unchanged integers if `format` is `WHOLE`, else microseconds since 1970 (UTC).
     rows : int
-    first, last : the least and the greatest tick
+    first, last : int
+        Smallest and largest tick.
     """
 
     name: str
@@ -37,7 +50,7 @@ class TimeRange:
     last: int
 
     def spell(self, tick: int) -> str:
-        """A tick as its column would show it; times in UTC."""
+        """Return a tick as text, with times in UTC."""
         if self.format == WHOLE:
             return str(tick)
         try:
@@ -47,25 +60,32 @@ class TimeRange:
 
 
 def require_times(ratings: DataFrame, column: str, time_format: str | None = None) -> TimeRange:
-    """Find the format of a column of times and their range, and refuse rows without a time; one Spark job.
+    """Find the format and the range of a column of times; runs one Spark job.
 
     Parameters
     ----------
     ratings : DataFrame
-    column : of integers (seconds since 1970, or whatever grows with time), of other numbers (seconds since 1970), of
-        timestamps, dates, or strings that spell any of these
-    time_format : one of `spark_mf.data.time_formats.TIME_FORMATS`, a pattern, or None to find it in the whole column
+    column : str
+        A column of integers (seconds since 1970, or any value that grows with time), of other numbers (seconds since
+        1970), of timestamps, of dates, or of strings with any of these.
+    time_format : str, optional
+        One of `spark_mf.data.readers.time_formats.TIME_FORMATS`, or a pattern; by default the format is detected from
+        the whole column.
+
+    Returns
+    -------
+    TimeRange
 
     Raises
     ------
     ValueError
-        If the column is missing or of another type, its format is ambiguous or mixed, there are no rows, or rows
-        whose time is null or cannot be read, with their number and an example.
+        If the column is missing or has another type, its format is ambiguous or mixed, there are no rows, or the time
+        of any row is null or unreadable; the message has the number of such rows and an example.
     """
     if column not in ratings.columns:
         raise ValueError(
-            f"the ratings have no column {column} of times; their columns are {', '.join(ratings.columns)}: name it "
-            "with timestamp_col."
+            f"timestamp_col must be a column of the ratings, got {column!r} and the columns "
+            f"{', '.join(ratings.columns)}."
         )
     require_pattern(ratings.sparkSession, time_format)
     raw = F.col(quoted(column))
@@ -79,29 +99,30 @@ def require_times(ratings: DataFrame, column: str, time_format: str | None = Non
         *(F.max(name).alias(f"last {name}") for name in names.values()),
     ).collect()[0]
     if found["rows"] == 0:
-        raise ValueError("there are no ratings to split; give at least two rows.")
+        raise ValueError("ratings must have at least two rows to be split, got none.")
     evidence = times.evidence([found])
     format = times.choose(rows, evidence)
     bad = found["rows"] - evidence.read[format]
     if bad:
-        # A text shows what is wrong better than a null.
+        # The maximum is an unreadable text if there is one, which is a better example than null.
         wrong = rows.where(F.col(names[format]).isNull()).select(F.max(raw.cast("string"))).collect()[0][0]
-        others = "" if bad == found["rows"] else f"; the others are read as {described(format)}"
+        others = "" if bad == found["rows"] else f" The others are read as {format_name(format)}."
         raise ValueError(
-            f"{bad:,} of {found['rows']:,} rows have no usable {column}, such as "
-            f"{'null' if wrong is None else repr(wrong)}: correct or remove them{others}."
+            f"Column {column} must hold a time in every row, got none in {bad:,} of {found['rows']:,} rows, such as "
+            f"{'null' if wrong is None else repr(wrong)}. Correct or remove them.{others}"
         )
     name = names[format]
     return TimeRange(column, format, times.tick(format), found["rows"], found[f"first {name}"], found[f"last {name}"])
 
 
 def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date | None) -> int:
-    """A time that a caller gave, in the ticks of a column.
+    """Return the tick of a time that a caller passed for a column.
 
     Raises
     ------
     ValueError
-        If it is no integer for a column of integers, no number for one of seconds, or no time for a column of times.
+        If it is not an integer for a column of integers, not a number for a column of seconds, or not a time for a
+        column of times.
     """
     is_number = isinstance(time, (int, float)) and not isinstance(time, bool)
     if times.format == WHOLE:
@@ -111,7 +132,7 @@ def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date
     else:
         wanted, fits = "an ISO 8601 string, a date or a datetime", isinstance(time, (str, date))
     if not fits:
-        raise ValueError(f"the time {time!r} does not fit column {times.name}: give {wanted}.")
+        raise ValueError(f"test_from must be {wanted} for column {times.name}, got {time!r}.")
     if isinstance(time, int) and times.format == WHOLE:
         return time
     spelled, kind, format = F.lit(time), TimestampType() if isinstance(time, date) else StringType(), times.format
@@ -120,16 +141,16 @@ def as_tick(ratings: DataFrame, times: TimeRange, time: int | float | str | date
     found: int | None = ratings.sparkSession.range(1).select(tick(spelled, kind, format)).collect()[0][0]
     if found is None:
         example = ", such as 2015-03-01T12:00:00Z" if format == ISO else ""
-        raise ValueError(f"the time {time!r} cannot be read: give {wanted}{example}.")
+        raise ValueError(f"test_from must be {wanted}{example}, got {time!r}, which cannot be read.")
     return found
 
 
 def latest_tick(ratings: DataFrame, tick: Column, found: TimeRange, wanted: int) -> int:
-    """The tick of the `wanted`-th latest row, exactly; 1 is the latest of all.
+    """Return the exact tick of the `wanted`-th latest row, where 1 is the latest.
 
-    Counts the rows in `_BUCKETS` equal intervals of time and repeats this inside the interval that has the row: one
-    Spark job for 2^16 different ticks, two for 2^32 (a century of seconds), four at most; the
-    driver gets `_BUCKETS` counts from each.
+    The function counts the rows in `_BUCKETS` equal intervals of time, and repeats this inside the interval that
+    contains the row: one Spark job for 2^16 different ticks, two for 2^32 (a century of seconds), and four at most.
+    The driver receives `_BUCKETS` counts from each job.
     """
     first, last = found.first, found.last
     while first < last:
@@ -148,9 +169,9 @@ def latest_tick(ratings: DataFrame, tick: Column, found: TimeRange, wanted: int)
 
 
 def _bucket_with(counts: list[tuple[int, int]], wanted: int) -> tuple[int, int]:
-    """The bucket that holds the `wanted`-th row from the end, and which from its end the row is in it."""
+    """Return the bucket that contains the `wanted`-th row from the end, and the position of the row from its end."""
     for number, count in sorted(counts, reverse=True):
         if wanted <= count:
             return number, wanted
         wanted -= count
-    raise ValueError(f"row {wanted} from the end was to be found, beyond all rows: the ratings changed meanwhile.")
+    raise ValueError("ratings must not change while they are split, got fewer rows than before. Persist them first.")

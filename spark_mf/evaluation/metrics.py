@@ -1,4 +1,4 @@
-"""How far predicted ratings are from the given ones."""
+"""Error metrics of predicted ratings."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class RatingErrors:
 
     Attributes
     ----------
-    rmse, mae : float | None
-        Root mean squared and mean absolute error, in units of the ratings; None when no row has a prediction.
+    rmse, mae : float or None
+        Root mean squared and mean absolute error, in units of the ratings; None if no row has a prediction.
     rows : int
-        Rows with a prediction; the errors are means over these.
+        Rows with a prediction, over which the errors are averaged.
     cold_rows : int
-        Rows without one (NaN or null): their user or item has no factors.
+        Rows without a prediction (NaN or null), because their user or item has no factors.
     """
 
     rmse: float | None
@@ -29,7 +29,7 @@ class RatingErrors:
 def rating_errors(
     predictions: DataFrame, *, rating_col: str = "rating", prediction_col: str = "prediction"
 ) -> RatingErrors:
-    """Compare predictions with ratings, in float64 and in one pass over the data.
+    """Compute errors of predictions in float64, in one pass over the data.
 
     The model must have ``coldStartStrategy="nan"`` (the default): ``"drop"`` removes cold rows before they
     can be counted here.
@@ -37,21 +37,27 @@ def rating_errors(
     Parameters
     ----------
     predictions : DataFrame
-        What ``model.transform(ratings)`` returned: a numeric column of ratings and one of predictions.
+        The output of ``model.transform(ratings)``, with a numeric column of ratings and one of predictions.
+    rating_col, prediction_col : str
+        Names of these columns.
+
+    Returns
+    -------
+    RatingErrors
 
     Raises
     ------
     ValueError
-        When one of the two columns is missing.
+        If one of the two columns is missing.
     """
     missing = [name for name in (rating_col, prediction_col) if name not in predictions.columns]
     if missing:
         raise ValueError(
-            f"predictions have no column {', '.join(map(repr, missing))}; their columns are "
-            f"{', '.join(predictions.columns)}: pass the output of model.transform, and its column names."
+            f"predictions must have the columns {rating_col!r} and {prediction_col!r}, got the columns "
+            f"{', '.join(predictions.columns)}. Pass the output of model.transform, and its column names."
         )
     error = F.col(prediction_col).cast("double") - F.col(rating_col).cast("double")
-    # NaN would poison the means; as null it is left out of them, and so counted as cold below.
+    # The means skip null but not NaN, and the count of cold rows below counts null.
     error = F.when(F.isnan(error), None).otherwise(error)
     row = (
         predictions.select(error.alias("error"))
@@ -63,5 +69,5 @@ def rating_errors(
         )
         .head()
     )
-    assert row is not None  # an aggregate without keys always has one row
+    assert row is not None  # an aggregate without keys always returns one row
     return RatingErrors(rmse=row["rmse"], mae=row["mae"], rows=row["rows"], cold_rows=row["cold_rows"])

@@ -68,7 +68,7 @@ def positions_in_block(block: NDArray[np.int32], n_blocks: int) -> NDArray[np.in
 
 @kernel()
 def _shuffled(draws: NDArray[np.float64]) -> NDArray[np.int32]:
-    """A random order of ``draws.size`` rows: the shuffle of Fisher and Yates (Knuth 2, algorithm 3.4.2P)."""
+    """Return a random order of ``draws.size`` rows: the shuffle of Fisher and Yates (Knuth 2, algorithm 3.4.2P)."""
     order = np.arange(draws.size).astype(np.int32)
     for last in range(draws.size - 1, 0, -1):
         chosen = int(draws[last] * (last + 1))
@@ -119,7 +119,7 @@ def _sift_down(heap: NDArray[np.int64], size: int, load: NDArray[np.int64], star
 
 @kernel()
 def _deal(counts: NDArray[np.int64], order: NDArray[np.int32], n_blocks: int) -> NDArray[np.int32]:
-    """Blocks of the rows `order`, which have the descending `counts`."""
+    """Return blocks of the rows `order`, which have the descending `counts`."""
     block_of_row = np.empty(order.size, np.int32)
     heavy = counts.sum() // (HEAVY_PARTS * n_blocks)
     load = np.zeros(n_blocks, np.int64)

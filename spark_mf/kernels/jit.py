@@ -11,13 +11,13 @@ from typing import Any
 
 import numba
 
-import spark_mf
+from spark_mf.version import __version__
 
 _config: Any = numba.config
 
 
 def _cache_folder() -> str | None:
-    """Folder for machine code where numba finds none; None where numba has one, or none can be made.
+    """Return folder for machine code where numba finds none; None where numba has one, or none can be made.
 
     numba keeps machine code beside the sources or, where it may not write there, in the home folder. The user of a
     container often has neither, and then numba refuses to import the kernels at all. A folder of a known name below
@@ -25,7 +25,7 @@ def _cache_folder() -> str | None:
     """
     if _numba_can_cache():
         return None
-    version = "/".join((spark_mf.__version__, numba.__version__, sys.implementation.cache_tag or sys.version))
+    version = "/".join((__version__, numba.__version__, sys.implementation.cache_tag or sys.version))
     try:
         owner = os.getuid() if hasattr(os, "getuid") else 0
         name = f"spark_mf-numba-{owner}-{hashlib.sha256(version.encode()).hexdigest()[:12]}"

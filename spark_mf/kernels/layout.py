@@ -1,11 +1,11 @@
-"""How ratings are laid out: ids to codes, ratings to blocks, blocks to CSR.
+"""Layout of ratings: ids to codes, ratings to blocks, blocks to CSR.
 
-Everything here is a counting sort or a table look-up, so it is linear in the ratings.  The functions trust
-their callers: codes are in range, arrays that belong together equally long.  `spark_mf.blocks` checks that.
+Every function is a counting sort or a table lookup, and therefore linear in the ratings. The functions assume that
+codes are in range and that corresponding arrays have the same length; `spark_mf.blocks` checks it.
 
-Arrays as long as the ratings are allocated outside the kernels: NumPy asks for huge pages and numba does not,
-and the page faults then cost more than the sorting.  What indexes in a sort is passed on as unsigned, which
-spares the test for negative indices, nearly half of the time.
+Arrays as long as the ratings are allocated outside the kernels: NumPy requests huge pages and numba does not, and
+the page faults then cost more than the sorting. Indices are passed as unsigned integers, which avoids the test for
+negative indices, nearly half of the time.
 """
 
 import numpy as np
@@ -106,7 +106,7 @@ def _number_ids(
 
 
 def _encode_by_hash(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The distinct ids in order of appearance, and each id's place among them.
+    """Return the distinct ids in order of appearance, and each id's place among them.
 
     Open addressing with linear probing (Knuth, The Art of Computer Programming 3, algorithm 6.4L).  The
     table, int64[capacity, 2], has id and code side by side, so that a look-up costs one cache miss.  A free
@@ -127,7 +127,7 @@ def _encode_by_hash(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[
 
 @kernel(inline="always")
 def _place(key: np.int64, mask: np.uint64) -> np.uint64:
-    """The home of an id in a hash table of ``mask + 1`` entries."""
+    """Return the home of an id in a hash table of ``mask + 1`` entries."""
     word = np.uint64(key)
     word = (word ^ (word >> _SHIFT_1)) * _MIX_1
     word = (word ^ (word >> _SHIFT_2)) * _MIX_2
@@ -267,7 +267,7 @@ def scatter_by_block(
 
 @kernel()
 def _block_offsets(block_of_code: NDArray[np.int32], row_codes: NDArray[np.int32], n_blocks: int) -> NDArray[np.int64]:
-    """Where the ratings of each block start, int64[n_blocks + 1]."""
+    """Return where the ratings of each block start, int64[n_blocks + 1]."""
     ratings_of_code = np.zeros(block_of_code.size, np.int32)
     for i in range(row_codes.size):
         ratings_of_code[row_codes[i]] += 1

@@ -110,7 +110,7 @@ def _split(indices: NDArray[np.int32], low: NDArray[np.uint16], high: NDArray[np
 
 
 def join_indices(low: NDArray[np.uint16], high: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The inverse of `split_indices`: int32[n] from uint16[n] and uint8[n]."""
+    """Return the inverse of `split_indices`: int32[n] from uint16[n] and uint8[n]."""
     indices = np.empty(low.size, np.int32)
     _join(low, high, indices)
     return indices

@@ -15,7 +15,7 @@ from spark_mf.kernels.jit import kernel
 
 
 class Purpose(IntEnum):
-    """What random numbers are for: different purposes of one seed have independent numbers.
+    """Purposes of random numbers; different purposes of one seed have independent numbers.
 
     The values are part of every result that was made with a seed; never renumber them.
     """
@@ -133,7 +133,7 @@ def fill_uniform(key, purpose, rows, out):  # type: ignore[no-untyped-def]
 
 
 def seed_key(seed: int) -> np.uint64:
-    """The 64 bits of a seed as the generator's key.
+    """Return the 64 bits of a seed as the generator's key.
 
     Raises
     ------
@@ -143,14 +143,14 @@ def seed_key(seed: int) -> np.uint64:
         If it does not fit in a signed 64-bit integer, the type of every seed in Spark.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"seed is {seed!r}, a {type(seed).__name__}; give an integer.")
+        raise TypeError(f"seed must be an integer, got {seed!r} ({type(seed).__name__}).")
     if not -(2**63) <= seed < 2**63:
-        raise ValueError(f"seed is {seed}; give an integer from -2**63 to 2**63 - 1.")
+        raise ValueError(f"seed must be in [-2**63, 2**63 - 1], got {seed}.")
     return np.uint64(int(seed) % 2**64)
 
 
 def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float32]:
-    """Standard normal numbers, each a function of (seed, purpose, its row, its column) alone.
+    """Return standard normal numbers, each a function of (seed, purpose, its row, its column) alone.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: i
 
 
 def uniform(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float64]:
-    """Uniform numbers in [0, 1) with 53 random bits; arguments and errors are those of `standard_normal`.
+    """Return uniform numbers in [0, 1) with 53 random bits; arguments and errors are those of `standard_normal`.
 
     Returns
     -------
@@ -187,13 +187,13 @@ def uniform(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> N
 
 def _purpose_word(purpose: int) -> np.uint64:
     if not 0 <= purpose < 2**32:
-        raise ValueError(f"purpose is {purpose}; give a Purpose or an integer from 0 to 2**32 - 1.")
+        raise ValueError(f"purpose must be a Purpose or an integer in [0, 2**32 - 1], got {purpose}.")
     return np.uint64(int(purpose))
 
 
 def _shape(rows: NDArray[np.int64], columns: int) -> tuple[int, int]:
     if rows.dtype != np.int64 or rows.ndim != 1:
-        raise TypeError(f"rows is {rows.dtype} of {rows.ndim} dimensions; give an int64 array of one dimension.")
+        raise TypeError(f"rows must be a one-dimensional int64 array, got {rows.dtype} of {rows.ndim} dimensions.")
     if columns < 0:
-        raise ValueError(f"columns is {columns}; give 0 or more.")
+        raise ValueError(f"columns must be >= 0, got {columns}.")
     return rows.shape[0], columns

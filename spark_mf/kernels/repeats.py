@@ -1,4 +1,4 @@
-"""Which ratings repeat a pair of user and item."""
+"""Detection of ratings that repeat a pair of user and item."""
 
 import numpy as np
 from numpy.typing import NDArray

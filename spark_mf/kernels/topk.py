@@ -15,6 +15,11 @@ from spark_mf.kernels.jit import kernel
 # a hit, and cost more on those with one, which are looked at again score by score.
 _RUN = 16
 
+#: Bytes of a tile of scores: the matrix product writes it and the selection reads it once, so it should stay in the
+#: own cache of a core.
+TILE_BYTES = 1 << 19
+_TILE_ROWS = 512
+
 
 def empty_selection(rows: int, n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return (values float32[rows, n], indices int64[rows, n]) of selections in which every place is free."""
@@ -117,3 +122,37 @@ def topk_sort(values: NDArray[np.float32], indices: NDArray[np.int64]) -> None:
             row_values[last] = row_values[0]
             row_indices[last] = row_indices[0]
             _replace_worst(row_values, row_indices, last, value, index)
+
+
+def topk_products(
+    sources: NDArray[np.float32], targets: NDArray[np.float32], n: int, block_size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the n largest inner products of each source row with the target rows, tile by tile.
+
+    Parameters
+    ----------
+    sources : float32[rows, rank]
+    targets : float32[m, rank]
+    n : int
+    block_size : int
+        Target rows that are scored at a time, at most; fewer where a tile would pass `TILE_BYTES`.
+
+    Returns
+    -------
+    (values, indices) : float32[rows, min(n, m)], int64[rows, min(n, m)], as `topk_sort` orders them
+    """
+    values, indices = empty_selection(len(sources), min(n, len(targets)))
+    if values.size == 0:
+        return values, indices
+    height = min(_TILE_ROWS, len(sources))
+    width = min(block_size, len(targets), TILE_BYTES // (4 * height))
+    buffer = np.empty(height * width, np.float32)
+    for top in range(0, len(sources), height):
+        rows = sources[top : top + height]
+        for left in range(0, len(targets), width):
+            tile = targets[left : left + width]
+            scores = buffer[: len(rows) * len(tile)].reshape(len(rows), len(tile))
+            np.dot(rows, tile.T, out=scores)
+            topk_update(scores, left, values[top : top + height], indices[top : top + height])
+    topk_sort(values, indices)
+    return values, indices

@@ -6,7 +6,7 @@ n users, m items, `ratings` = |Ω| and rank K throughout. Setting up, drawing an
 
 
 def gd_operations(n: int, m: int, ratings: int, rank: int) -> int:
-    """Operations of one step of gradient descent: 3|Ω|K + 2(n + m)K.
+    """Return operations of one step of gradient descent: 3|Ω|K + 2(n + m)K.
 
     For each rating K for its error r − u·v, K to add e·v to the user's gradient and K to add e·u to the item's; for
     each entry of U and V one for its penalty and one for the step.
@@ -15,7 +15,7 @@ def gd_operations(n: int, m: int, ratings: int, rank: int) -> int:
 
 
 def als_operations(n: int, m: int, ratings: int, rank: int) -> int:
-    """Operations of one iteration of ALS: |Ω|K(K + 3) + (n + m)(K³ + 9K² + 14K)/6.
+    """Return operations of one iteration of ALS: |Ω|K(K + 3) + (n + m)(K³ + 9K² + 14K)/6.
 
     Each rating comes in two half-steps, each time K(K + 1)/2 for the lower half of FᵀF and K for Fᵀr. A row adds its
     penalty to K entries of the diagonal, and its Cholesky factorization takes (K³ − K)/6 multiplications, K(K − 1)/2
@@ -28,7 +28,7 @@ def als_operations(n: int, m: int, ratings: int, rank: int) -> int:
 
 
 def als_gd_operations(n: int, m: int, ratings: int, rank: int, innerSteps: int) -> int:
-    """Operations of one iteration of ALS+GD: L(2|Ω|(3K + 1) + (n + m)(3K + 2)), L the steps of each row.
+    """Return operations of one iteration of ALS+GD: L(2|Ω|(3K + 1) + (n + m)(3K + 2)), L the steps of each row.
 
     For each step, and each rating in both half-steps, K for f·x − r, K to add it times f to g, K for f·g and 1 for
     its square in gᵀA g. For each row K for the penalty of g, K for ‖g‖², 1 for its part of gᵀA g, 1 for the length
@@ -38,7 +38,7 @@ def als_gd_operations(n: int, m: int, ratings: int, rank: int, innerSteps: int) 
 
 
 def sgd_operations(ratings: int, rank: int) -> int:
-    """Operations of one epoch of stochastic gradient descent on touched rows without biases: |Ω|(5K + 1).
+    """Return operations of one epoch of stochastic gradient descent on touched rows without biases: |Ω|(5K + 1).
 
     For each rating K for its error, 1 for 2·step·e, and 2K for each of its rows, (1 − 2·step·share·λ)·u + 2·step·e·v.
     Rows without ratings cost nothing, so neither n nor m counts.

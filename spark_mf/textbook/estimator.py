@@ -1,4 +1,4 @@
-"""What every method shares: its settings, its first factors, and the loop round its iterations."""
+"""Base class of all methods: hyperparameters, initial factors, and the loop over iterations."""
 
 import time
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class Estimator:
         for name in ("regParam", "initStd", "tol"):
             require_at_least_zero(name, getattr(self, name))
         is_range = self.clipTo is None or (len(self.clipTo) == 2 and self.clipTo[0] <= self.clipTo[1])
-        require(is_range, "clipTo", self.clipTo, "(lowest, highest) or None")
+        require(is_range, "clipTo", self.clipTo, "a pair (lowest, highest) or None")
 
     def fit(
         self, ratings: Any, rng: np.random.Generator | None = None, initial: tuple[Matrix, Matrix] | None = None
@@ -123,7 +123,7 @@ class Estimator:
     def _given(self, initial: tuple[Matrix, Matrix], shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
         U, V = (np.array(factors, np.float64) for factors in initial)
         needed = (shape[0], self.rank), (shape[1], self.rank)
-        require((U.shape, V.shape) == needed, "initial", (U.shape, V.shape), f"factors of the shapes {needed}")
+        require((U.shape, V.shape) == needed, "initial", (U.shape, V.shape), f"a pair of factors of shapes {needed}")
         return U, V
 
     def _clip(self, ratings: Ratings) -> tuple[float, float] | None:
@@ -152,6 +152,6 @@ class Estimator:
     def _require_finite(self, record: Record) -> None:
         if not np.isfinite(record.objective):
             raise ArithmeticError(
-                f"the parameters are no longer finite after iteration {record.iteration}: "
-                "use a smaller stepSize or a larger regParam"
+                f"the parameters are no longer finite after iteration {record.iteration}. "
+                "Use a smaller stepSize or a larger regParam."
             )

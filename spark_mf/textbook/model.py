@@ -1,4 +1,4 @@
-"""What is fitted, and what a fit leaves behind."""
+"""Models and training summaries of the textbook methods."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""How gradients change parameters, and how the step shrinks.
+"""Optimizers and step-size schedules.
 
-An optimizer keeps what it knows of each entry of one array of parameters. `change` takes the gradient g of some rows
-and returns what is to be added to them; the state of other rows stays as it is.
+An optimizer keeps the state of each entry of one array of parameters. `change` takes the gradient g of some rows and
+returns the change to add to them; the state of other rows is unchanged.
 """
 
 from typing import Protocol
@@ -15,7 +15,7 @@ SCHEDULES = ("constant", "exponential", "inverse")
 
 
 class Optimizer(Protocol):
-    """What the three optimizers have in common."""
+    """Base class of the three optimizers."""
 
     def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
         """Return what to add to the rows.

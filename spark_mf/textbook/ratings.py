@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 #: The most that the textbook takes: its matrices are dense, and its loops are Python's.
 MAX_CELLS, MAX_RATINGS = 5_000_000, 1_000_000
-_WAY_OUT = "use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark"
+_WAY_OUT = "Use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +66,15 @@ class Ratings(Pairs):
         n, m = self.shape
         total = len(self) + (0 if self.validation is None else len(self.validation))
         if total > MAX_RATINGS:
-            raise ValueError(f"more than the {MAX_RATINGS:,} ratings that the textbook takes: {_WAY_OUT}")
+            raise ValueError(f"ratings must have at most {MAX_RATINGS:,} rows, got more. {_WAY_OUT}.")
         if n * m > MAX_CELLS:
             raise ValueError(
-                f"{n:,} users by {m:,} items are more than the {MAX_CELLS:,} cells that the textbook takes: {_WAY_OUT}"
+                f"users × items must be at most {MAX_CELLS:,}, got {n:,} users and {m:,} items. {_WAY_OUT}."
             )
         if len(self) == 0:
-            raise ValueError("there are no training ratings: pass at least one that is not held out")
+            raise ValueError(
+                "ratings must contain at least one training rating, got none. Pass rows that are not held out."
+            )
 
     @cached_property
     def matrix(self) -> Matrix:
@@ -88,8 +90,8 @@ class Ratings(Pairs):
         n_repeated = len(self) - int(self.observed.sum())
         if n_repeated:
             raise ValueError(
-                f"{n_repeated} ratings repeat the pair of another, and a matrix has one cell for each pair: "
-                "average them first, or use SGD, which takes ratings one by one"
+                f"ratings must contain each (user, item) pair at most once, got {n_repeated} duplicates. "
+                "Average the duplicates first, or use SGD, which accepts them."
             )
         return R
 
@@ -163,7 +165,7 @@ class Ratings(Pairs):
             held_out = columns[validationIndicatorCol]
             if held_out.dtype != bool:
                 raise ValueError(
-                    f"column {validationIndicatorCol!r} holds {held_out.dtype}, not true or false: cast it to boolean"
+                    f"column {validationIndicatorCol!r} must be boolean, got {held_out.dtype}. Cast it to boolean."
                 )
         user_ids, user_rows = np.unique(users[~held_out], return_inverse=True)
         item_ids, item_rows = np.unique(items[~held_out], return_inverse=True)
@@ -199,24 +201,24 @@ def _columns(table: Any, names: list[str]) -> dict[str, NDArray[Any]]:
         table = (table.limit(MAX_RATINGS + 1) if hasattr(table, "limit") else table).toPandas()
     if not (isinstance(table, Mapping) or hasattr(table, "columns")):
         raise TypeError(
-            f"ratings are a {type(table).__name__}: pass a Ratings, a mapping of columns, a pandas or a Spark DataFrame"
+            f"ratings must be Ratings, a mapping of columns, a pandas or a Spark DataFrame, got {type(table).__name__}."
         )
     missing = [name for name in names if name not in table]
     if missing:
-        raise ValueError(f"there is no column {missing[0]!r} among {', '.join(map(repr, table.keys()))}: name one")
+        raise ValueError(f"ratings must have a column {missing[0]!r}, got {', '.join(map(repr, table.keys()))}.")
     columns = {name: np.asarray(table[name]) for name in names}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"the columns have different lengths, {told}: pass one value of each for each rating")
+        raise ValueError(f"columns must have the same length, got {told}. Pass one value per rating in each.")
     if lengths[names[0]] > MAX_RATINGS:
-        raise ValueError(f"more than the {MAX_RATINGS:,} ratings that the textbook takes: {_WAY_OUT}")
+        raise ValueError(f"ratings must have at most {MAX_RATINGS:,} rows, got more. {_WAY_OUT}.")
     return columns
 
 
 def _ids(name: str, column: NDArray[Any]) -> NDArray[Any]:
     if column.dtype.kind not in "iuU" and not all(isinstance(value, str) for value in column):
-        raise TypeError(f"column {name!r} holds {column.dtype}: ids are whole numbers or strings, and none is missing")
+        raise TypeError(f"column {name!r} must contain integers or strings without nulls, got {column.dtype}.")
     return column
 
 
@@ -224,8 +226,8 @@ def _values(name: str, column: NDArray[Any]) -> Vector:
     try:
         values = column.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name!r} holds {column.dtype}, not numbers: cast it to double") from error
+        raise ValueError(f"column {name!r} must be numeric, got {column.dtype}. Cast it to double.") from error
     if not np.isfinite(values).all():
         bad = values[~np.isfinite(values)][0]
-        raise ValueError(f"column {name!r} holds {bad}: ratings are finite numbers, so leave such rows out")
+        raise ValueError(f"column {name!r} must be finite, got {bad}. Remove such rows.")
     return values

@@ -100,7 +100,7 @@ class SGD(Estimator):
         require_at_least_zero("biasRegParam", self._bias_lambda)
         require_at_least_zero("decay", self.decay)
         is_factor = self.schedule != "exponential" or 0 < self.decay <= 1
-        require(is_factor, "decay", self.decay, "a factor in (0, 1] with schedule 'exponential'")
+        require(is_factor, "decay", self.decay, "in (0, 1] with schedule 'exponential'")
         for name in ("momentum", "beta1", "beta2"):
             require_part(name, getattr(self, name))
 

@@ -1,4 +1,4 @@
-"""When a fit ends before its maximum of iterations."""
+"""Rules that end a fit before its maximum number of iterations."""
 
 import math
 

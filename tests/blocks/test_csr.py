@@ -128,34 +128,34 @@ def test_pickling_costs_no_more_than_the_arrays():
 
 @pytest.mark.parametrize(("row", "n_rows"), [(-1, 3), (3, 3), (0, 0)])
 def test_a_row_out_of_range_is_refused(row, n_rows):
-    with pytest.raises(ValueError, match=f"A rating has row {row} of a block with {n_rows} rows"):
+    with pytest.raises(ValueError, match=rf"local_rows must be in \[0, {n_rows}\), got {row}\."):
         RatingBlock.from_triples(np.arange(n_rows, dtype=np.int32), int32(row), int32(0), float32(1))
 
 
 def test_a_negative_column_is_refused():
-    with pytest.raises(ValueError, match="A rating has column -1; leave out ratings of unknown ids"):
+    with pytest.raises(ValueError, match=r"columns must be >= 0, got -1\. Leave out ratings of unknown ids"):
         RatingBlock.from_triples(int32(0), int32(0), int32(-1), float32(1))
 
 
 def test_lengths_that_differ_are_refused():
-    with pytest.raises(ValueError, match="There are 1 rows, 2 columns and 3 values; give one of each"):
+    with pytest.raises(ValueError, match="must have the same length, got 1, 2 and 3"):
         RatingBlock.from_triples(int32(0), int32(0), int32(1, 2), float32(1, 2, 3))
 
 
 def test_arrays_of_another_type_are_refused():
-    with pytest.raises(TypeError, match=r"values is float64 of shape \(1,\); give a one-dimensional float32"):
+    with pytest.raises(TypeError, match=r"values must be a one-dimensional float32 array, got float64 of shape \(1,\)"):
         RatingBlock.from_triples(int32(0), int32(0), int32(0), np.array([1.0]))
 
 
 @pytest.mark.parametrize(
     ("indptr", "indices", "message"),
     [
-        ([0, 2], [1, 1], "The block has 2 rows and 2 row starts"),
-        ([0, 1, 3], [1, 1], "The block's rows span ratings 0 to 3, but it has 2 columns and 2 values"),
-        ([1, 1, 2], [1, 1], "The block's rows span ratings 1 to 2"),
-        ([0, 3, 2], [1, 1], "Row 1 of the block has -1 ratings"),
-        ([0, 2**32, 2**32], [1, 1], "Row 0 of the block has 4294967296 ratings"),
-        ([0, 1, 2], [1, 1, 1], "it has 3 columns and 2 values"),
+        ([0, 2], [1, 1], "indptr must have length 3 for 2 rows, got 2"),
+        ([0, 1, 3], [1, 1], "indptr must start at 0 and end at .*, got 0 to 3 with 2 indices and 2 values"),
+        ([1, 1, 2], [1, 1], "indptr must start at 0 and end at .*, got 1 to 2 with"),
+        ([0, 3, 2], [1, 1], r"ratings of row 1 must be in \[0, .*\], got -1"),
+        ([0, 2**32, 2**32], [1, 1], r"ratings of row 0 must be in \[0, .*\], got 4294967296"),
+        ([0, 1, 2], [1, 1, 1], "with 3 indices and 2 values"),
     ],
 )
 def test_a_block_whose_arrays_do_not_fit_is_not_packed(indptr, indices, message):
@@ -167,7 +167,7 @@ def test_a_block_whose_arrays_do_not_fit_is_not_packed(indptr, indices, message)
 
 @pytest.mark.parametrize("data", [b"", b"short", bytes(200)])
 def test_other_bytes_are_not_unpacked(data):
-    with pytest.raises(ValueError, match=f"These {len(data)} bytes are not a packed rating block"):
+    with pytest.raises(ValueError, match=rf"data must be the output of pack\(\), got {len(data)} other bytes"):
         unpack(data)
 
 
@@ -176,7 +176,7 @@ def test_cut_or_joined_bytes_are_not_unpacked(change):
     data = pack(example_block())
     wrong = data[:change] if change < 0 else data + bytes(change)
 
-    with pytest.raises(ValueError, match=f"has {len(wrong)} bytes instead of {len(data)}"):
+    with pytest.raises(ValueError, match=f"{len(data)} bytes, got {len(wrong)} bytes"):
         unpack(wrong)
 
 

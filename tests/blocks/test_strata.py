@@ -64,5 +64,7 @@ def test_epochs_and_cells_have_orders_of_their_own():
 
 @pytest.mark.parametrize(("p", "q"), [(3, 2), (0, 1)])
 def test_fewer_item_blocks_than_user_blocks_are_refused(p, q):
-    with pytest.raises(ValueError, match=f"{p} user blocks and {q} item blocks: use 1 or more user blocks"):
+    with pytest.raises(
+        ValueError, match=f"item_blocks must be >= user_blocks.*, got {p} user blocks and {q} item blocks"
+    ):
         Strata(p, q, 0)

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from spark_mf import ALS, SGD
-from spark_mf.engine.factors import collect_factors
-from spark_mf.experiments.session import local_session
-from spark_mf.progress import show_progress
+from spark_mf.cli.session import local_session
+from spark_mf.fitting.progress import show_progress
+from spark_mf.models.factors import collect_factors
 
 SHARED: dict[str, Any] = {"rank": 4, "maxIter": 25, "seed": 7, "numUserBlocks": 2, "numItemBlocks": 2}
 ESTIMATORS: dict[str, Any] = {
@@ -41,7 +41,7 @@ def main() -> None:
     for name in ("undisturbed", "disturbed"):
         print(name, flush=True)
         model = ESTIMATORS[method].fit(ratings)
-        arrays: dict[str, Any] = {"rmse": model.summary.trainRmseHistory}
+        arrays: dict[str, Any] = {"rmse": model.summary.metricHistory("train_rmse")}
         for side in ("userFactors", "itemFactors"):
             collected = collect_factors(getattr(model, side))
             arrays |= {side: collected.factors, f"{side} ids": collected.ids.to_numpy()}

@@ -87,11 +87,11 @@ def test_times_that_cannot_be_read_are_faults_of_their_rows(spark, tmp_path):
     """They do not keep the others from being understood, and the fault of another field comes first."""
     path = write(tmp_path / "a.csv", "1,1,1,13.2.2019", "1,2,x,noon", "1,3,1,31.2.2019", "1,4,1,1.2.2019", "1,5,1, ")
     with pytest.raises(
-        ValueError, match=r"2 of 5 .* \(1 × rating is no number, 1 × timestamp is no time \(European dates"
+        ValueError, match=r"2 of 5 .*\(1 × rating is not a number, 1 × timestamp is not a time \(European dates"
     ):
         clean_ratings(spark, path)
     clean = clean_ratings(spark, path, rules=CheckRules("reject"))
-    assert rejected(clean) == {3: "rating is no number", 4: "timestamp is no time (European dates, D.M.YYYY)"}
+    assert rejected(clean) == {3: "rating is not a number", 4: "timestamp is not a time (European dates, D.M.YYYY)"}
     assert sorted((row.item, str(row.timestamp)[:10]) for row in clean.accepted.collect()) == [
         (1, "2019-02-13"),
         (4, "2019-02-01"),
@@ -104,7 +104,9 @@ def test_times_that_cannot_be_read_are_faults_of_their_rows(spark, tmp_path):
 def test_duplicates_are_kept_or_refused(spark, repeated):
     clean = clean_ratings(spark, repeated, rules=CheckRules("reject", "keep"))
     assert (clean.accepted_rows, clean.rejected_rows, clean.duplicates) == (7, 1, 3)
-    with pytest.raises(ValueError, match=r"3 rows of .* repeat the user and item of another, such as user 1 and"):
+    with pytest.raises(
+        ValueError, match=r"one rating of each user and item, got 3 rows that repeat .*, such as user 1 and"
+    ):
         clean_ratings(spark, repeated, rules=CheckRules("reject", "error"))
     with pytest.raises(ValueError, match="1 of 8 rows of"):
         clean_ratings(spark, repeated, rules=CheckRules("fail", "error"))
@@ -129,7 +131,7 @@ def test_equal_hashes_are_no_duplicates(spark, tmp_path, monkeypatch):
     """With a hash that is the same for all strings every row is a suspect, and only true repeats are rejected."""
     from pyspark.sql import functions as F
 
-    monkeypatch.setattr("spark_mf.data.survey.F.xxhash64", lambda column: F.length(column).cast("bigint"))
+    monkeypatch.setattr("spark_mf.data.checks.survey.F.xxhash64", lambda column: F.length(column).cast("bigint"))
     path = write(tmp_path / "a.csv", "a,b,1,1", "c,d,2,1", "a,b,3,2", "e,f,4,1")
     clean = clean_ratings(spark, path, rules=CheckRules(duplicates="last"))
     assert rows(clean) == [("a", "b", 3.0, 2), ("c", "d", 2.0, 1), ("e", "f", 4.0, 1)]
@@ -159,7 +161,7 @@ def test_users_and_items_with_too_few_ratings(spark, tmp_path):
     assert clean.rejected_rows == len(chain) + 3
     assert (clean.users.least, clean.items.least) == (3, 3)
     assert set(clean.reasons) == {
-        "rating is no number",
+        "rating is not a number",
         "its user has fewer than 2 usable ratings",
         "its item has fewer than 2 usable ratings",
     }
@@ -171,7 +173,7 @@ def test_nothing_may_be_left(spark, tmp_path):
     )
     assert (clean.rows, clean.accepted_rows, clean.rejected_rows, clean.users.ids) == (2, 0, 2, 0)
     assert rows(clean) == []
-    with pytest.raises(ValueError, match="has no ratings; give data with at least one row"):
+    with pytest.raises(ValueError, match="must have at least one row of ratings, got none"):
         clean_ratings(spark, spark.range(0).selectExpr("id user", "id item", "id rating"))
 
 
@@ -194,17 +196,22 @@ def test_files_that_change_while_they_are_read(spark, tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv", "1,1,1,1", "2,1,1,1")
     real = checking.survey
     monkeypatch.setattr(checking, "survey", lambda ratings, rows: real(ratings.where("user = 1"), rows))
-    with pytest.raises(RuntimeError, match=r"has changed while it was read: of 2 rows, 1 were accepted and 0 rejected"):
+    with pytest.raises(
+        RuntimeError, match=r"must not change while it is read, got 2 rows of which 1 were accepted and 0 rej"
+    ):
         clean_ratings(spark, path)
 
 
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"on_bad": "skip"}, "on_bad is 'skip'; give one of fail, reject."),
-        ({"duplicates": "first"}, "duplicates is 'first'; give one of error, keep, last, mean, sum."),
-        ({"min_rating": 5, "max_rating": 1}, "min_rating is 5, above max_rating, 1: exchange them."),
-        ({"min_item_ratings": 0}, "min_item_ratings is 0; give 1, which asks for nothing, or more."),
+        ({"on_bad": "skip"}, "on_bad must be one of fail, reject, got 'skip'."),
+        ({"duplicates": "first"}, "duplicates must be one of error, keep, last, mean, sum, got 'first'."),
+        (
+            {"min_rating": 5, "max_rating": 1},
+            "min_rating must be at most max_rating, got min_rating 5 and max_rating 1. Exchange them.",
+        ),
+        ({"min_item_ratings": 0}, "min_item_ratings must be at least 1, got 0. Use 1 for no minimum."),
     ],
 )
 def test_rules_that_make_no_sense(rules, message):

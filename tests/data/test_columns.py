@@ -16,8 +16,8 @@ from pyspark.sql.types import BooleanType, FloatType, IntegerType, LongType, Str
 
 from spark_mf import ALS, GD, SGD, ALSModel, SGDModel
 from spark_mf.data.columns import require_classic, select_ratings
-from spark_mf.partitioned import PartitionedRatings
-from spark_mf.partitioning import partition_ratings
+from spark_mf.ratings.folder import PartitionedRatings
+from spark_mf.ratings.folder_writing import partition_ratings
 
 
 def rows(frame):
@@ -103,17 +103,17 @@ def test_names_may_hold_dots_blanks_and_backticks(spark):
     [
         (
             ("usr", "item", "rating"),
-            r"userCol='usr' is no column .* one of 'user', 'item', 'rating', 'name', 'flag'",
+            r"^userCol must be a column .*, got 'usr'\. Set it to one of 'user', 'item', 'rating', 'name', 'flag'\.$",
         ),
-        (("user", "film", "rating"), "itemCol='film' is no column"),
-        (("user", "item", "stars"), "ratingCol='stars' is no column"),
-        (("user", "item", "rating", "held"), "validationIndicatorCol='held' is no column"),
-        (("user", "flag", "rating"), "itemCol='flag' has the type boolean.*cast it to bigint or string"),
-        (("user", "item", "name"), "ratingCol='name' has the type string.*cast it to a number"),
-        (("user", "item", "flag"), "ratingCol='flag' has the type boolean"),
+        (("user", "film", "rating"), "itemCol must be a column of the dataset, got 'film'"),
+        (("user", "item", "stars"), "ratingCol must be a column of the dataset, got 'stars'"),
+        (("user", "item", "rating", "held"), "validationIndicatorCol must be a column of the dataset, got 'held'"),
+        (("user", "flag", "rating"), "itemCol must be .*, got 'flag' of type boolean. Cast it to bigint or string"),
+        (("user", "item", "name"), "ratingCol must be .*, got 'name' of type string. Cast it to a number"),
+        (("user", "item", "flag"), "ratingCol must be a numeric column, got 'flag' of type boolean"),
         (
             ("user", "item", "rating", "rating"),
-            "validationIndicatorCol='rating' has the type double.*boolean",
+            "validationIndicatorCol must be a boolean column, .* got 'rating' of type double",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_unusable_columns_are_refused(ratings, columns, sentence):
 
 
 def test_name_that_is_there_twice_is_refused(ratings):
-    with pytest.raises(ValueError, match=r"userCol='user' names 2 columns.*rename"):
+    with pytest.raises(ValueError, match=r"^userCol must be .*, got 'user', which 2 columns have\. Rename"):
         select_ratings(ratings.select("user", "user", "item"), "user", "item", "")
 
 
@@ -155,7 +155,7 @@ class OwnList(list):
         (3, "an object of type int"),
         (type("DataFrame", (), {"__module__": "pyspark.pandas.frame"})(), r"a pandas-on-Spark .* Use its to_spark\(\)"),
         (type("DataFrame", (), {"__module__": "polars.dataframe.frame"})(), r"a Polars .*\(frame\.to_arrow\(\)\)"),
-        (PartitionedRatings.__new__(PartitionedRatings), r"PartitionedRatings\. Only fit takes them"),
+        (PartitionedRatings.__new__(PartitionedRatings), r"PartitionedRatings\. Only fit accepts it"),
     ],
 )
 def test_other_objects_are_refused_with_the_way_to_a_dataframe(dataset, sentence):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spark_mf.data.generating import generate_ratings, generate_with_truth, true_ratings
-from spark_mf.data.generating_spec import RatingsSpec
+from spark_mf.data.generation.spec import RatingsSpec
 
 SHAPE: dict[str, Any] = {"users": 900, "items": 400, "ratings": 20_000}
 
@@ -171,38 +171,38 @@ def test_the_largest_step_stays_on_the_scale(spark):
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"users": 0}, ValueError, "users is 0; give an integer from 1 to 2147483648"),
-        ({"items": -3}, ValueError, "items is -3; give an integer from 1 to"),
-        ({"ratings": 0}, ValueError, "ratings is 0; give an integer from 1 to"),
-        ({"ratings": 1e5}, TypeError, "ratings is 100000.0, a float; give an integer"),
-        ({"rank": 0}, ValueError, "rank is 0; give an integer from 1 to 10000"),
-        ({"partitions": 0}, ValueError, "partitions is 0; give an integer from 1"),
+        ({"users": 0}, ValueError, "users must be an integer from 1 to 2147483648, got 0"),
+        ({"items": -3}, ValueError, "items must be an integer from 1 to .*, got -3"),
+        ({"ratings": 0}, ValueError, "ratings must be an integer from 1 to .*, got 0"),
+        ({"ratings": 1e5}, TypeError, "ratings must be an integer, got 100000.0 of type float"),
+        ({"rank": 0}, ValueError, "rank must be an integer from 1 to 10000, got 0"),
+        ({"partitions": 0}, ValueError, "partitions must be an integer from 1 to .*, got 0"),
         (
             {"ratings": 216_001},
             ValueError,
-            r"ratings is 216001, but 900 users and 400 items can hold 216000 \(60% of all pairs\): ask for",
+            "ratings must be at most 216000, which is 60% of all pairs of 900 users and 400 items, got 216001. Ask for",
         ),
         (
             {"min_user_ratings": 23},
             ValueError,
-            "min_user_ratings is 23, which takes 20700 ratings for 900 users, but ratings is 20000: ask for more "
-            "ratings, fewer users or a min_user_ratings of at most 22",
+            "min_user_ratings must be at most 22 for 20000 ratings and 900 users, got 23, which takes 20700 ratings. "
+            "Ask for more ratings, fewer users or a smaller min_user_ratings",
         ),
         (
             {"min_item_ratings": 51},
             ValueError,
-            "min_item_ratings is 51, which takes 20400 ratings for 400 items, .* a min_item_ratings of at most 50",
+            "min_item_ratings must be at most 50 for .* and 400 items, got 51, which takes 20400 ratings",
         ),
-        ({"min_item_ratings": -1}, ValueError, "min_item_ratings is -1; give an integer from 0 to"),
-        ({"min_user_ratings": 1.5}, TypeError, "min_user_ratings is 1.5, a float; give an integer"),
-        ({"noise": -1.0}, ValueError, "noise is -1.0; give a finite standard deviation of 0 or more"),
-        ({"noise": float("nan")}, ValueError, "noise is nan; give a finite standard deviation"),
-        ({"scale": (5, 1)}, ValueError, r"scale is \(5, 1\); give the lowest and the highest rating"),
-        ({"scale": (0, float("inf"))}, ValueError, r"scale is \(0, inf\); give the lowest"),
-        ({"step": 0}, ValueError, "step is 0; give a number above 0 and at most 4.5"),
-        ({"step": 4.6}, ValueError, "step is 4.6; give a number above 0 and at most 4.5"),
-        ({"skew": "zipf"}, ValueError, "skew is 'zipf'; give one of 'long-tailed', 'uniform'"),
-        ({"seed": 2**63}, ValueError, "seed is 9223372036854775808; give an integer from"),
+        ({"min_item_ratings": -1}, ValueError, "min_item_ratings must be an integer from 0 to .*, got -1"),
+        ({"min_user_ratings": 1.5}, TypeError, "min_user_ratings must be an integer, got 1.5 of type float"),
+        ({"noise": -1.0}, ValueError, "noise must be finite and >= 0, got -1.0"),
+        ({"noise": float("nan")}, ValueError, "noise must be finite and >= 0, got nan"),
+        ({"scale": (5, 1)}, ValueError, r"scale must be the lowest and the highest rating, .* got \(5, 1\)"),
+        ({"scale": (0, float("inf"))}, ValueError, r"scale must be the lowest .* got \(0, inf\)"),
+        ({"step": 0}, ValueError, "step must be above 0 and at most 4.5, .* got 0"),
+        ({"step": 4.6}, ValueError, "step must be above 0 and at most 4.5, .* got 4.6"),
+        ({"skew": "zipf"}, ValueError, "skew must be one of 'long-tailed', 'uniform', got 'zipf'"),
+        ({"seed": 2**63}, ValueError, r"seed must be in \[-2.*\], got 9223372036854775808"),
     ],
 )
 def test_impossible_requests(wrong, error, message):

@@ -51,11 +51,11 @@ def test_cold_rows_of_other_names_and_of_strings(spark):
 
 
 def test_missing_columns_are_named(spark, marked):
-    with pytest.raises(ValueError, match="marked has no column fold; the columns are user, item, split"):
+    with pytest.raises(ValueError, match="marked must have the column fold, got the columns user, item, split"):
         split_marked(marked, "fold")
-    with pytest.raises(ValueError, match="marked has no column split; the columns are user, item"):
+    with pytest.raises(ValueError, match="marked must have the column split, got the columns user, item"):
         split_counts(marked.drop("split"))
-    with pytest.raises(ValueError, match="train has no column item; the columns are user, split"):
+    with pytest.raises(ValueError, match="train must have the column item, got the columns user, split"):
         cold_rows(marked.drop("item"), marked)
-    with pytest.raises(ValueError, match="held_out has no column item"):
+    with pytest.raises(ValueError, match="held_out must have the column item"):
         cold_rows(marked, marked.drop("item"))

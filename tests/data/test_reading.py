@@ -49,7 +49,7 @@ def test_text_formats(spark, tmp_path, name, content, expected):
         assert found.columns == dict(zip(["user", "item", "rating", "timestamp"], HEADER, strict=True))
         assert "user column: userId (guessed from its name)" in found.notes
     else:
-        assert "header: none, columns go by position (--columns names them otherwise)" in found.notes
+        assert "header: none, columns are named by position (use --columns for other names)" in found.notes
         assert "item column: column 2 (by position)" in found.notes
 
 
@@ -76,15 +76,15 @@ def test_options_override_the_guesses(spark, tmp_path):
     found = read_ratings(spark, path, ReadOptions(format="tsv", user_col="uid", rating_col="value,x"))
     assert rows(found) == [(2, 3, 4.0)]
     assert found.notes == [
-        "format: tab-separated text (as asked)",
+        "format: tab-separated text (as requested)",
         "encoding: UTF-8 (by default)",
         "quotes: double",
-        "layout: ratings, one a line (by default)",
+        "layout: ratings, one per line (by default)",
         "header: the first line",
-        "user column: uid (as asked)",
+        "user column: uid (as requested)",
         "item column: item (guessed from its name)",
-        "rating column: value,x (as asked)",
-        "timestamp column: none (there is none)",
+        "rating column: value,x (as requested)",
+        "timestamp column: none (not found)",
         "user ids: integers (guessed)",
         "item ids: integers (guessed)",
     ]
@@ -94,7 +94,7 @@ def test_marks_that_are_not_asked_for_are_left_out_and_said(spark, tmp_path):
     path = write(tmp_path / "a.csv", "user,item,rating,split\n1,2,3,train\n1,3,4,test\n")
     found = read_ratings(spark, path)
     assert found.ratings.columns == ["user", "item", "rating"]
-    assert "split column: none (split could be it, choose it with split_col)" in found.notes
+    assert "split column: none (split is possible, choose it with split_col)" in found.notes
     asked = read_ratings(spark, path, ReadOptions(split_col="split"))
     assert sorted(row.split for row in asked.ratings.collect()) == ["test", "train"]
     assert not any("could be it, choose it with split_col" in note for note in asked.notes)
@@ -118,7 +118,7 @@ def test_times_are_understood_or_refused_or_not_read(spark, tmp_path):
         read_ratings(spark, path)
     found = read_ratings(spark, path, ReadOptions(time_format="european"))
     assert [str(row.timestamp)[:10] for row in found.ratings.collect()] == ["2019-02-01", "2019-02-03"]
-    assert found.notes[-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    assert found.notes[-1] == "timestamp: European dates, D.M.YYYY (as requested)"
     assert read_ratings(spark, path, ReadOptions(timestamp_col="")).ratings.columns == ["user", "item", "rating"]
     integers = write(tmp_path / "b.csv", text(","))
     spark.sparkContext.setJobGroup("one pass", "")
@@ -136,15 +136,15 @@ def test_bad_rows(spark, tmp_path):
     with pytest.raises(ValueError, match="cannot be used") as refusal:
         read_ratings(spark, path)
     assert str(refusal.value) == (
-        f"3 of 7 rows of {path} cannot be used (1 × it has too few or too many fields, 2 × rating is no number); "
-        f"the first is line 5 of {path}, '2,30,five,103' (rating is no number): correct or remove them, or set them "
+        f"3 of 7 rows of {path} cannot be used (1 × it has too few or too many fields, 2 × rating is not a number). "
+        f"The first is line 5 of {path}, '2,30,five,103' (rating is not a number). Correct or remove them, or set them "
         "aside with jobs/check_ratings.py --on-bad reject."
     )
 
 
 def test_bad_ids_name_the_way_out(spark, tmp_path):
     path = write(tmp_path / "ratings.csv", text(",") + "x,30,4,103\n")
-    with pytest.raises(ValueError, match=r"userId is no integer .*, or read ids as text with id_type string\.$"):
+    with pytest.raises(ValueError, match=r"userId is not an integer .*, or read ids as text with id_type string\.$"):
         read_ratings(spark, path)
     found = read_ratings(spark, path, ReadOptions(id_type="string"))
     assert found.ratings.schema.simpleString().startswith("struct<user:string,item:string,rating:float")
@@ -157,9 +157,9 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.csv", b"", "a.csv is empty: it holds no file with any ratings."),
-        ("a.csv", b"\n \n", "a.csv has nothing but blank lines: it holds no ratings."),
-        ("a.csv", b"user,item,rating\n", "a.csv has no ratings; give data with at least one row."),
+        ("a.csv", b"", "a.csv must contain a file of ratings, got no file that is not empty."),
+        ("a.csv", b"\n \n", "a.csv must hold ratings, got only blank lines."),
+        ("a.csv", b"user,item,rating\n", "a.csv must have at least one row of ratings, got none."),
         (
             "a.txt",
             b"one two three\n",
@@ -167,27 +167,35 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
         ),
         ("a.csv", b"\x00\x01,\xff\n", "must be text or Parquet, got a file that begins with "),
         ("a.csv", "user,item,rating\n1,2,3\n".encode("utf-16"), "Convert it to UTF-8 if it is text of another"),
-        ("a.csv", b"x" * 70_000 + b"\n", "begins with a line of over 65536 bytes: it holds no ratings."),
-        ("a.csv", b"1," * 20_000 + b"1", "has 20001 columns; at most 20000 can be read."),
-        ("a.zip", b"PK\x03\x04abc", "a.zip is a zip archive, which Spark cannot read: unpack it first."),
-        ("a.csv", BROKEN_GZIP, "a.csv.gz, as Spark goes by the name."),
-        ("a.csv.gz", text(",").encode(), "is not gzipped although its name ends in .gz; rename it."),
-        ("a.csv.gz", b"\x1f\x8bbroken", "is a broken gzip file: "),
+        ("a.csv", b"x" * 70_000 + b"\n", "must begin with a line of at most 65536 bytes, got a longer one."),
+        ("a.csv", b"1," * 20_000 + b"1", "must have at most 20000 columns, got 20001."),
+        ("a.zip", b"PK\x03\x04abc", "a.zip. Unpack it first."),
+        ("a.csv", BROKEN_GZIP, "must have a name that ends in .gz, got a gzipped file of another name. Rename it to "),
+        (
+            "a.csv.gz",
+            text(",").encode(),
+            "must be gzipped, as its name ends in .gz, got a file that is not. Rename it.",
+        ),
+        ("a.csv.gz", b"\x1f\x8bbroken", "must be a complete gzip file, got an error: "),
         (
             "a.csv.gz",
             BROKEN_GZIP[:-9],
             "cannot be read as comma-separated text: Unexpected end of input stream",
         ),
         ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet: "),
-        ("a.csv", b"user,item,user\n1,2,3\n", "repeats user: rename one of them."),
+        (
+            "a.csv",
+            b"user,item,user\n1,2,3\n",
+            "must name each column once, got user several times. Rename one of them.",
+        ),
         (
             "a.csv",
             b"1,2\n",
             "must have 3 or 4 columns if it has no header (user, item, rating, time",
         ),
         ("a.csv", b"caf\xe9,item,rating\n", "Name its encoding with --encoding, such as ISO-8859-1 or windows-1252."),
-        ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object a line, got '[{"),
-        ("a.csv", b"1:\n2:\n", "has nothing but the numbers of items: it holds no ratings."),
+        ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object per line, got '[{"),
+        ("a.csv", b"1:\n2:\n", "must hold ratings, got only the numbers of items."),
     ],
 )
 def test_unreadable_files(spark, tmp_path, name, data, message):
@@ -201,8 +209,8 @@ def test_unreadable_files(spark, tmp_path, name, data, message):
 @pytest.mark.parametrize(
     ("path", "error", "message"),
     [
-        ("", ValueError, "path is empty; give a file or a folder of ratings"),
-        ("no/such/file.csv", FileNotFoundError, "no/such/file.csv does not exist; give a file or a folder"),
+        ("", ValueError, "path must not be empty, got ''. Give a file or a folder of ratings"),
+        ("no/such/file.csv", FileNotFoundError, "no/such/file.csv does not exist. Give a file or a folder"),
         ("nowhere://x/y.csv", ValueError, 'y.csv cannot be opened: No FileSystem for scheme "nowhere"'),
     ],
 )
@@ -215,16 +223,16 @@ def test_bad_paths(spark, path, error, message):
 def test_a_file_that_may_not_be_read(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
     os.chmod(path, 0)
-    with pytest.raises(PermissionError, match=r"a\.csv may not be read: .*; allow this user to read it\.$"):
+    with pytest.raises(PermissionError, match=r"a\.csv cannot be read: .*\. Allow this user to read it\.$"):
         read_ratings(spark, path)
 
 
 def test_folders_that_hold_no_ratings_or_other_files_too(spark, tmp_path):
-    with pytest.raises(ValueError, match="is empty: it holds no file with any ratings"):
+    with pytest.raises(ValueError, match="must contain a file of ratings, got no file that is not empty"):
         read_ratings(spark, tmp_path)
     write(tmp_path / "movies.csv", "movieId,title\n1,x\n")
     write(tmp_path / "ratings.csv", text(","))
-    with pytest.raises(ValueError, match=r"holds unlike files, .*movies.csv begins with 'movieId,title' and"):
+    with pytest.raises(ValueError, match=r"must be alike, got .*movies.csv, which begins with 'movieId,title', and"):
         read_ratings(spark, tmp_path)
 
 
@@ -233,15 +241,19 @@ def test_part_files_beyond_the_sample_must_be_alike(spark, tmp_path):
     for n in range(20):
         write(tmp_path / f"part-{n:02}.csv", "user,item,rating\n1,2,3\n")
     write(tmp_path / "part-20.csv", "item,user,rating\n1,2,3\n")
-    with pytest.raises(ValueError, match=r"part-20.csv does not begin with the header that the first"):
+    with pytest.raises(ValueError, match=r"part-20.csv must begin with the header of the first file"):
         read_ratings(spark, tmp_path)
 
 
 def test_format_that_the_file_is_not_in(spark, tmp_path):
     path = write(tmp_path / "a.csv", text(","))
-    with pytest.raises(ValueError, match="format is 'xml'; give one of csv, tsv, dat, json, parquet, or None to guess"):
+    with pytest.raises(
+        ValueError, match="format must be one of csv, tsv, dat, json, parquet, or None to guess it, got 'xml'"
+    ):
         read_ratings(spark, path, ReadOptions(format="xml"))
-    with pytest.raises(ValueError, match=r"format is 'parquet', but .*a.csv is not a Parquet file; give another"):
+    with pytest.raises(
+        ValueError, match=r"format must be that of the file, got 'parquet' for .*a.csv, which is not a Parquet"
+    ):
         read_ratings(spark, path, ReadOptions(format="parquet"))
 
 
@@ -250,5 +262,7 @@ def test_session_without_a_jvm():
         pass
 
     session: object = ConnectSession()
-    with pytest.raises(ValueError, match="needs a classic SparkSession, not one of Spark Connect"):
+    with pytest.raises(
+        ValueError, match=r"spark must be a classic SparkSession, got .*ConnectSession, which has no JVM"
+    ):
         read_ratings(session, "x.csv")  # type: ignore[arg-type]

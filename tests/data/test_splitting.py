@@ -115,21 +115,23 @@ def test_validation_rows_lie_beside_the_test_rows(ratings):
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
 @pytest.mark.parametrize("mark", [lambda *args, **kw: mark_random(*args, seed=0, **kw), mark_by_time])
 def test_test_fraction_outside_its_range(ratings, mark, fraction):
-    with pytest.raises(ValueError, match=f"test_fraction is {fraction}; give a number above 0 and below 1"):
+    with pytest.raises(ValueError, match=f"test_fraction must be above 0 and below 1, got {fraction}"):
         mark(ratings, test_fraction=fraction)
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 0.75, float("nan")])
 @pytest.mark.parametrize("mark", [lambda *args, **kw: mark_random(*args, seed=0, **kw), mark_by_time])
 def test_validation_fraction_outside_its_range(ratings, mark, fraction):
-    with pytest.raises(ValueError, match=f"validation_fraction is {fraction}; give a number from 0 to below 0.75"):
+    with pytest.raises(ValueError, match=f"validation_fraction must be >= 0 and below 0.75, .* got {fraction}"):
         mark(ratings, test_fraction=0.25, validation_fraction=fraction)
 
 
 def test_bad_seed_and_column(ratings):
-    with pytest.raises(ValueError, match=f"seed is {2**63}; give an integer"):
+    with pytest.raises(ValueError, match=rf"seed must be in \[-2.*\], got {2**63}"):
         mark_random(ratings, test_fraction=0.1, seed=2**63)
-    with pytest.raises(ValueError, match="the ratings have no column movieId; their columns are user, item, rating"):
+    with pytest.raises(
+        ValueError, match="ratings must have the columns user, movieId, got the columns user, item, rating"
+    ):
         mark_random(ratings, test_fraction=0.1, seed=0, item_col="movieId")
 
 
@@ -196,10 +198,10 @@ def test_leave_out_keeps_string_ids_and_repeated_pairs_together(spark):
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, "2"])
 def test_leave_out_of_no_whole_number(ratings, k):
-    with pytest.raises(ValueError, match=f"^k is {k!r}; give a whole number of at least 1"):
+    with pytest.raises(ValueError, match=f"^k must be an integer of at least 1, got {k!r}"):
         mark_leave_out(ratings, k=k, seed=0)
     if k != 0:
-        with pytest.raises(ValueError, match=r"validation_k is .*; give a whole number of at least 0"):
+        with pytest.raises(ValueError, match=r"validation_k must be an integer of at least 0, got "):
             mark_leave_out(ratings, k=1, validation_k=k, seed=0)
 
 
@@ -214,7 +216,9 @@ def test_by_time_holds_out_the_fewest_latest_rows_that_reach_the_fraction(spark,
     wanted = -(-percent * len(times) // 100)
     cut = sorted(times, reverse=True)[wanted - 1]
     if cut == min(times):
-        with pytest.raises(ValueError, match=f"share the timestamp {cut}, the first of all: no row is left for train"):
+        with pytest.raises(
+            ValueError, match=f"share the timestamp {cut}, the earliest, so that no row is left for train"
+        ):
             mark_by_time(frame, test_fraction=percent / 100)
         return
     found = [(row.timestamp, row.split) for row in mark_by_time(frame, test_fraction=percent / 100).collect()]
@@ -276,7 +280,7 @@ def test_text_is_compared_by_its_format_and_numbers_by_their_size(spark):
             mark(ambiguous, timestamp_col="date", **how)
         assert marked_as("test", mark(ambiguous, timestamp_col="date", time_format="us", **how)) == {(1, 2)}
     assert marked_as("test", mark_by_time(frame, timestamp_col="seconds", test_from=9.75)) == {(1, 2)}
-    with pytest.raises(ValueError, match="the time '2019-01-01' does not fit column seconds: give a number of seconds"):
+    with pytest.raises(ValueError, match="test_from must be a number of seconds for column seconds, got '2019-01-01'"):
         mark_by_time(frame, timestamp_col="seconds", test_from="2019-01-01")
 
 
@@ -289,12 +293,16 @@ def test_a_cut_is_a_time_of_its_own(spark, time):
 @pytest.mark.parametrize(
     ("schema", "row", "sentence"),
     [
-        ("time string", "soon", "1 of 3 rows have no usable time, such as 'soon': correct or remove them"),
+        (
+            "time string",
+            "soon",
+            "Column time must hold a time in every row, got none in 1 of 3 rows, such as 'soon'. Corr",
+        ),
         ("time string", "964982703", r"one format, got '2015-03-01' \(ISO 8601\) and '964982703' \(a number\). Corr"),
-        ("time string", None, "1 of 3 rows have no usable time, such as null"),
-        ("time double", float("nan"), "1 of 3 rows have no usable time, such as 'NaN': correct or remove them; the "),
+        ("time string", None, "got none in 1 of 3 rows, such as null"),
+        ("time double", float("nan"), "got none in 1 of 3 rows, such as 'NaN'. Correct or remove them. The others "),
         ("time boolean", True, "column time must hold timestamps, dates, numbers or strings, got the type boolean"),
-        ("when long", 1, "the ratings have no column time of times; their columns are user, item, when: name it"),
+        ("when long", 1, "timestamp_col must be a column of the ratings, got 'time' and the columns user, item, when"),
     ],
 )
 def test_unusable_times(spark, schema, row, sentence):
@@ -309,11 +317,11 @@ def test_unusable_times(spark, schema, row, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({}, "test_fraction is None and test_from is None: give one of them and not the other"),
-        ({"test_fraction": 0.1, "test_from": 3}, "test_fraction is 0.1 and test_from is 3: give one"),
-        ({"test_from": 3, "validation_fraction": 0.1}, "validation_fraction is 0.1: it needs test_fraction"),
-        ({"test_from": "2015-03-01"}, "the time '2015-03-01' does not fit column timestamp: give an integer"),
-        ({"test_from": True}, "the time True does not fit column timestamp: give an integer"),
+        ({}, "Exactly one of test_fraction and test_from must be given, got test_fraction None and test_from None"),
+        ({"test_fraction": 0.1, "test_from": 3}, "must be given, got test_fraction 0.1 and test_from 3"),
+        ({"test_from": 3, "validation_fraction": 0.1}, "validation_fraction must be 0 with test_from, got 0.1"),
+        ({"test_from": "2015-03-01"}, "test_from must be an integer for column timestamp, got '2015-03-01'"),
+        ({"test_from": True}, "test_from must be an integer for column timestamp, got True"),
     ],
 )
 def test_cuts_that_do_not_fit(ratings, arguments, sentence):
@@ -323,17 +331,19 @@ def test_cuts_that_do_not_fit(ratings, arguments, sentence):
 
 def test_cuts_that_do_not_fit_times(spark):
     frame = spark.createDataFrame([(date(2015, 3, 1),)], "timestamp date")
-    with pytest.raises(ValueError, match="the time 3 does not fit column timestamp: give an ISO 8601 string, a date"):
+    with pytest.raises(
+        ValueError, match="test_from must be an ISO 8601 string, a date or a datetime for column timestamp, got 3"
+    ):
         mark_by_time(frame, test_from=3)
-    with pytest.raises(ValueError, match="the time 'soon' cannot be read: give an ISO 8601 string, a date or"):
+    with pytest.raises(ValueError, match=r"test_from must be an ISO 8601 string, a date or .*, got 'soon'"):
         mark_by_time(frame, test_from="soon")
-    with pytest.raises(ValueError, match="there are no ratings to split"):
+    with pytest.raises(ValueError, match="ratings must have at least two rows to be split, got none"):
         mark_by_time(frame.limit(0), test_fraction=0.5)
 
 
 def test_times_too_equal_for_validation(spark):
     frame = spark.createDataFrame([(t,) for t in (1, 2, 2, 2)], "timestamp int")
-    with pytest.raises(ValueError, match="share the timestamp 2: no validation row lies before the test rows"):
+    with pytest.raises(ValueError, match="share the timestamp 2, so that no validation row lies before the test rows"):
         mark_by_time(frame, test_fraction=0.25, validation_fraction=0.25)
 
 
@@ -355,16 +365,20 @@ def test_an_existing_column_marks(spark, kind, values, sides):
 @pytest.mark.parametrize(
     ("kind", "values", "sentence"),
     [
-        ("string", ["train", "dev", "holdout"], "2 of 3 rows have a fold that is none of train, validation, test"),
-        ("string", ["train", "dev", "holdout"], "such as 'dev': correct or remove them"),
-        ("string", ["test", None], "1 of 2 rows have a fold .* such as 'null'"),
-        ("boolean", [True, None], "1 of 2 rows have a fold .* such as 'null'"),
-        ("int", [0, 1], "Column fold is of type int: a split must be a string, one of train, validation, test, or a b"),
+        (
+            "string",
+            ["train", "dev", "holdout"],
+            "Column fold must hold one of train, validation, test or .*, got other values in 2 of 3 rows",
+        ),
+        ("string", ["train", "dev", "holdout"], "such as 'dev'. Correct or remove them"),
+        ("string", ["test", None], "Column fold .* in 1 of 2 rows, such as 'null'"),
+        ("boolean", [True, None], "Column fold .* in 1 of 2 rows, such as 'null'"),
+        ("int", [0, 1], r"Column fold must hold strings \(train, validation, test\) or booleans .*, got type int"),
     ],
 )
 def test_a_column_with_other_values_is_refused(spark, kind, values, sentence):
     frame = spark.createDataFrame([(value,) for value in values], f"fold {kind}")
     with pytest.raises(ValueError, match=sentence):
         mark_from_column(frame, "fold")
-    with pytest.raises(ValueError, match="the ratings have no column side; their columns are fold"):
+    with pytest.raises(ValueError, match="ratings must have the columns side, got the columns fold"):
         mark_from_column(frame, "side")

@@ -33,5 +33,7 @@ def test_an_infinite_prediction_is_an_infinite_error(spark):
 
 
 def test_a_missing_column_is_named(spark):
-    with pytest.raises(ValueError, match="no column 'prediction'; their columns are rating"):
+    with pytest.raises(
+        ValueError, match=r"^predictions must have the columns 'rating' and 'prediction', got the columns rating"
+    ):
         rating_errors(spark.createDataFrame([(3.0,)], "rating float"))

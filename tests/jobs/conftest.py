@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from spark_mf.progress import ConsoleProgress
+from spark_mf.fitting.progress import ConsoleProgress
 
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
 

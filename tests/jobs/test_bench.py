@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.bench_settings import BenchSettings
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.native_blas import loaded_libraries
-from spark_mf.experiments.rows import read_rows
+from spark_mf.benchmarks.native_blas import loaded_libraries
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.benchmarks.speed.settings import BenchSettings
+from spark_mf.cli.settings import read_settings
 
 JOB = "bench"
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,11 +43,11 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--points", "cg,fastest"], "--points is ['cg', 'fastest']"),
-        (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
-        (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
-        (["--ratings", "999999"], "ask for fewer"),
-        (["--openblas", "absent"], "--openblas is absent, where there is no libblas.so.3"),
+        (["--points", "cg,fastest"], "pyspark-openblas, pyspark-java, got 'fastest'."),
+        (["--rank", "0"], "--rank must be > 0, got '0'"),
+        (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
+        (["--ratings", "999999"], "Ask for fewer"),
+        (["--openblas", "absent"], "--openblas must contain libblas.so.3, got absent"),
         (["--config", "absent.toml"], "absent.toml"),
     ],
 )

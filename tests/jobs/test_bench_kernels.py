@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.bench_kernels import BenchKernelsSettings
-from spark_mf.experiments.config import read_settings
+from spark_mf.benchmarks.speed.kernels import BenchKernelsSettings
+from spark_mf.cli.settings import read_settings
 
 JOB = "bench_kernels"
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +28,8 @@ def test_the_job_leaves_rows_report_and_plot(job, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--ranks", "0,8"], "--ranks is [0, 8]"),
-        (["--threads", "0"], "--threads is 0; it must be a whole number of at least 1"),
+        (["--ranks", "0,8"], "each value of --ranks must be > 0, got '0'"),
+        (["--threads", "0"], "--threads must be > 0, got '0'"),
     ],
 )
 def test_bad_input_is_one_sentence(job, tmp_path, capsys, given, sentence):

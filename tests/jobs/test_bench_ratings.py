@@ -1,16 +1,15 @@
 """The benchmark of ratings from its command line: a row for every step at every size, and a sentence for bad input."""
 
-import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments import bench_ratings as bench_module
-from spark_mf.experiments.bench_ratings import STEPS, BenchRatingsSettings, StepRow
-from spark_mf.experiments.bench_ratings_report import draw_growth, step_report, step_table
-from spark_mf.experiments.config import read_settings
-from spark_mf.typed_json import from_json_object
+from spark_mf.benchmarks.speed import ratings as bench_module
+from spark_mf.benchmarks.speed.ratings import STEPS, BenchRatingsSettings, StepRow
+from spark_mf.benchmarks.speed.ratings_report import draw_growth, step_report, step_table
+from spark_mf.cli.settings import read_settings
+from spark_mf.ratings.typed_json import from_json
 
 JOB = "bench_ratings"
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +36,7 @@ def number(value: float | None) -> float:
 
 def read(folder: Path) -> list[StepRow]:
     lines = (folder / "results.jsonl").read_text().splitlines()
-    return [from_json_object(StepRow, json.loads(line)) for line in lines]
+    return [from_json(StepRow, line) for line in lines]
 
 
 def test_every_step_is_measured_at_every_size(job, in_this_process, tmp_path, capsys):
@@ -70,7 +69,7 @@ def test_a_step_that_fails_has_a_row_that_says_so(job, in_this_process, tmp_path
 def test_a_process_that_dies_has_a_row_too(tmp_path):
     command = ["-c", "import sys; sys.exit(3)"]
     row = bench_module._in_a_process(BenchRatingsSettings(), command, "check", 10_000)
-    assert row.error == "its process ended with code 3 before it was measured"
+    assert row.error == "its process ended with exit code 3 before it was measured"
     assert (row.step, row.ratings, row.master, row.seconds) == ("check", 10_000, "local[2]", None)
 
 
@@ -99,8 +98,8 @@ def test_the_plot_leaves_out_what_failed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--sizes", "10"], "--sizes is [10]; it must be a list of different whole numbers of at least 10000"),
-        (["--cores", "0"], "--cores is 0; it must be a whole number of at least 1"),
+        (["--sizes", "10"], "each value of --sizes must be >= 10000, got '10'"),
+        (["--cores", "0"], "--cores must be > 0, got '0'"),
     ],
 )
 def test_bad_options_are_one_sentence(job, tmp_path, capsys, arguments, sentence):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.data.folders import ratings_path, read_description
+from spark_mf.cli.commands.check import CHECKED_FILES, CheckSettings
+from spark_mf.cli.settings import read_settings
 from spark_mf.data.reading import read_ratings
-from spark_mf.experiments.check import CHECKED_FILES, CheckSettings
-from spark_mf.experiments.config import read_settings
+from spark_mf.storage.folders import ratings_path, read_description
 
 JOB = "check_ratings"
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,9 +60,9 @@ def test_rows_in_are_rows_accepted_and_rejected(spark, source, finished):
     files = (finished / "rejected").glob("*.json")
     rejected = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert sorted(rejected, key=lambda row: row["line"]) == [
-        {"reason": "rating is no number", "file": str(source), "line": 5, "text": "2,10,five,102"},
+        {"reason": "rating is not a number", "file": str(source), "line": 5, "text": "2,10,five,102"},
         {
-            "reason": "its rating went into the mean of its user and item",
+            "reason": "its rating is part of the mean of its user and item",
             "file": str(source),
             "line": 6,
             "text": "2,10,1,103",
@@ -73,7 +73,7 @@ def test_rows_in_are_rows_accepted_and_rejected(spark, source, finished):
 def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path, capsys):
     described = read_description(spark, str(finished))
     assert (described["rows"], described["accepted"], described["rejected"]) == (5, 3, 2)
-    assert described["reasons"]["rating is no number"] == 1
+    assert described["reasons"]["rating is not a number"] == 1
     assert (described["ranges"]["least_user"], described["ranges"]["most_timestamp"]) == (1, 104)
     again = ["--on-bad", "reject", "--duplicates", "last", "--id-type", "string"]
     assert job.main([str(source), "--output", str(tmp_path / "out"), *again]) == 0
@@ -88,7 +88,7 @@ def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path,
         "rows in": "5",
         "accepted": "3",
         "rejected": "2",
-        "- rating is no number": "1",
+        "- rating is not a number": "1",
         "- a later row rates the same item by the same user": "1",
         "blank lines": "1",
         "repeated pairs of user and item": "1",
@@ -106,20 +106,20 @@ def test_what_was_understood_is_said_before_any_work(job, spark, tmp_path, capsy
     (tmp_path / "a.txt").write_bytes("10|1|caf\xe9|3\n20|2|x|4\n".encode("latin-1"))
     options = ["--separator", "|", "--encoding", "latin-1", "--columns", "item,user,name,rating"]
     with monkeypatch.context() as patch:
-        patch.setattr("spark_mf.data.tally.count_faults", lambda classified: 1 / 0)
+        patch.setattr("spark_mf.data.checks.tally.count_faults", lambda classified: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), *options])
     said = capsys.readouterr().err.splitlines()
     assert said[1:12] == [
-        "format: text separated by | (as asked)",
-        "encoding: latin-1 (as asked)",
+        "format: text separated by | (as requested)",
+        "encoding: latin-1 (as requested)",
         "quotes: double",
-        "layout: ratings, one a line (by default)",
-        "header: none, columns go by --columns",
-        "user column: user (column 2, as --columns has it)",
-        "item column: item (column 1, as --columns has it)",
-        "rating column: rating (column 4, as --columns has it)",
-        "timestamp column: none (there is none)",
+        "layout: ratings, one per line (by default)",
+        "header: none, columns are named by --columns",
+        "user column: user (column 2, named by --columns)",
+        "item column: item (column 1, named by --columns)",
+        "rating column: rating (column 4, named by --columns)",
+        "timestamp column: none (not found)",
         "user ids: integers (guessed)",
         "item ids: integers (guessed)",
     ]
@@ -160,7 +160,7 @@ def test_times_are_written_and_summed_up_as_times(job, spark, tmp_path, capsys):
     assert f"| timestamps | {times} |" in re.sub(" +", " ", (tmp_path / "out" / "summary.md").read_text())
     described = read_description(spark, str(tmp_path / "out"))
     assert described["ranges"]["most_timestamp"] == "2019-04-03 01:30:00Z"
-    assert described["notes"][-1] == "timestamp: European dates, D.M.YYYY (as asked)"
+    assert described["notes"][-1] == "timestamp: European dates, D.M.YYYY (as requested)"
     written = read_ratings(spark, tmp_path / "out").ratings.selectExpr("min(unix_seconds(timestamp))")
     assert written.collect() == [(-3_784_147_200,)]
     assert job.main([str(source), "--output", str(tmp_path / "none"), "--timestamp-col", ""]) == 0
@@ -170,9 +170,9 @@ def test_times_are_written_and_summed_up_as_times(job, spark, tmp_path, capsys):
 def test_bad_rows_and_duplicates_are_refused_by_default(job, spark, source, tmp_path, capsys):
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"))
     assert "1 of 5 rows of" in sentence
-    assert f"the first is line 5 of {source}, '2,10,five,102' (rating is no number)" in sentence
+    assert f"The first is line 5 of {source}, '2,10,five,102' (rating is not a number)" in sentence
     sentence = refused(job, capsys, str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject")
-    assert "1 rows of" in sentence
+    assert "must have one rating of each user and item, got 1 " in sentence
     assert "choose with duplicates to keep all, the last, or their mean or sum" in sentence
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -185,13 +185,13 @@ def test_a_run_that_dies_half_way_leaves_the_earlier_one_complete(
     assert read_ratings(spark, tmp_path / "out").rows == 3
     arguments = [str(source), "--output", str(tmp_path / "out"), "--on-bad", "reject", "--duplicates", "keep"]
     with monkeypatch.context() as patch:
-        patch.setattr("spark_mf.experiments.check._described", lambda ratings: 1 / 0)
+        patch.setattr("spark_mf.cli.commands.check._column_ranges", lambda ratings: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             job.main([*arguments, "--overwrite"])
     assert (tmp_path / "out" / "_unfinished" / "ratings" / "_SUCCESS").exists()
     assert read_ratings(spark, tmp_path / "out").rows == 3
     capsys.readouterr()
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, *arguments)
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, *arguments)
     assert job.main([*arguments, "--overwrite"]) == 0
     assert read_ratings(spark, tmp_path / "out").rows == 4
 
@@ -201,13 +201,14 @@ def test_a_killed_write_of_sparks_own_is_refused(job, spark, finished, tmp_path,
     (tmp_path / "killed" / "_SUCCESS").unlink()
     (tmp_path / "killed" / "_temporary").mkdir()
     sentence = refused(job, capsys, str(tmp_path / "killed"), "--output", str(tmp_path / "out"))
-    assert "was not written to its end: it holds _temporary and no _SUCCESS" in sentence
+    assert "must be written completely, got a folder with _temporary and without _SUCCESS" in sentence
 
 
 def test_the_input_may_not_be_in_the_output(job, spark, finished, capsys):
     inside = str(finished / "ratings")
     sentence = refused(job, capsys, inside, "--output", str(finished), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read, got" in sentence
+    assert sentence.endswith("Give another output.")
     assert ratings_path(spark, str(finished)) == inside
 
 
@@ -215,23 +216,29 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "inside", Path("/proc/no-such-folder")):
         sentence = refused(job, capsys, str(source), "--output", str(output))
-        assert f"the output {output} is a file" in sentence or f"the output folder {output} cannot be" in sentence
+        assert f"got {output}, which is a file" in sentence or f"The output folder {output} cannot be" in sentence
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--id-type", "uuid"], "--id-type is 'uuid'; it must be one of auto, integer, string"),
-        (["--separator", "ab"], "--separator is 'ab'; it must be one character that is no letter, digit, quote,"),
-        (["--encoding", "utf-16"], "--encoding is 'utf-16'; it must be UTF-8 or an encoding of one byte a character"),
-        (["--layout", "wide"], "--layout is 'wide'; it must be one of ratings, netflix, matrix"),
-        (["--columns", "item,item"], "--columns is ['item', 'item']; it must be a list of different names"),
+        (["--id-type", "uuid"], "--id-type must be one of auto, integer, string, got 'uuid'."),
+        (["--separator", "ab"], "backslash or line end, or one of ::, tab, \\t, blank, got 'ab'."),
+        (
+            ["--encoding", "utf-16"],
+            "--encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1, got 'utf-16'.",
+        ),
+        (["--layout", "wide"], "--layout must be one of ratings, netflix, matrix, got 'wide'."),
+        (["--columns", "item,item"], "--columns must be a list of different values, got 'item,item'."),
         (["x.csv", "--missing", "99"], "missing must be given with layout matrix only, got 99."),
-        (["--on-bad", "skip"], "--on-bad is 'skip'; it must be one of fail, reject"),
-        (["--min-user-ratings", "0"], "--min-user-ratings is 0; it must be a whole number of at least 1"),
-        (["--min-rating", "6", "--max-rating", "5"], "min_rating is 6, above max_rating, 5: exchange them."),
+        (["--on-bad", "skip"], "--on-bad must be one of fail, reject, got 'skip'."),
+        (["--min-user-ratings", "0"], "--min-user-ratings must be > 0, got '0'"),
+        (
+            ["--min-rating", "6", "--max-rating", "5"],
+            "min_rating must be at most max_rating, got min_rating 6 and max_rating 5",
+        ),
         ([], "RATINGS is missing: give the path of ratings"),
-        (["absent.csv"], "absent.csv does not exist; give a file or a folder of ratings."),
+        (["absent.csv"], "absent.csv does not exist. Give a file or a folder of ratings."),
     ],
 )
 def test_bad_options_are_refused(job, spark, tmp_path, capsys, arguments, sentence):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.compare import COMPARISON_FILES
-from spark_mf.experiments.compare_settings import CompareSettings
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.measuring import Bench
-from spark_mf.experiments.rows import read_rows
+from spark_mf.benchmarks.compare import COMPARISON_FILES
+from spark_mf.benchmarks.compare_settings import CompareSettings
+from spark_mf.benchmarks.measuring import Bench
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.cli.settings import read_settings
 
 JOB = "compare"
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,7 +146,8 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
     ratings = tmp_path / "report.md"
     ratings.write_text("user,item,rating\n1,2,3.0\n")
     sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read" in sentence
+    assert sentence.endswith("Give another output.")
     assert ratings.exists()
 
 
@@ -154,42 +155,55 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
     ratings = tmp_path / "ratings.csv"
     ratings.write_text("user,item,rating\n1,2,3.0\n")
     sentence = refused(job, capsys, str(ratings), "--output", str(tmp_path / "out"))
-    assert "the split leaves no" in sentence
-    assert "give more ratings or another split" in sentence
+    assert "the split must leave at least one" in sentence
+    assert "Use more ratings or another split" in sentence
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--rank", "0"], "--rank is 0; it must be a whole number of at least 1"),
-        (["--reg-param", "-1"], "--reg-param is -1.0; it must be a number of at least 0"),
-        (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number above 0 and below 1"),
-        (["--methods", "als"], "--methods is ['als']; it must be a list of some of cholesky, cg, sgd, sgd-plain"),
-        (["--pyspark-history", "0"], "--pyspark-history is [0]; it must be a list of different whole numbers"),
-        (["--format", "xls"], "--format is 'xls'; it must be one of csv"),
+        (["--rank", "0"], "--rank must be > 0, got '0'"),
+        (["--reg-param", "-1"], "--reg-param must be >= 0, got '-1'"),
+        (["--test-fraction", "1"], "--test-fraction must be < 1, got '1'"),
+        (
+            ["--methods", "als"],
+            "--methods must be one of cholesky, cg, sgd, sgd-plain, pyspark-10, pyspark-cores, got 'als'.",
+        ),
+        (["--pyspark-history", "0"], "each value of --pyspark-history must be > 0, got '0'"),
+        (["--format", "xls"], "--format must be one of csv, tsv, dat, json, parquet, got 'xls'."),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
-        (["--split", "half"], "--split is 'half'; it must be one of random, leave-out, time, column"),
-        (["--split", "leave-out"], "--split leave-out needs --leave-out: give it"),
-        (["--split", "column", "r.csv"], "--split column needs --split-col: give it"),
-        (["--leave-out", "2"], "--leave-out is 2, which needs --split leave-out, and --split is random"),
-        (["--split-col", "fold"], "--split-col is 'fold', which needs --split column, and --split is random"),
-        (["--timestamp-col", "ts", "r.csv"], "--timestamp-col is 'ts', which needs --split time or leave-out, and"),
+        (["--split", "half"], "--split must be one of random, leave-out, time, column, got 'half'."),
+        (["--split", "leave-out"], "--leave-out must be given with --split leave-out, got none"),
+        (["--split", "column", "r.csv"], "--split-col must be given with --split column, got none"),
+        (["--leave-out", "2"], "--leave-out must be given with --split leave-out only, got 2 with --split random"),
+        (["--split-col", "fold"], "--split-col must be given with --split column only, got 'fold' with --split random"),
+        (
+            ["--timestamp-col", "ts", "r.csv"],
+            "--timestamp-col must be given with --split time or leave-out only, got 'ts' with",
+        ),
         (
             ["--time-format", "us", "r.csv"],
             "--time-format must be given with --split time or --timestamp-col only, got",
         ),
         (
             ["--time-format", "soon", "r.csv"],
-            "--time-format is 'soon'; it must be one of iso, us, european, seconds, m",
+            "--time-format must be one of iso, us, european, seconds, milliseconds or a datetime pattern with a year, "
+            "such as dd.MM.yyyy, got 'soon'.",
         ),
-        (["--split", "time"], "--split time needs RATINGS with a column for it, which generated ratings do not have"),
-        (["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"], "--split leave-out needs RATINGS with"),
-        (["--sgd-step-size", "0"], "--sgd-step-size is 0.0; it must be a number above 0"),
-        (["--sgd-epochs", "0"], "--sgd-epochs is 0; it must be a whole number of at least 1"),
-        (["--sgd-schedule", "cosine"], "--sgd-schedule is 'cosine'; it must be one of constant, exponential"),
-        (["--sgd-decay", "1.5"], "--sgd-decay is 1.5, which --sgd-schedule exponential cannot multiply steps by"),
-        (["--sgd-engine", "broadcast"], "--sgd-engine is 'broadcast'; it must be one of auto, ring, stages"),
-        (["--als-engine", "stages"], "--als-engine is 'stages'; it must be one of auto, broadcast, ring"),
+        (["--split", "time"], "RATINGS must be given with --split time, because generated ratings have no column"),
+        (
+            ["--split", "leave-out", "--leave-out", "1", "--timestamp-col", "ts"],
+            "RATINGS must be given with --split leave-out",
+        ),
+        (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
+        (["--sgd-epochs", "0"], "--sgd-epochs must be > 0, got '0'"),
+        (
+            ["--sgd-schedule", "cosine"],
+            "--sgd-schedule must be one of constant, exponential, inverse, boldDriver, got 'cosine'.",
+        ),
+        (["--sgd-decay", "1.5"], "--sgd-decay must be in (0, 1] with --sgd-schedule exponential, got 1.5"),
+        (["--sgd-engine", "broadcast"], "--sgd-engine must be one of auto, ring, stages, got 'broadcast'."),
+        (["--als-engine", "stages"], "--als-engine must be one of auto, broadcast, ring, got 'stages'."),
         (["--ranc", "3"], "unrecognized arguments: --ranc "),
     ],
 )

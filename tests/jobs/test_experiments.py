@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.rows import read_rows
-from spark_mf.experiments.studies.registry import STUDIES
-from spark_mf.experiments.studies.settings import ExperimentSettings
+from spark_mf.benchmarks.rows import read_rows
+from spark_mf.cli.settings import read_settings
+from spark_mf.studies.registry import STUDIES
+from spark_mf.studies.settings import ExperimentSettings
 
 JOB = "experiments"
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,8 +58,8 @@ def test_what_is_too_large_for_the_textbook_is_refused_in_one_sentence(job, spar
         job.main(["rank", str(ratings), "--on", "textbook", "--output", str(tmp_path / "out")])
     assert ended.value.code == 2
     (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("experiments: ")]
-    assert "6 users by 6 items are more than the 20 cells that the textbook takes" in sentence
-    assert sentence.endswith(", with --on spark.")
+    assert "users × items must be at most 20, got 6 users and 6 items. Use spark_mf.ALS" in sentence
+    assert sentence.endswith(" Pass --on spark to do so.")
 
 
 def test_the_textbook_needs_no_session(tmp_path):
@@ -93,7 +93,7 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         job.main(["rank", str(ratings), "--output", str(tmp_path), "--overwrite"])
     assert ended.value.code == 2
-    assert "and would be replaced: give another output." in capsys.readouterr().err
+    assert "output must not contain the data to be read" in capsys.readouterr().err
     assert ratings.exists()
 
 
@@ -113,18 +113,21 @@ def test_make_runs_all_studies():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "NAME is missing; it must be one of convergence, regularization"),
-        (["tank"], "NAME is 'tank'; it must be one of convergence, regularization, rank"),
-        (["rank", "--on", "numpy"], "--on is 'numpy'; it must be one of textbook, spark"),
-        (["rank", "--ranks", "0"], "--ranks is [0]; it must be a list of different whole numbers of at least 1"),
-        (["rank", "--ranks", ""], "--ranks is empty; give at least one value"),
-        (["rank", "--lambdas", "-1"], "--lambdas is [-1.0]; it must be a list of different numbers of at least 0"),
-        (["rank", "--step-factors", "0"], "--step-factors is [0.0]; it must be a list of different numbers above 0"),
-        (["rank", "--epochs", "0"], "--epochs is 0; it must be a whole number of at least 1"),
-        (["rank", "--test-fraction", "1"], "--test-fraction is 1.0; it must be a number above 0 and below 1"),
-        (["rank", "--patience", "0"], "--patience is 0; it must be a whole number of at least 1"),
-        (["update-paths", "r.csv", "--on", "textbook"], "RATINGS is 'r.csv', and update-paths has a rating of its own"),
-        (["landscape", "--on", "spark"], "landscape needs what only the textbook has, and would run on spark: give"),
+        ([], "generalization-gap, update-paths, adam-vs-momentum, got nothing. --list describes them."),
+        (["tank"], "update-paths, adam-vs-momentum, got 'tank'. --list describes them."),
+        (["rank", "--on", "numpy"], "--on must be one of textbook, spark, got 'numpy'."),
+        (["rank", "--ranks", "0"], "each value of --ranks must be > 0, got '0'"),
+        (["rank", "--ranks", ""], "--ranks must not be empty. Pass at least one value"),
+        (["rank", "--lambdas", "-1"], "each value of --lambdas must be >= 0, got '-1'"),
+        (["rank", "--step-factors", "0"], "each value of --step-factors must be > 0, got '0'"),
+        (["rank", "--epochs", "0"], "--epochs must be > 0, got '0'"),
+        (["rank", "--test-fraction", "1"], "--test-fraction must be < 1, got '1'"),
+        (["rank", "--patience", "0"], "--patience must be > 0, got '0'"),
+        (
+            ["update-paths", "r.csv", "--on", "textbook"],
+            "RATINGS must not be given for the study update-paths, got 'r.csv'",
+        ),
+        (["landscape", "--on", "spark"], "--on must be textbook for the study landscape, got spark. Pass"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(job, tmp_path, capsys, arguments, sentence):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from spark_mf.cli.commands import fetch
+from spark_mf.cli.settings import read_settings
 from spark_mf.data.datasets import DATASETS
 from spark_mf.data.reading import read_ratings
-from spark_mf.experiments import fetch
-from spark_mf.experiments.config import read_settings
 
 JOB = "fetch_dataset"
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,8 +150,8 @@ def test_a_later_download_must_be_like_the_first(job, server, arguments, tmp_pat
     server.bodies["/ml-1m.zip"] = archive_of("ml-1m", b"9::9::9::9\n")
     capsys.readouterr()
     sentence = refused(job, capsys, "ml-1m", *arguments, "--overwrite")
-    assert "does not have the checksum of the first download, recorded at 20" in sentence
-    assert "run again, or delete" in sentence
+    assert "must have the checksum of the first download, recorded at 20" in sentence
+    assert "Run the job again, or delete" in sentence
     assert left(tmp_path / "cache") == ["ml-1m.zip.sha256.json"]
     # What the first run left is complete, and stays.
     assert (tmp_path / "out" / "ratings.dat").read_bytes() == RATINGS["ml-1m"]
@@ -187,7 +187,7 @@ def test_an_overwriting_run_removes_the_files_of_the_earlier_set_and_no_others(j
 def test_nobody_answers(job, server, arguments, tmp_path, capsys):
     server.stop()
     sentence = refused(job, capsys, "ml-1m", *arguments)
-    assert "cannot be reached (the connection was refused): connect to the internet, give a mirror" in sentence
+    assert "cannot be reached (the connection was refused). Connect to the internet, give a mirror" in sentence
     assert left(tmp_path / "out") == left(tmp_path / "cache") == []
     server.stop = lambda: None
 
@@ -201,32 +201,34 @@ def test_a_name_that_is_not_known(job, arguments, tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     arguments[1] = "http://mirror.invalid/movielens/"
     sentence = refused(job, capsys, "ml-1m", *arguments)
-    assert "http://mirror.invalid/movielens/ml-1m.zip cannot be reached (its name is not known: is this" in sentence
+    assert "http://mirror.invalid/movielens/ml-1m.zip cannot be reached (the host name is unknown" in sentence
     assert left(tmp_path / "out") == left(tmp_path / "cache") == []
 
 
 def test_no_such_file_on_the_server(job, arguments, tmp_path, capsys):
     sentence = refused(job, capsys, "ml-32m", *arguments)
-    assert "/ml-32m.zip is not there (404 Client Error: Not Found" in sentence
-    assert "the publisher may have moved it" in sentence
+    assert "/ml-32m.zip does not exist (404 Client Error: Not Found" in sentence
+    assert "The publisher may have moved it" in sentence
     assert left(tmp_path / "out") == left(tmp_path / "cache") == []
 
 
 def test_a_download_that_breaks_off(job, server, arguments, tmp_path, capsys):
     server.claimed_more = 1000
-    assert "/ml-1m.zip broke off before its end: run again" in refused(job, capsys, "ml-1m", *arguments)
+    assert "/ml-1m.zip ended early. Run the job again" in refused(job, capsys, "ml-1m", *arguments)
     assert left(tmp_path / "out") == left(tmp_path / "cache") == []
 
 
 def test_a_page_instead_of_an_archive(job, server, arguments, tmp_path, capsys):
     server.bodies["/ml-1m.zip"] = b"<html>log in to the network first</html>"
-    assert "gives is no zip archive: it may be the page of a proxy" in refused(job, capsys, "ml-1m", *arguments)
+    assert "must be a zip archive, got another file, such as the page of a proxy" in refused(
+        job, capsys, "ml-1m", *arguments
+    )
     assert left(tmp_path / "out") == left(tmp_path / "cache") == []
 
 
 def test_an_archive_without_the_ratings(job, server, arguments, tmp_path, capsys):
     server.bodies["/ml-1m.zip"] = archive_of("ml-1m", member="ml-1m/other.dat")
-    assert "has no file ml-1m/ratings.dat, only ml-1m/other.dat, ml-1m/README" in refused(
+    assert "must contain ml-1m/ratings.dat, got ml-1m/other.dat, ml-1m/README" in refused(
         job, capsys, "ml-1m", *arguments
     )
     assert left(tmp_path / "out") == []
@@ -236,8 +238,8 @@ def test_folders_that_cannot_be_written(job, server, arguments, tmp_path, capsys
     (tmp_path / "file").write_text("in the way")
     inside = str(tmp_path / "file" / "inside")
     sentence = refused(job, capsys, "ml-1m", *arguments[:2], "--cache", inside, "--output", str(tmp_path / "out"))
-    assert f"the cache folder {inside} cannot be written" in sentence
-    assert "give another with --cache" in sentence
+    assert f"The cache folder {inside} cannot be written" in sentence
+    assert "Give another with --cache" in sentence
     sentence = refused(job, capsys, "ml-1m", *arguments[:4], "--output", inside)
     assert f"the output folder {inside} cannot be written" in sentence
     assert server.asked == 0
@@ -247,7 +249,7 @@ def test_a_record_that_is_none(job, server, arguments, tmp_path, capsys):
     (tmp_path / "cache").mkdir()
     for text in ("{", "[]", '{"sha256": "12", "recorded_at": "then"}', '{"sha256": null}', "\xff"):
         (tmp_path / "cache" / "ml-1m.zip.sha256.json").write_bytes(text.encode("latin-1"))
-        assert "ml-1m.zip.sha256.json holds no checksum that was recorded: delete it" in refused(
+        assert "ml-1m.zip.sha256.json must contain a SHA-256 and the time of its recording. Delete it" in refused(
             job, capsys, "ml-1m", *arguments
         )
 
@@ -262,10 +264,16 @@ def test_a_used_folder_is_not_overwritten_unasked(job, server, arguments, tmp_pa
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ([], "DATASET is not given; it must be one of ml-latest-small, ml-100k"),
-        (["ml-5m"], "DATASET is 'ml-5m'; it must be one of ml-latest-small"),
-        (["ml-1m", "--base-url", "ftp://127.0.0.1"], "ftp://127.0.0.1/ml-1m.zip is no URL to download from"),
-        (["ml-1m", "--ratings-sha256", "12"], "--ratings-sha256 is '12'; it must be the 64 hexadecimal digits"),
+        ([], "ml-25m, ml-32m, goodbooks-10k, got nothing. --list describes them."),
+        (["ml-5m"], "ml-10m, ml-20m, ml-25m, ml-32m, goodbooks-10k, got 'ml-5m'."),
+        (
+            ["ml-1m", "--base-url", "ftp://127.0.0.1"],
+            "url must begin with http:// or https:// and a host, got 'ftp://127.0.0.1/ml-1m.zip'",
+        ),
+        (
+            ["ml-1m", "--ratings-sha256", "12"],
+            "--ratings-sha256 must be the 64 hexadecimal digits of a SHA-256, got '12'.",
+        ),
     ],
 )
 def test_bad_options(job, tmp_path, capsys, given, sentence):

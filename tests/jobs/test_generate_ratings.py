@@ -9,9 +9,9 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import functions as F
 
-from spark_mf.data.folders import ratings_path, read_description
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.generate_settings import DEFAULT, GenerateSettings
+from spark_mf.cli.commands.generate_settings import DEFAULT, GenerateSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.storage.folders import ratings_path, read_description
 
 JOB = "generate_ratings"
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,9 @@ def test_a_run_that_dies_half_way_is_not_taken_for_a_complete_one(job, spark, tm
         job.main(arguments)
     assert not (tmp_path / "description.json").exists()
     assert not (tmp_path / "ratings.png").exists()
-    with pytest.raises(ValueError, match=r"description\.json: the job that should have written it did not finish"):
+    with pytest.raises(
+        ValueError, match=r"must contain description\.json, got the output of a job that did not finish"
+    ):
         ratings_path(spark, str(tmp_path))
     monkeypatch.undo()
     assert job.main([*arguments, "--overwrite"]) == 0
@@ -82,28 +84,31 @@ def refused(job, capsys, *arguments: str) -> str:
 
 def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
     before = (finished / "description.json").read_bytes()
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "--output", str(finished))
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, "--output", str(finished))
     assert (finished / "description.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--users", "0"], "--users is 0; it must be a whole number of at least 1"),
-        (["--ratings", "1e6"], "--ratings is '1e6'; it must be a whole number of at least 1"),
-        (["--noise", "-1"], "--noise is -1.0; it must be a number of at least 0"),
-        (["--skew", "zipf"], "--skew is 'zipf'; it must be one of long-tailed, uniform"),
-        (["--preset", "ml-2m"], "--preset is 'ml-2m'; it must be one of ml-100k, ml-1m, ml-25m, netflix, textbook"),
-        (["--scale", "5"], "--scale is [5.0]; it must be LOW,HIGH for ratings that are not rounded or LOW,HIGH,STEP"),
-        (["--scale", "1-5"], "--scale is '1-5'; it must be LOW,HIGH"),
-        (["--scale", "1,inf"], "--scale is [1.0, inf]; it must be LOW,HIGH"),
-        (["--scale", "5,1"], "scale is (5.0, 1.0); give the lowest and the highest rating"),
-        (["--scale", "1,5,7"], "step is 7.0; give a number above 0 and at most 4"),
-        (["--preset", "textbook", "--ratings", "5000"], "ratings is 5000, but 100 users and 60 items can hold 3600"),
-        (["--preset", "ml-100k", "--ratings", "9000"], "min_user_ratings is 20, which takes 18860 ratings"),
-        (["--min-item-ratings", "80"], "min_item_ratings is 80, which takes 136000 ratings for 1700 items"),
-        (["--seed", "9223372036854775808"], "seed is 9223372036854775808; give an integer from"),
-        (["--test-fraction", "1"], "--test-fraction is 1.0; it must be a number of at least 0 and below 1"),
+        (["--users", "0"], "--users must be > 0, got '0'"),
+        (["--ratings", "1e6"], "--ratings must be an integer, got '1e6'"),
+        (["--noise", "-1"], "--noise must be >= 0, got '-1'"),
+        (["--skew", "zipf"], "--skew must be one of long-tailed, uniform, got 'zipf'."),
+        (["--preset", "ml-2m"], "--preset must be one of ml-100k, ml-1m, ml-25m, netflix, textbook, got 'ml-2m'."),
+        (["--scale", "5"], "--scale must be LOW,HIGH or LOW,HIGH,STEP, such as 0.5,5,0.5, got '5'."),
+        (["--scale", "1-5"], "each value of --scale must be a number, got '1-5'."),
+        (["--scale", "1,inf"], "each value of --scale must be a finite number, got 'inf'."),
+        (["--scale", "5,1"], "scale must be the lowest and the highest rating, such as (0.5, 5.0), got (5.0, 1.0)"),
+        (["--scale", "1,5,7"], "step must be above 0 and at most 4.0, the width of the scale"),
+        (
+            ["--preset", "textbook", "--ratings", "5000"],
+            "ratings must be at most 3600, which is 60% of all pairs of 100 users",
+        ),
+        (["--preset", "ml-100k", "--ratings", "9000"], "min_user_ratings must be at most 9 for 9000 ratings"),
+        (["--min-item-ratings", "80"], " and 1700 items, got 80, which takes 136000 ratings"),
+        (["--seed", "9223372036854775808"], "seed must be in [-2**63, 2**63 - 1], got 9223372036854775808."),
+        (["--test-fraction", "1"], "--test-fraction must be < 1, got '1'"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
         (["--partition", "3"], "unrecognized arguments: --partition "),
     ],
@@ -116,8 +121,8 @@ def test_bad_options_are_refused_before_any_work(job, tmp_path, capsys, argument
 @pytest.mark.parametrize(
     ("fractions", "sentence"),
     [
-        (["--test-fraction", "0.6", "--validation-fraction", "0.5"], "validation_fraction is 0.5; give a number"),
-        (["--validation-fraction", "0.5"], "test_fraction is 0.0; give a number above 0 and below 1"),
+        (["--test-fraction", "0.6", "--validation-fraction", "0.5"], "validation_fraction must be >= 0 and below 0.4"),
+        (["--validation-fraction", "0.5"], "test_fraction must be above 0 and below 1, got 0.0"),
     ],
 )
 def test_fractions_that_cannot_be_are_refused(job, spark, tmp_path, capsys, fractions, sentence):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from spark_mf import ALS
-from spark_mf.experiments.config import read_settings
-from spark_mf.experiments.partition import PartitionSettings
-from spark_mf.partitioned import PartitionedRatings
+from spark_mf.cli.commands.partition import PartitionSettings
+from spark_mf.cli.settings import read_settings
+from spark_mf.ratings.folder import PartitionedRatings
 
 JOB = "partition_ratings"
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def test_text_becomes_a_folder_that_a_fit_reads(job, spark, ratings, tmp_path, c
     assert "| users | 19 | 2 |" in printed
     assert "grid: 6 cells" in printed
     model = ALS(rank=3, maxIter=2, seed=0).fit(written)
-    assert model.summary.validationRmseHistory[-1] is not None
+    assert model.summary.metricHistory("validation_rmse")[-1] is not None
     assert "reader 3" not in {row.id for row in model.userFactors.collect()}
 
 
@@ -70,16 +70,17 @@ def refused(job, capsys, *arguments: str) -> str:
 
 def test_the_ratings_may_not_be_in_the_output(job, spark, ratings, capsys):
     sentence = refused(job, capsys, *options(ratings, ratings.parent), "--overwrite")
-    assert sentence.endswith("and would be replaced: give another output.")
+    assert "output must not contain the data to be read, got" in sentence
+    assert sentence.endswith("Give another output.")
     assert [path.name for path in ratings.parent.iterdir()] == [ratings.name]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--user-blocks", "0"], "--user-blocks is 0; it must be a whole number of at least 1"),
-        (["--layouts", "rows"], "--layouts is ['rows']; it must be a list of some of blocks, grid"),
-        (["--layouts", ""], "--layouts is empty; it must be a list of some of blocks, grid"),
+        (["--user-blocks", "0"], "--user-blocks must be > 0, got '0'"),
+        (["--layouts", "rows"], "each value of --layouts must be one of blocks, grid, got 'rows'."),
+        (["--layouts", ""], "--layouts must be a list of some of blocks, grid, got an empty list."),
         (["--split-col", "side"], "side"),
         (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
     ],

@@ -11,7 +11,7 @@ def test_an_unknown_choice_is_refused_in_a_sentence(capsys, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main(["--output", str(tmp_path / "out"), "--on", "paper"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == "textbook: --on is 'paper'; it must be one of textbook, both.\n"
+    assert capsys.readouterr().err == "textbook: --on must be one of textbook, both, got 'paper'.\n"
     assert not (tmp_path / "out").exists()
 
 

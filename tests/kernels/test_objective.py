@@ -41,7 +41,7 @@ def test_the_solved_row_is_where_the_objective_has_no_slope(regularization):
     penalty = row_penalties(np.array([6]), lam, regularization, n_ratings)
     solved = np.zeros((1, 3))
     csr = (np.array([0, 6]), np.arange(6), values)
-    solve_cholesky(*csr, fixed, penalty, solved, np.zeros(1), 0, 1)
+    solve_cholesky(*csr, None, fixed, None, penalty, None, None, solved, np.zeros(1), 0, 1)
 
     def value(u: np.ndarray) -> float:
         errors = values - fixed @ u

@@ -123,15 +123,19 @@ ROWS = np.arange(2, dtype=np.int64)
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((2**63, 1, ROWS, 1), ValueError, "seed is 9223372036854775808; give an integer from -2"),
-        ((-(2**63) - 1, 1, ROWS, 1), ValueError, "seed is -9223372036854775809; give an integer"),
-        ((1.5, 1, ROWS, 1), TypeError, "seed is 1.5, a float; give an integer"),
-        ((True, 1, ROWS, 1), TypeError, "seed is True, a bool; give an integer"),
-        ((0, -1, ROWS, 1), ValueError, "purpose is -1; give a Purpose"),
-        ((0, 2**32, ROWS, 1), ValueError, "purpose is 4294967296; give a Purpose"),
-        ((0, 1, ROWS, -1), ValueError, "columns is -1; give 0 or more"),
-        ((0, 1, ROWS.astype(np.float64), 1), TypeError, "rows is float64"),
-        ((0, 1, ROWS.reshape(1, 2), 1), TypeError, "rows is int64 of 2 dimensions"),
+        ((2**63, 1, ROWS, 1), ValueError, r"seed must be in \[-2.*\], got 9223372036854775808"),
+        ((-(2**63) - 1, 1, ROWS, 1), ValueError, r"seed must be in \[-2.*\], got -9223372036854775809"),
+        ((1.5, 1, ROWS, 1), TypeError, r"seed must be an integer, got 1.5 \(float\)"),
+        ((True, 1, ROWS, 1), TypeError, r"seed must be an integer, got True \(bool\)"),
+        ((0, -1, ROWS, 1), ValueError, "purpose must be a Purpose or an integer in .*, got -1"),
+        ((0, 2**32, ROWS, 1), ValueError, "purpose must be a Purpose or an integer in .*, got 4294967296"),
+        ((0, 1, ROWS, -1), ValueError, "columns must be >= 0, got -1"),
+        ((0, 1, ROWS.astype(np.float64), 1), TypeError, "rows must be a one-dimensional int64 array, got float64"),
+        (
+            (0, 1, ROWS.reshape(1, 2), 1),
+            TypeError,
+            "rows must be a one-dimensional int64 array, got int64 of 2 dimensions",
+        ),
     ],
 )
 def test_bad_arguments(draw, arguments, error, message):

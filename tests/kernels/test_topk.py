@@ -81,3 +81,26 @@ def test_scores_may_be_read_only():
     values, indices = topk.empty_selection(1, 1)
     topk.topk_update(scores, 0, values, indices)
     assert indices.tolist() == [[1]]
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 60), st.integers(1, 9), st.integers(1, 70), st.data()
+)
+def test_products_equal_their_twin_whatever_the_tiles(seed, rows, columns, rank, n, data):
+    rng = np.random.default_rng(seed)
+    # Small integers: products are exact, and there are ties.
+    sources, targets = (rng.integers(-3, 4, (count, rank)).astype(np.float32) for count in (rows, columns))
+    block_size = data.draw(st.integers(1, columns))
+    values, indices = topk.topk_products(sources, targets, n, block_size)
+    expected = topk_reference.topk_products(sources, targets, n, block_size)
+    assert values.shape == (rows, min(n, columns))
+    np.testing.assert_array_equal(values, expected[0])
+    np.testing.assert_array_equal(indices, expected[1])
+
+
+def test_products_of_more_rows_than_a_tile_has_are_those_of_single_rows():
+    rng = np.random.default_rng(3)
+    sources, targets = rng.standard_normal((1100, 4)).astype(np.float32), np.eye(4, dtype=np.float32)
+    values, indices = topk.topk_products(sources, targets, 1, 3)
+    np.testing.assert_array_equal(values[:, 0], sources.max(axis=1))
+    np.testing.assert_array_equal(indices[:, 0], sources.argmax(axis=1))

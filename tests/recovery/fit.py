@@ -3,7 +3,7 @@
 import sys
 
 import spark_mf
-from spark_mf.experiments.session import local_session
+from spark_mf.cli.session import local_session
 
 name, folder = sys.argv[1:]
 settings = {

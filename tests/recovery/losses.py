@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame
 
-from spark_mf.engine.gang import Gang
-from spark_mf.engine.ring.connection import RingError
-from spark_mf.engine.ring.ring import Ring
+from spark_mf.exchange.barrier_stage import BarrierStage
+from spark_mf.exchange.ring.connection import RingError
+from spark_mf.exchange.ring.ring import Ring
 
 
 def is_gone(pid: int, patience: float = 5.0) -> bool:
@@ -49,9 +49,9 @@ class Losses:
 
     def inflict(self, lose: Callable[[], None], exchange: int) -> None:
         """Call `lose` in the worker before its `exchange`-th receipt, once in all fits."""
-        folder, undisturbed = self._folder, Gang.run
+        folder, undisturbed = self._folder, BarrierStage.run
 
-        def run(gang: Gang, description: str, work: Callable[[Ring, Any], Any]) -> list[Any]:
+        def run(stage: BarrierStage, description: str, work: Callable[[Ring, Any], Any]) -> list[Any]:
             def disturbed(ring: Ring, record: Any) -> Any:
                 (folder / f"entered-{ring.position}-{os.getpid()}-{time.monotonic_ns()}").touch()
                 receive, received = ring.receive, 0
@@ -71,9 +71,9 @@ class Losses:
                     (folder / "noticed").write_text(str(error))
                     raise
 
-            return undisturbed(gang, description, disturbed)
+            return undisturbed(stage, description, disturbed)
 
-        self._monkeypatch.setattr(Gang, "run", run)
+        self._monkeypatch.setattr(BarrierStage, "run", run)
 
     @property
     def pid(self) -> int:

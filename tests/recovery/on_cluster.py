@@ -22,7 +22,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf import ALS, SGD
-from spark_mf.experiments.session import local_session
+from spark_mf.cli.session import local_session
 from tests.recovery.losses import Losses, is_gone, timed
 from tests.same_model import assert_same_model
 
@@ -126,7 +126,7 @@ def fit_as_settings_allow(name: str, ratings: DataFrame) -> dict[str, Any]:
     logging.getLogger("spark_mf").addHandler(handler)
     model = ESTIMATORS[name].fit(ratings)
     logging.getLogger("spark_mf").removeHandler(handler)
-    return {"engine": model.summary.engine, "warned": warned, "rmse": model.summary.trainRmseHistory[-1]}
+    return {"engine": model.summary.engine, "warned": warned, "rmse": model.summary.metricHistory("train_rmse")[-1]}
 
 
 def keep(name: str, ratings: DataFrame, folder: Path) -> dict[str, Any]:

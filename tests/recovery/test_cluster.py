@@ -61,7 +61,7 @@ def test_where_the_network_is_encrypted_ordinary_stages_run(encrypted: dict[str,
     happened = encrypted[name]
     assert happened["engine"] == engine
     assert happened["warned"] == [
-        f"engine={engine!r} is used, which is slower than the ring: spark.network.crypto.enabled is true and the "
-        "ring's connections are not encrypted: set it to false if they need not be"
+        f"Using engine={engine!r}, which is slower than the ring, because spark.network.crypto.enabled is true and the "
+        "connections of the ring are not encrypted. Set it to false if encryption is not required."
     ]
     assert 0 < happened["rmse"] < 2

@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from spark_mf import ALS, SGD
-from spark_mf.checkpoint import CHECKPOINT
+from spark_mf.fitting.checkpoint import CHECKPOINT
 from tests.recovery.standalone import PATIENCE, PROJECT
 from tests.same_model import assert_same_model
 
@@ -55,7 +55,7 @@ def test_another_driver_goes_on(estimator: Any, ratings: DataFrame, tmp_path: Pa
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="spark_mf"):
         model = estimator.fit(ratings)
-    assert f"the fit goes on after {done} of 8 iterations, which {saves}/iteration-{done} holds" in caplog.messages
+    assert f"Resuming after {done} of 8 iterations from the checkpoint {saves}/iteration-{done}." in caplog.messages
     assert [record.progress.step for record in caplog.records if hasattr(record, "progress")] == [*range(done + 1, 9)]
     assert [record.seconds for record in model.summary.history[:done]] == [each["seconds"] for each in saved["history"]]
     assert_same_model(model, undisturbed)

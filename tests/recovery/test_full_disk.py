@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_mf import ALS, SGD
-from spark_mf.checkpoint import CHECKPOINT, Checkpoint, SavedFit
+from spark_mf.fitting.checkpoint import CHECKPOINT, Checkpoint, SavedFit
 from tests.recovery.losses import timed
 from tests.same_model import assert_same_model
 
@@ -80,15 +80,16 @@ def test_a_fit_ends_on_a_full_disk_and_goes_on_where_there_is_room(
         with pytest.raises(OSError, match="No space left on device") as full:
             estimator.fit(ratings)
     assert str(full.value) == (
-        f"checkpointDir='{saves}' cannot take the fit after 4 iterations: No space left on device; make room there and "
-        f"fit again: it goes on after the 2 iterations that {saves}/iteration-2 holds"
+        f"checkpointDir must be writable during the whole fit, got '{saves}', where writing the checkpoint of "
+        "iteration 4 failed (No space left on device). Free disk space there and fit again; the fit resumes from the "
+        f"checkpoint {saves}/iteration-2."
     )
     assert [path.name for path in saves.iterdir()] == ["iteration-2"]
 
     (disk / "filler").unlink()
     caplog.set_level("INFO", logger="spark_mf")
     model, again = timed(estimator, ratings)
-    assert f"the fit goes on after 2 of 6 iterations, which {saves}/iteration-2 holds" in caplog.messages
+    assert f"Resuming after 2 of 6 iterations from the checkpoint {saves}/iteration-2." in caplog.messages
     undisturbed = estimator.copy()
     undisturbed.clear(undisturbed.checkpointDir)
     expected, seconds = timed(undisturbed, ratings)
@@ -109,8 +110,8 @@ def test_a_fit_that_could_save_nothing_says_so(ratings: DataFrame, disk: Path, m
     with pytest.raises(OSError, match="No space left on device") as full:
         estimator.fit(ratings)
     assert str(full.value) == (
-        f"checkpointDir='{disk}/saves' cannot take the fit after 2 iterations: No space left on device; make room "
-        "there, or name another folder"
+        f"checkpointDir must be writable during the whole fit, got '{disk}/saves', where writing the checkpoint of "
+        "iteration 2 failed (No space left on device). Free disk space there, or use another directory."
     )
     (disk / "filler").unlink()
     assert list((disk / "saves").iterdir()) == []
@@ -118,7 +119,8 @@ def test_a_fit_that_could_save_nothing_says_so(ratings: DataFrame, disk: Path, m
 
 def test_a_disk_that_is_full_from_the_start_is_refused(ratings: DataFrame, disk: Path):
     fill(disk)
-    with pytest.raises(ValueError, match=rf"^checkpointDir='{disk}/saves' cannot be written: .*; name another folder$"):
+    sentence = rf"^checkpointDir must be a writable directory, got '{disk}/saves' \(.*\)\. Use another directory\.$"
+    with pytest.raises(ValueError, match=sentence):
         ALS(engine="broadcast", checkpointDir=str(disk / "saves"), **SHARED).fit(ratings)
 
 
@@ -149,9 +151,10 @@ def test_a_limit_on_the_size_of_files_leaves_what_was_saved(
         with pytest.raises(OSError, match="File too large") as full:
             estimator.fit(ratings)
     assert str(full.value) == (
-        f"checkpointDir='{tmp_path}' cannot take the fit after 4 iterations: File too large; make room there and fit "
-        f"again: it goes on after the 2 iterations that {tmp_path}/iteration-2 holds"
+        f"checkpointDir must be writable during the whole fit, got '{tmp_path}', where writing the checkpoint of "
+        "iteration 4 failed (File too large). Free disk space there and fit again; the fit resumes from the checkpoint "
+        f"{tmp_path}/iteration-2."
     )
     caplog.set_level("INFO", logger="spark_mf")
     assert len(estimator.fit(ratings).summary.history) == 6
-    assert f"the fit goes on after 2 of 6 iterations, which {tmp_path}/iteration-2 holds" in caplog.messages
+    assert f"Resuming after 2 of 6 iterations from the checkpoint {tmp_path}/iteration-2." in caplog.messages

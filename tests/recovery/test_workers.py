@@ -91,7 +91,7 @@ def late(folder: Callable[[str], Path]) -> dict[str, Any]:
                 wait_until(lambda told=told: told.exists() or running.is_over(), f"{name} lost nobody")  # type: ignore[misc]
                 before = len(running.output())
                 wait_until(
-                    lambda before=before: "waits for room" in running.output()[before:] or running.is_over(),  # type: ignore[misc]
+                    lambda before=before: "waiting for task slots" in running.output()[before:] or running.is_over(),  # type: ignore[misc]
                     f"{name} does not say that it waits",
                 )
                 warned[name] = running.output()[before:]
@@ -107,8 +107,8 @@ def test_a_fit_waits_for_a_worker_that_comes_late_and_says_so(
     record_property("seconds lost", happened["seconds lost"])
     assert late["waited for the first"]
     assert (
-        "waits for room: its 2 tasks run at the same time, and the session has cores for 1 only; where a lost executor "
-        "does not come back, end it and use fewer blocks, or ordinary stages"
+        "is waiting for task slots: it needs 2 at the same time, and the session has 1. If a lost executor does not "
+        "come back, stop the fit and use fewer blocks or the engine of ordinary stages."
     ) in late["warned"][name]
     assert happened["processes are gone"]
     assert "(position 1) broke: " in happened["noticed"]

@@ -150,17 +150,17 @@ def test_tol_ends_the_fit_once_the_product_changes_by_less():
 
 def test_repeated_pairs_are_refused():
     zeros = np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match=r"1 ratings repeat the pair of another.*use SGD"):
+    with pytest.raises(ValueError, match=r"at most once, got 1 duplicates\. .*use SGD"):
         ALS(rank=1).fit(Ratings(zeros, zeros, np.ones(2), (1, 1)))
 
 
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"solver": "cg"}, "solver='cg' is not possible: use one of cholesky, gd"),
-        ({"order": "both"}, "order='both' is not possible: use one of items, users"),
-        ({"innerSteps": 0}, "innerSteps=0 is not possible: use a whole number of 1 or more"),
-        ({"innerTol": -1.0}, "innerTol=-1.0 is not possible: use a finite number of 0 or more"),
+        ({"solver": "cg"}, "solver must be one of cholesky, gd, got 'cg'."),
+        ({"order": "both"}, "order must be one of items, users, got 'both'."),
+        ({"innerSteps": 0}, "innerSteps must be an integer >= 1, got 0."),
+        ({"innerTol": -1.0}, "innerTol must be finite and >= 0, got -1.0."),
     ],
 )
 def test_a_setting_that_is_not_possible_is_refused(setting, sentence):

@@ -55,7 +55,7 @@ def test_initial_factors_are_taken_and_not_changed(method):
 
 @METHODS
 def test_initial_factors_of_another_shape_are_refused(method):
-    sentence = r"^initial=\(\(6, 2\), \(5, 2\)\) is not possible: use factors of the shapes \(\(6, 3\), \(5, 3\)\)$"
+    sentence = r"^initial must be a pair of factors of shapes \(\(6, 3\), \(5, 3\)\), got \(\(6, 2\), \(5, 2\)\)\.$"
     with pytest.raises(ValueError, match=sentence):
         method(rank=3).fit(small_ratings(5), initial=small_factors(5))
 
@@ -110,14 +110,14 @@ def test_a_prediction_is_mean_and_biases_and_product():
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"rank": 0}, "rank=0 is not possible: use a whole number of 1 or more"),
-        ({"rank": True}, "rank=True is not possible: use a whole number of 1 or more"),
-        ({"maxIter": -1}, "maxIter=-1 is not possible: use a whole number of 0 or more"),
-        ({"regParam": -0.1}, "regParam=-0.1 is not possible: use a finite number of 0 or more"),
-        ({"tol": float("nan")}, "tol=nan is not possible: use a finite number of 0 or more"),
-        ({"initStd": float("inf")}, "initStd=inf is not possible: use a finite number of 0 or more"),
-        ({"regularization": "l2"}, "regularization='l2' is not possible: use one of weighted, plain, mean"),
-        ({"clipTo": (5, 1)}, "clipTo=(5, 1) is not possible: use (lowest, highest) or None"),
+        ({"rank": 0}, "rank must be an integer >= 1, got 0."),
+        ({"rank": True}, "rank must be an integer >= 1, got True."),
+        ({"maxIter": -1}, "maxIter must be an integer >= 0, got -1."),
+        ({"regParam": -0.1}, "regParam must be finite and >= 0, got -0.1."),
+        ({"tol": float("nan")}, "tol must be finite and >= 0, got nan."),
+        ({"initStd": float("inf")}, "initStd must be finite and >= 0, got inf."),
+        ({"regularization": "l2"}, "regularization must be one of weighted, plain, mean, got 'l2'."),
+        ({"clipTo": (5, 1)}, "clipTo must be a pair (lowest, highest) or None, got (5, 1)."),
     ],
 )
 def test_a_setting_that_is_not_possible_is_refused(method, setting, sentence):

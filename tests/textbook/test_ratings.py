@@ -95,45 +95,45 @@ def test_a_repeated_pair_is_kept_as_a_pair_and_refused_as_a_matrix():
     with pytest.raises(ValueError) as refusal:  # noqa: PT011, the whole sentence is compared
         _ = ratings.matrix
     assert str(refusal.value) == (
-        "1 ratings repeat the pair of another, and a matrix has one cell for each pair: "
-        "average them first, or use SGD, which takes ratings one by one"
+        "ratings must contain each (user, item) pair at most once, got 1 duplicates. "
+        "Average the duplicates first, or use SGD, which accepts them."
     )
 
 
 @pytest.mark.parametrize(
     ("columns", "error", "sentence"),
     [
-        ([1, 2], TypeError, "ratings are a list: pass a Ratings, a mapping of columns, a pandas or a Spark DataFrame"),
-        ({"user": [1], "item": [1]}, ValueError, "there is no column 'rating' among 'user', 'item': name one"),
+        ([1, 2], TypeError, "ratings must be Ratings, a mapping of columns, a pandas or a Spark DataFrame, got list."),
+        ({"user": [1], "item": [1]}, ValueError, "ratings must have a column 'rating', got 'user', 'item'."),
         (
             {"user": [1], "item": [1, 2], "rating": [1]},
             ValueError,
-            "the columns have different lengths, user 1, item 2, rating 1: pass one value of each for each rating",
+            "columns must have the same length, got user 1, item 2, rating 1. Pass one value per rating in each.",
         ),
         (
             {"user": [1.5], "item": [1], "rating": [1]},
             TypeError,
-            "column 'user' holds float64: ids are whole numbers or strings, and none is missing",
+            "column 'user' must contain integers or strings without nulls, got float64.",
         ),
         (
             {"user": [1], "item": ["a", None][1:], "rating": [1]},
             TypeError,
-            "column 'item' holds object: ids are whole numbers or strings, and none is missing",
+            "column 'item' must contain integers or strings without nulls, got object.",
         ),
         (
             {"user": [1], "item": [1], "rating": [float("nan")]},
             ValueError,
-            "column 'rating' holds nan: ratings are finite numbers, so leave such rows out",
+            "column 'rating' must be finite, got nan. Remove such rows.",
         ),
         (
             {"user": [1], "item": [1], "rating": ["good"]},
             ValueError,
-            "column 'rating' holds <U4, not numbers: cast it to double",
+            "column 'rating' must be numeric, got <U4. Cast it to double.",
         ),
         (
             {"user": [], "item": [], "rating": []},
             ValueError,
-            "there are no training ratings: pass at least one that is not held out",
+            "ratings must contain at least one training rating, got none. Pass rows that are not held out.",
         ),
     ],
 )
@@ -144,12 +144,12 @@ def test_a_table_that_cannot_be_used_is_refused(columns, error, sentence):
 
 
 def test_an_indicator_that_is_not_boolean_is_refused():
-    with pytest.raises(ValueError, match=r"^column 'held_out' holds int64, not true or false: cast it to boolean$"):
+    with pytest.raises(ValueError, match=r"^column 'held_out' must be boolean, got int64\. Cast it to boolean\.$"):
         Ratings.from_columns(COLUMNS | {"held_out": [0, 1, 0, 1, 0, 1]}, validationIndicatorCol="held_out")
 
 
 def test_only_held_out_rows_are_refused():
-    with pytest.raises(ValueError, match="no training ratings"):
+    with pytest.raises(ValueError, match="at least one training rating, got none"):
         Ratings.from_columns(COLUMNS | {"held_out": [True] * 6}, validationIndicatorCol="held_out")
 
 
@@ -158,14 +158,14 @@ def test_more_cells_than_the_textbook_takes_name_the_way_out():
     with pytest.raises(ValueError) as refusal:  # noqa: PT011, the whole sentence is compared
         Ratings.from_columns(columns)
     assert str(refusal.value) == (
-        "2,300 users by 2,300 items are more than the 5,000,000 cells that the textbook takes: "
-        "use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark"
+        "users × items must be at most 5,000,000, got 2,300 users and 2,300 items. "
+        "Use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark."
     )
 
 
 def test_more_ratings_than_the_textbook_takes_name_the_way_out():
     ones = np.ones(1_000_001, np.int64)
-    sentence = "more than the 1,000,000 ratings that the textbook takes: use spark_mf.ALS, spark_mf.SGD or spark_mf.GD"
+    sentence = r"ratings must have at most 1,000,000 rows, got more\. Use spark_mf.ALS, spark_mf.SGD or spark_mf.GD"
     with pytest.raises(ValueError, match=sentence):
         Ratings.from_columns({"user": ones, "item": ones, "rating": ones})
     with pytest.raises(ValueError, match=sentence):

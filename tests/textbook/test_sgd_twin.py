@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spark_mf.kernels.reference import sgd as twin
-from spark_mf.kernels.sgd import Cell, Lanes, Update
+from spark_mf.kernels.sgd import Cell, Update, sgd_row_layout
 from spark_mf.textbook import SGD
 from spark_mf.textbook.loss import row_penalties
 from tests.textbook.small import small_factors, small_ratings
@@ -35,11 +35,11 @@ def test_the_same_rows_after_some_epochs(optimizer, updateOrder, fitBias, regula
     )
     model = sgd.fit(ratings, np.random.default_rng(3), (U, V))
 
-    lanes = Lanes(2, fitBias, optimizer)
-    users, items = lanes.user_rows(U, None).astype(float), lanes.item_rows(V, None).astype(float)
+    layout = sgd_row_layout(2, fitBias, optimizer)
+    users, items = layout.user_rows(U, None).astype(float), layout.item_rows(V, None).astype(float)
     # Rows are made as float32; the twin works in the precision it is given.
     users[:, :2], items[:, :2] = U, V
-    update = Update(lanes, 0.01, 0.03, 0.05, 0.02, updateOrder == "sequential", batchSize)
+    update = Update(layout, optimizer, 0.01, 0.03, 0.05, 0.02, updateOrder == "sequential", batchSize)
     user_share, item_share = (
         row_penalties(n, 1.0, regularization) / n for n in (ratings.user_counts, ratings.item_counts)
     )
@@ -54,8 +54,8 @@ def test_the_same_rows_after_some_epochs(optimizer, updateOrder, fitBias, regula
     np.testing.assert_allclose(model.U, users[:, :2], rtol=1e-9)
     np.testing.assert_allclose(model.V, items[:, :2], rtol=1e-9)
     if fitBias:
-        np.testing.assert_allclose(model.userBias, users[:, lanes.user_bias_lane], rtol=1e-9, atol=1e-15)
-        np.testing.assert_allclose(model.itemBias, items[:, lanes.item_bias_lane], rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(model.userBias, users[:, layout.user_bias_lane], rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(model.itemBias, items[:, layout.item_bias_lane], rtol=1e-9, atol=1e-15)
 
 
 def test_batches_of_seven_repeat_rows():

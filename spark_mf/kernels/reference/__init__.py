@@ -1,1 +1,1 @@
-"""What kernels compute, in plain NumPy: modules and functions have the kernels' names and signatures."""
+"""Reference implementations of the kernels in plain NumPy, under the same names and with the same signatures."""

@@ -1,4 +1,4 @@
-"""What `spark_mf.kernels.balance` computes, in plain NumPy; arguments and results are described there."""
+"""Reference implementation of `spark_mf.kernels.balance` in plain NumPy; see there for arguments and results."""
 
 import numpy as np
 from numpy.typing import NDArray

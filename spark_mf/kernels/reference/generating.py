@@ -16,7 +16,7 @@ def sample_items(
     given: NDArray[np.int32],
     given_counts: NDArray[np.int64],
 ) -> NDArray[np.int32]:
-    """int32[counts.sum()], each user's items in ascending order."""
+    """Return int32[counts.sum()], each user's items in ascending order."""
     chosen = [np.empty(0, dtype=np.int64)]
     for i, certain in enumerate(np.split(given, np.cumsum(given_counts)[:-1])[: len(users)]):
         user, count = users[i : i + 1], counts[i]
@@ -37,7 +37,7 @@ def _times(seed: int, user: NDArray[np.int64], cumulative: NDArray[np.float64]) 
 def _different_items(
     seed: int, user: NDArray[np.int64], count: int, cumulative: NDArray[np.float64], certain: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """The first `count` different items of `certain` and a row of draws, which is made longer until it has them."""
+    """Return the first `count` distinct items of `certain` and a row of draws, which is extended as needed."""
     draws = count
     while True:
         u = uniform(seed, Purpose.GENERATE_ITEM_CHOICE, user, draws)[0]

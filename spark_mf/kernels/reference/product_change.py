@@ -1,4 +1,4 @@
-"""`spark_mf.kernels.product_change` with the product itself."""
+"""`spark_mf.kernels.linalg.product_change` with the product itself."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -22,7 +22,7 @@ def philox4x32(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words)
 
 
 def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float32]:
-    """float32[n, columns] by Box and Muller's √(-2 ln u)·(cos 2πv, sin 2πv), four columns from four words."""
+    """Return float32[n, columns] by Box and Muller's √(-2 ln u)·(cos 2πv, sin 2πv), four columns from four words."""
     words = _words(seed, purpose, rows, -(-columns // 4))
     normals = np.empty(words.shape)
     for first in (0, 2):
@@ -34,7 +34,7 @@ def standard_normal(seed: int, purpose: int, rows: NDArray[np.int64], columns: i
 
 
 def uniform(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> NDArray[np.float64]:
-    """float64[n, columns] in [0, 1), two columns from four words."""
+    """Return float64[n, columns] in [0, 1), two columns from four words."""
     words = _words(seed, purpose, rows, -(-columns // 2))
     pairs = words.reshape(rows.shape[0], words.shape[1] * 2, 2)
     bits = ((pairs[:, :, 0] << _SHIFT) | pairs[:, :, 1]) >> np.uint64(11)
@@ -42,7 +42,7 @@ def uniform(seed: int, purpose: int, rows: NDArray[np.int64], columns: int) -> N
 
 
 def _words(seed: int, purpose: int, rows: NDArray[np.int64], blocks: int) -> NDArray[np.uint64]:
-    """The generator's words, uint64[n, blocks, 4], each below 2**32."""
+    """Return the generator's words, uint64[n, blocks, 4], each below 2**32."""
     key = np.uint64(seed % 2**64)
     row = rows.astype(np.uint64)[:, np.newaxis]
     block = np.arange(blocks, dtype=np.uint64)[np.newaxis, :]

@@ -4,7 +4,7 @@ import numpy as np
 
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference.random import philox4x32
-from spark_mf.kernels.sgd_cells import TILE_ROWS, Cell
+from spark_mf.kernels.sgd.cells import TILE_ROWS, Cell
 
 
 def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_column_blocks, seed):  # type: ignore[no-untyped-def]
@@ -28,7 +28,7 @@ def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_
 
 def train(cell, order, users, items, user_share, item_share, mean, update):  # type: ignore[no-untyped-def]
     """Visit the tiles of `order`, batch by batch; return Σ e²."""
-    width, total = update.lanes.width, 0.0
+    width, total = update.layout.width, 0.0
     for tile in order:
         for start in range(cell.starts[tile], cell.starts[tile + 1], update.batchSize):
             batch = range(start, min(start + update.batchSize, cell.starts[tile + 1]))
@@ -69,16 +69,16 @@ def _apply(gradients, rows, steps, update):  # type: ignore[no-untyped-def]
     Singer 2011, "Adaptive subgradient methods", §1.1 with a diagonal matrix; Kingma and Ba 2015, "Adam",
     algorithm 1, where t counts the updates of the row itself.
     """
-    width = update.lanes.width
+    width = update.layout.width
     for row, g in gradients.items():
         x = rows[row, :width]
         first, second = rows[row, width : 2 * width], rows[row, 2 * width : 3 * width]
-        if update.lanes.optimizer == "sgd":
+        if update.optimizer == "sgd":
             x -= steps * g
-        elif update.lanes.optimizer == "momentum":
+        elif update.optimizer == "momentum":
             first[:] = update.momentum * first - steps * g
             x += first
-        elif update.lanes.optimizer == "adagrad":
+        elif update.optimizer == "adagrad":
             first += g * g
             x -= steps * g / (np.sqrt(first) + update.epsilon)
         else:
@@ -90,17 +90,17 @@ def _apply(gradients, rows, steps, update):  # type: ignore[no-untyped-def]
             x -= steps * (first / weights[0]) / (np.sqrt(second / weights[1]) + update.epsilon)
 
 
-def squared_error(cell, users, items, mean, lanes, clip=None):  # type: ignore[no-untyped-def]
+def squared_error(cell, users, items, mean, layout, clip=None):  # type: ignore[no-untyped-def]
     """Return Σ (value − prediction)², predictions clipped to the interval `clip` if given."""
-    width = lanes.width
+    width = layout.width
     predictions = mean + np.einsum("pa,pa->p", users[cell.rows, :width], items[cell.columns, :width])
     if clip is not None:
         predictions = predictions.clip(*clip)
     return float(((cell.values - predictions) ** 2).sum())
 
 
-def penalties(rows, weights, lanes, side, regParam, biasRegParam):  # type: ignore[no-untyped-def]
+def penalties(rows, weights, layout, side, regParam, biasRegParam):  # type: ignore[no-untyped-def]
     """Return Σ_r weights[r]·(λ‖u_r‖² + λ_b·b_r²)."""
-    biases = lanes.user_biases(rows) if side == "user" else lanes.item_biases(rows)
-    factors = lanes.factors(rows)
+    biases = layout.user_biases(rows) if side == "user" else layout.item_biases(rows)
+    factors = layout.factors(rows)
     return float(weights @ (regParam * (factors**2).sum(axis=1) + biasRegParam * biases**2))

@@ -1,6 +1,6 @@
-"""What `spark_mf.kernels.topk` computes, in plain NumPy and in the same signatures.
+"""Reference implementation of `spark_mf.kernels.topk` in plain NumPy, with the same signatures.
 
-The kept entries are the same; between updates their order inside a row is not (there a heap, here sorted).
+The selected entries are the same. Their order within a row differs between updates: a heap there, sorted here.
 """
 
 import numpy as np
@@ -26,3 +26,12 @@ def topk_sort(values: NDArray[np.float32], indices: NDArray[np.int64]) -> None:
     order = np.lexsort((indices, -values), axis=1)
     values[:] = np.take_along_axis(values, order, axis=1)
     indices[:] = np.take_along_axis(indices, order, axis=1)
+
+
+def topk_products(
+    sources: NDArray[np.float32], targets: NDArray[np.float32], n: int, block_size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sort all products of each row in float64 and keep the first n; `block_size` changes nothing."""
+    scores = sources.astype(np.float64) @ targets.astype(np.float64).T
+    indices = np.lexsort((np.broadcast_to(np.arange(len(targets)), scores.shape), -scores), axis=1)[:, :n]
+    return np.take_along_axis(scores, indices, axis=1).astype(np.float32), indices

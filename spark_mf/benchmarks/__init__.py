@@ -1,0 +1,1 @@
+"""Measurements of fits: comparisons, speed and scalability."""

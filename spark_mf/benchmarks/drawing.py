@@ -1,0 +1,73 @@
+"""Common elements of all plots: figure width, curve styles that are distinct in color and in print, and the legend.
+
+Figures are made without pyplot, which would keep them in global state and look for a display.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by the colour-blind; markers and dashes tell them apart in print.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#7F7F7F", "#8C564B")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)), (0, (3, 1)), (0, (6, 2, 1, 2)))
+_WIDTH_INCHES = 8.0
+_DPI = 120
+# So much of a curve is its steep beginning.
+_BEGINNING = 0.15
+# Markers stay apart on curves of many epochs.
+_MOST_MARKERS = 12
+
+Curve = Sequence[tuple[float, float]]
+
+
+def new_figure(height: float) -> Figure:
+    """Return an empty figure as wide as all others and ``height`` inches high, that makes room for all labels."""
+    return Figure(figsize=(_WIDTH_INCHES, height), dpi=_DPI, layout="constrained")
+
+
+def draw_curve(axes: Axes, place: int, label: str, curve: Curve) -> None:
+    """Draw a curve in the look of its ``place`` among the curves of a figure; one without points leaves no trace."""
+    if not curve:
+        return
+    # Exact solvers give almost the same curve: later lines are thinner and their markers smaller and
+    # hollow, so that all stay visible.
+    axes.plot(
+        *zip(*curve, strict=True),
+        label=label,
+        color=COLORS[place % len(COLORS)],
+        marker=MARKERS[place % len(MARKERS)],
+        markevery=sorted({*range(0, len(curve), -(-len(curve) // _MOST_MARKERS)), len(curve) - 1}),
+        linestyle=_DASHES[place % len(_DASHES)],
+        markersize=max(5.0, 10.0 - 1.5 * place),
+        markerfacecolor="none",
+        linewidth=max(1.4, 2.6 - 0.4 * place),
+    )
+
+
+def crop_beginnings(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
+    """Let curves come in from above: their beginnings are so far off that they would flatten all the others."""
+    later = [error for curve in curves for error in curve[max(1, round(_BEGINNING * len(curve))) :]]
+    first = [curve[0] for curve in curves]
+    if not later:
+        return
+    margin = 0.1 * (max(later) - min(later))
+    if margin > 0 and max(first) > max(later) + margin:
+        lowest = min(min(curve) for curve in curves)
+        axes.set_ylim(lowest - margin, max(later) + margin)
+        axes.set_ylabel(f"{axes.get_ylabel()}\n(beginnings lie above, at up to {max(first):.2f})")
+
+
+def save_figure(figure: Figure, path: Path, *, legend: bool = True) -> None:
+    """Write the figure as PNG, with one legend of all that its axes name unless they have their own."""
+    if legend:
+        # Below the axes, where no curve or bar can run into it; a row that is in any of the axes is in it once.
+        named: dict[Any, Any] = {}
+        for axes in figure.axes:
+            handles, labels = axes.get_legend_handles_labels()
+            named.update(zip(labels, handles, strict=True))
+        figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(path, format="png")

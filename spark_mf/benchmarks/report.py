@@ -1,0 +1,269 @@
+"""Report of a comparison in Markdown, from its result rows alone; does not need Spark."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from spark_mf.benchmarks.rows import ResultRow, fastest
+from spark_mf.cli.tables import aligned, shown
+
+OBJECTIVES = {
+    "weighted": "Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
+    "plain": "Σ e² + λ(‖U‖² + ‖V‖²)",
+    "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)",
+}
+# What biases add to them.
+BIAS_PENALTIES = {
+    "weighted": "λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²)",
+    "plain": "λ_b(Σ_u b_u² + Σ_i b_i²)",
+    "mean": "λ_b(Σ_u b_u² + Σ_i b_i²)",
+}
+# What their letters stand for.
+_LETTERS = {
+    "weighted": ", n_u and n_i the ratings of a user and of an item",
+    "mean": ", |Ω| the number of training ratings",
+}
+
+BASELINE = "pyspark.ALS"
+# What minimises the same sum in the same way, and so must reach the same errors.
+SAME_AS_BASELINE = "spark_mf.ALS"
+DESCENT = "spark_mf.SGD"
+
+_HEADERS = (
+    "model",
+    "blocks",
+    "fit, s",
+    "set-up, s",
+    "s/iteration",
+    "RMSE",
+    "MAE",
+    "× fit",
+    "× iteration",
+)
+
+_TABLE_READING = (
+    f"`× fit` and `× iteration` say how many times as fast a row is as the best of {BASELINE} over its block counts: "
+    "its shortest fit, and its shortest iteration."
+)
+
+
+def result_table(rows: Sequence[ResultRow]) -> str:
+    """Return the rows as an aligned table, which is Markdown too.
+
+    Errors are those of the test rows.  "× fit" and "× iteration" say how many times as fast the row is as the
+    best of `BASELINE`: its shortest fit, and its shortest iteration.
+    """
+    base_fit = _shortest([row.fit_seconds for row in rows if row.model == BASELINE])
+    base_iteration = _shortest([row.seconds_per_iteration for row in rows if row.model == BASELINE])
+    cells = [
+        (
+            row.label,
+            shown(row.blocks, "d"),
+            shown(row.fit_seconds, ".2f"),
+            shown(row.setup_seconds, ".2f"),
+            shown(row.seconds_per_iteration, ".3f"),
+            shown(row.test_rmse, ".4f"),
+            shown(row.test_mae, ".4f"),
+            ratio(base_fit, row.fit_seconds),
+            ratio(base_iteration, row.seconds_per_iteration),
+        )
+        for row in rows
+    ]
+    return aligned(_HEADERS, cells)
+
+
+def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
+    """Return what is wrong with a comparison, as one sentence; None when nothing is.
+
+    A run that failed is; and, where a largest difference is given, a test RMSE of `SAME_AS_BASELINE` that differs by
+    more from one of `BASELINE`.
+    """
+    failed = [row for row in rows if row.error]
+    if failed:
+        return f"{len(failed)} of {len(rows)} runs failed; {failed[0].label} failed first: {failed[0].error}"
+    if max_rmse_difference is None:
+        return None
+    judged = [(row, row.test_rmse) for row in rows if row.test_rmse is not None]
+    differences = [
+        (abs(own_rmse - their_rmse), own, theirs)
+        for own, own_rmse in judged
+        for theirs, their_rmse in judged
+        if own.model == SAME_AS_BASELINE and theirs.model == BASELINE
+    ]
+    if not differences:
+        return (
+            f"there are no two test RMSEs to compare. Run {BASELINE} and {SAME_AS_BASELINE} on test rows not all cold."
+        )
+    difference, own, theirs = max(differences, key=lambda found: found[0])
+    if difference <= max_rmse_difference:
+        return None
+    return (
+        f"the test RMSE of {own.label} is {own.test_rmse:.4f} and that of {theirs.label} "
+        f"{theirs.test_rmse:.4f}: they differ by {difference:.4f}, more than the allowed {max_rmse_difference:g}."
+    )
+
+
+def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
+    """Return the whole report, in Markdown.
+
+    Parameters
+    ----------
+    rows : Sequence[ResultRow]
+        The runs of one comparison; at least one.
+    plots : Sequence[str]
+        File names of pictures beside the report.
+    """
+    results = f"{result_table(rows)}\n\n{standings(rows)}\n\n{_TABLE_READING}"
+    return report(rows, results, plots)
+
+
+def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -> str:
+    """Return a report in Markdown: ``results`` between what all reports say of data, failures, measuring and place."""
+    first = rows[0]
+    sections = [
+        f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
+        "## What was compared\n\n" + _subject(rows),
+        "## Results\n\n" + results,
+        pictures(plots),
+        failures(rows),
+        "## How it was measured\n\n" + _measured(rows),
+        "## Where\n\n" + whereabouts(first),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _subject(rows: Sequence[ResultRow]) -> str:
+    row = rows[0]
+    train = row.ratings - row.test_ratings
+    chosen = row.split or f"drawn at random with seed {row.seed}"
+    lines = [
+        f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
+        f"- Split: {train:,} training and {row.test_ratings:,} test rows, {chosen}; "
+        f"{row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
+        "training row): no method can predict these, and no error counts them.",
+        f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
+        "each an observation of its own, exactly as pyspark's ALS treats them.",
+        f"- All methods: rank {row.rank}, seed {row.seed}.",
+    ]
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        # Runs of ALS differ in how they solve, runs of SGD in what they minimise.
+        told.setdefault(_hyperparameters(row), []).append(row.label if row.step else row.model)
+    lines += [f"- {'; '.join(dict.fromkeys(names))}: {given}." for given, names in told.items()]
+    return "\n".join(lines)
+
+
+def _hyperparameters(row: ResultRow) -> str:
+    """Return what a row was trained with and what for, besides what all methods share."""
+    name, letters = row.regularization, _LETTERS.get(row.regularization, "")
+    objective = OBJECTIVES.get(name, name)
+    if row.step is None:
+        return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({name}): {objective}{letters}"
+    step, more = row.step, ""
+    if step.biasRegParam is not None:
+        more = f" and {shown(step.biasStepSize, 'g')} of biases, λ_b = {step.biasRegParam:g}"
+        objective += f" + {BIAS_PENALTIES[name]} with r̂ = μ + b_u + b_i + u·v"
+    decay = f" {step.decay:g}" if step.schedule in ("exponential", "inverse") else ""
+    return (
+        f"{row.iterations} epochs, λ = {row.regParam:g}, step {step.stepSize:g}{more}, {step.optimizer}, schedule "
+        f"{step.schedule}{decay}, {step.updateOrder} updates, initial deviation {step.initStd:g}; "
+        f"objective ({name}): {objective}{letters}"
+    )
+
+
+def standings(rows: Sequence[ResultRow]) -> str:
+    """Return how each row stands against the fastest fit of `BASELINE`, in time and error, as a Markdown list."""
+    best = fastest(rows, BASELINE)
+    if best is None or best.fit_seconds is None:
+        return f"No run of {BASELINE} succeeded, so there are no ratios."
+    lines = [f"Against {best.label}, the fastest fit of {BASELINE}:\n"]
+    for row in rows:
+        if row.model == best.model or row.fit_seconds is None:
+            continue
+        line = f"- {row.label}: the fit is {ratio(best.fit_seconds, row.fit_seconds)} times as fast"
+        if row.test_rmse is not None and best.test_rmse is not None:
+            line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
+            line += "lower" if row.test_rmse <= best.test_rmse else "higher"
+        lines.append(line + ".")
+    if any(row.model == DESCENT for row in rows):
+        lines.append(
+            f"\n{DESCENT} need not reach the RMSE of ALS, and --max-rmse-difference does not judge it: with biases it "
+            "is another model, and without them it ends elsewhere than ALS, with a λ and epochs of its own."
+        )
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def failures(rows: Sequence[ResultRow]) -> str:
+    """Return what failed and why, as a section in Markdown; "" when nothing did."""
+    failed = [f"- {row.label}: {row.error}" for row in rows if row.error]
+    return "## What failed\n\n" + "\n".join(failed) if failed else ""
+
+
+def _measured(rows: Sequence[ResultRow]) -> str:
+    memory = "; ".join(f"{row.label}: {row.peak_memory_mb:,.0f}" for row in rows if row.peak_memory_mb)
+    lines = [
+        "- All methods get the same training rows, cached in memory before the first fit, and are judged on "
+        "the same test rows by the same function.",
+        "- Before the clock starts each method is fitted once on a sample of the training rows (warm-up): "
+        "loading classes and kernels, compiling and starting workers are in none of the times.",
+        "- `fit` is the wall-clock time of one call of `fit`, set-up included; it is one run, so differences "
+        "of some per cent are noise. What is neither set-up nor an iteration is starting the stage that iterates "
+        "and gathering the model; curves by time begin after all that is not an iteration, and end with the fit.",
+    ]
+    lines += [f"- {row.label}: {note}" for row in rows for note in row.notes]
+    if any(row.model == DESCENT for row in rows):
+        lines.append(
+            f"- An iteration of {DESCENT} is an epoch, one pass over the training ratings. Its training RMSE and "
+            "objective are running ones: the error of each rating as it was just before the rating's own update, "
+            "half an epoch behind the model on the average. All test RMSE are of the model after the iteration."
+        )
+    engines = dict.fromkeys(f"{row.model} {row.engine}" for row in rows if row.engine)
+    if engines:
+        lines.append("- Engines: " + ", ".join(engines) + ".")
+    if memory:
+        lines.append(
+            f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "
+            "Python workers together; the JVM may still hold what earlier fits made it take."
+        )
+    return "\n".join(lines)
+
+
+class _Placed(Protocol):
+    """A row that says where its run happened, in the fields of `ResultRow`."""
+
+    @property
+    def master(self) -> str: ...
+    @property
+    def cores(self) -> int: ...
+    @property
+    def versions(self) -> dict[str, str]: ...
+    @property
+    def git(self) -> str | None: ...
+    @property
+    def started_at(self) -> str: ...
+
+
+def whereabouts(row: _Placed) -> str:
+    """Return where a run happened, as a Markdown list."""
+    versions = ", ".join(f"{name} {value}" for name, value in row.versions.items())
+    return "\n".join(
+        [
+            f"- Master {row.master}, {row.cores} task slots.",
+            f"- Versions: {versions}.",
+            f"- Commit: {row.git or 'not run from a checkout'}.",
+            f"- Started: {row.started_at}.",
+        ]
+    )
+
+
+def pictures(names: Sequence[str]) -> str:
+    """Pictures beside a report, in Markdown."""
+    return "\n\n".join(f"![{name.rpartition('.')[0].replace('_', ' ')}]({name})" for name in names)
+
+
+def _shortest(seconds: Sequence[float | None]) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)
+
+
+def ratio(base: float | None, seconds: float | None) -> str:
+    """Return how many times ``seconds`` goes into ``base``, or a dash."""
+    return shown(base / seconds if base and seconds else None, ".1f")

@@ -1,0 +1,1 @@
+"""Speed of fits, kernels and the preparation of ratings."""

@@ -1,0 +1,90 @@
+"""SGD's kernels in one process without Spark: what an epoch takes at least on this machine.
+
+A fit's own blocks of users and items, schedule, seeds and code for a block, but each user block is a thread's, and all
+wait for each other after each stratum.
+"""
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from spark_mf import SGD
+from spark_mf.benchmarks.environment import PACKAGE, PeakMemory, Provenance, git_commit, software_versions
+from spark_mf.benchmarks.measuring import unmeasured_row
+from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.benchmarks.speed.data import DATA, counts_of, read_arrays
+from spark_mf.benchmarks.speed.settings import ONE_PROCESS, BenchSettings, point_methods
+from spark_mf.cli.phases import phase
+from spark_mf.fitting.one_process import OneProcessSGD
+
+logger = logging.getLogger(__name__)
+
+
+def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow]:
+    """Run SGD's epochs on the ratings of a benchmark's folder, with as many threads as it has cores.
+
+    Returns
+    -------
+    list[ResultRow]
+        The same epochs twice: their seconds with the evaluation on the test rows after each, and without it.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder lacks the ratings.
+    """
+    counts = counts_of(folder / DATA, settings.description)
+    if counts is None:
+        raise FileNotFoundError(f"{folder / DATA} contains no ratings. Run the job without --point.")
+    where = Provenance(f"{settings.cores} threads", settings.cores, software_versions(), git_commit(PACKAGE))
+    rows = [unmeasured_row(method, counts, settings.given, where) for method in point_methods(ONE_PROCESS, settings)]
+    began = time.perf_counter()
+    with phase("laying out the ratings"):
+        descent = _descent(settings, folder / DATA)
+    setup = time.perf_counter() - began
+    with phase("epochs", ticking=True), PeakMemory() as memory:
+        epochs = [descent.epoch() for _ in range(settings.sgd_epochs)]
+    finished = []
+    for row, evaluated in zip(rows, (True, False), strict=True):
+        history = tuple(
+            replace(record, seconds=record.seconds + evaluation * evaluated) for record, evaluation in epochs
+        )
+        seconds = setup + sum(record.seconds for record in history)
+        finished.append(
+            replace(
+                row,
+                fit_seconds=seconds,
+                setup_seconds=setup,
+                history=history,
+                test_rmse=history[-1].validation_rmse,
+                peak_memory_mb=memory.megabytes,
+                notes=("Both rows are of one run, whose training and evaluation were timed apart.",),
+            )
+        )
+    return finished
+
+
+def _descent(settings: BenchSettings, folder: Path) -> OneProcessSGD:
+    """Return the epochs that `spark_mf.SGD` would run on the ratings, with one user block for each core."""
+    given = settings.descent
+    step = given.step
+    assert step is not None
+    sgd = SGD(
+        rank=given.rank,
+        maxIter=given.iterations,
+        regParam=given.regParam,
+        regularization=given.regularization,
+        seed=given.seed,
+        stepSize=step.stepSize,
+        biasStepSize=step.biasStepSize,
+        biasRegParam=step.biasRegParam,
+        optimizer=step.optimizer,
+        schedule=step.schedule,
+        decay=step.decay,
+        initStd=step.initStd,
+        numUserBlocks=settings.cores,
+        numItemBlocks=settings.sgd_item_blocks,
+        earlyStoppingPatience=0,
+    )
+    return OneProcessSGD(sgd, *(read_arrays(folder, part) for part in ("train", "test")))

@@ -1,0 +1,1 @@
+"""The command-line framework of the jobs: settings, session, progress and output."""

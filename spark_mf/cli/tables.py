@@ -1,0 +1,23 @@
+"""Tables of text that are Markdown too, and numbers as they stand in them."""
+
+from collections.abc import Sequence
+
+
+def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table of padded columns: the first aligned left, all others, numbers, right."""
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = [
+            text.rjust(width) if place else text.ljust(width)
+            for place, (text, width) in enumerate(zip(texts, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * (width - 1) + ":") if place else "-" * width for place, width in enumerate(widths)]
+    return "\n".join([line(headers), line(rule), *map(line, cells)])
+
+
+def shown(value: float | None, form: str) -> str:
+    """Return a number in a format, or a dash for None."""
+    return "–" if value is None else format(value, form)

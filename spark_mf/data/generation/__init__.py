@@ -1,0 +1,1 @@
+"""Specification and plan of generated ratings."""

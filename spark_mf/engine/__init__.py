@@ -1,1 +1,0 @@
-"""How rating blocks and factors meet on Spark; no arithmetic of its own."""

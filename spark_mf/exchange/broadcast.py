@@ -1,0 +1,127 @@
+"""Half-steps as ordinary Spark stages, which broadcast the rows of the fixed side and collect those of the other.
+
+A factor matrix, n·rank·4 bytes, must fit in the driver and in each running task. Tasks of the exact solver need the
+matrix of one side, those of iterative solvers both, and those of GD's simultaneous step the old and the new item
+factors as well. If a tolerance on the change is set, the result of each block has 32·rank² more bytes.
+"""
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from pyspark import Broadcast, SparkContext
+
+from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block
+from spark_mf.exchange.stopping import FitProgress
+from spark_mf.ratings.layout import Layout, PackedBlock, unpack_block
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
+from spark_mf.solvers.base import Factors
+
+
+class BroadcastHalfSteps:
+    """The exchange "broadcast" of ALS and GD."""
+
+    def __init__(self, context: SparkContext, users: Layout, items: Layout, task: HalfStepTask) -> None:
+        self._context, self._users, self._items, self._task = context, users, items, task
+
+    def run(
+        self, state: FitState, progress: FitProgress, numbers: range
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
+        """Run half-steps, items first as in pyspark's ALS; `state` has the new rows after each iteration."""
+        task, sent = self._task, _Sent(self._context)
+        sums = {name: task.objective.side_sums(getattr(state, name)) for name in ("users", "items")}
+        try:
+            sent.put("users", state.users)
+            sent.put("items", state.items)
+            for number in numbers:
+                began = time.perf_counter()
+                label = f"{task.estimator} {number}/{task.rules.max_iterations}"
+                solved = self._iterate(sent, sums, state, label)
+                result, progress = solved.finish(time.perf_counter() - began, progress, task)
+                yield result, progress
+                if progress.end is not None:
+                    return
+        finally:
+            sent.destroy_all()
+
+    def _iterate(self, sent: "_Sent", sums: dict[str, Any], state: FitState, label: str) -> IterationSums:
+        """Run both half-steps; replace the rows in `state`, their broadcasts and their sums."""
+        alternates = self._task.solver.alternates
+        state.items, items = self._half_step(
+            f"{label} items", self._items, sent["users"], sums["users"], sent["items"], None
+        )
+        new_sums = add_sums([block.sums for block in items])
+        sent.put("new items", state.items)
+        if alternates:
+            sent.destroy("items")
+        fixed = "new items" if alternates else "items"
+        state.users, users = self._half_step(
+            f"{label} users",
+            self._users,
+            sent[fixed],
+            new_sums if alternates else sums["items"],
+            sent["users"],
+            measured=sent["new items"],
+        )
+        sums["users"], sums["items"] = add_sums([block.sums for block in users]), new_sums
+        sent.move("new items", "items")
+        sent.put("users", state.users)
+        return IterationSums.of_blocks(users, items)
+
+    def _half_step(
+        self,
+        description: str,
+        layout: Layout,
+        fixed: Broadcast,
+        sums: Any,
+        previous: Broadcast,
+        measured: Broadcast | None,
+    ) -> tuple[Factors, list[SolvedBlock]]:
+        """Solve every block of a side; return the rows of the side and the solved blocks."""
+        task = self._task
+
+        def solve(packed: PackedBlock) -> SolvedBlock:
+            freeze_gc()
+            # Workers load the previous rows only if the half-step needs them.
+            start = previous.value if task.needs_previous else None
+            errors_with = None if measured is None else measured.value
+            solver = task.solver.begin(fixed.value)
+            return solve_block(unpack_block(packed), fixed.value, sums, start, task, solver, errors_with)
+
+        partition = layout.side.partition
+        rows = np.empty((len(layout.side), task.width), np.float32)
+        with job_description(self._context, description):
+            solved = layout.blocks.map(solve).collect()
+        for block in solved:
+            rows[partition.members(block.number)] = block.factors
+        return rows, solved
+
+
+class _Sent:
+    """The broadcasts of a fit by name; replacing a broadcast destroys the old one."""
+
+    def __init__(self, context: SparkContext) -> None:
+        self._context = context
+        self._broadcasts: dict[str, Broadcast] = {}
+
+    def __getitem__(self, name: str) -> Broadcast:
+        return self._broadcasts[name]
+
+    def put(self, name: str, rows: Factors) -> None:
+        self.destroy(name)
+        self._broadcasts[name] = self._context.broadcast(rows)
+
+    def move(self, name: str, to: str) -> None:
+        self.destroy(to)
+        self._broadcasts[to] = self._broadcasts.pop(name)
+
+    def destroy(self, name: str) -> None:
+        if name in self._broadcasts:
+            self._broadcasts.pop(name).destroy()
+
+    def destroy_all(self) -> None:
+        for name in list(self._broadcasts):
+            self.destroy(name)

@@ -1,0 +1,197 @@
+"""The half-step of one block in a task, and the sums of an iteration over all blocks."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import TaskContext
+
+from spark_mf.exchange.base import IterationResult
+from spark_mf.exchange.stopping import FitProgress, StoppingRules
+from spark_mf.kernels.linalg.product_change import change_gram, product_change
+from spark_mf.objectives.base import Objective
+from spark_mf.ratings.layout import LaidOutBlock
+from spark_mf.solvers.base import Factors, RowSolver
+
+_FLOAT64_BYTES = 8
+#: Maximum number of scalars in a loss and in side sums.
+_MOST_SCALARS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HalfStepTask:
+    """Parameters that all half-steps of a fit share.
+
+    Attributes
+    ----------
+    estimator : str
+        Name of the estimator in Spark's UI.
+    width : int
+        Number of columns of the rows of both sides.
+    objective : Objective
+    solver : RowSolver
+    rules : StoppingRules
+    """
+
+    estimator: str
+    width: int
+    objective: Objective
+    solver: RowSolver
+    rules: StoppingRules
+
+    @property
+    def measures_change(self) -> bool:
+        """Whether the change of U Vᵀ is computed."""
+        return self.rules.change_tol > 0
+
+    @property
+    def needs_previous(self) -> bool:
+        """Whether a half-step needs the rows of the previous iteration."""
+        return self.solver.needs_previous or self.measures_change
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedBlock:
+    """The result of a half-step for one block.
+
+    Attributes
+    ----------
+    number : int
+        Number of the block.
+    factors : float32[rows, width]
+        Solved rows, in the order of the block's rows.
+    loss : Loss
+        Loss of the rows, without their errors if these were not computed.
+    sums : SideSums or None
+        Contribution of the rows to the sums of their side.
+    change : float64[2·width, 2·width] or None
+        `spark_mf.kernels.linalg.product_change.change_gram` of the rows.
+    seconds : float
+        Wall-clock seconds.
+    """
+
+    number: int
+    factors: Factors
+    loss: Any
+    sums: Any
+    change: NDArray[np.float64] | None
+    seconds: float
+
+
+def solve_block(
+    block: LaidOutBlock,
+    fixed: Factors,
+    sums: Any,
+    previous: Factors | None,
+    task: HalfStepTask,
+    solver: RowSolver,
+    measured: Factors | None,
+) -> SolvedBlock:
+    """Return the solved rows of a block.
+
+    Parameters
+    ----------
+    block : LaidOutBlock
+    fixed : float32[n, width]
+        Rows of the other side.
+    sums : SideSums or None
+        Sums of the other side.
+    previous : float32[m, width] or None
+        Previous rows of this side; None if the task does not need them.
+    task : HalfStepTask
+    solver : RowSolver
+        The result of `task.solver.begin(fixed)`.
+    measured : float32[n, width] or None
+        Rows of the other side with which the errors of the new rows are computed, by one more pass over the ratings;
+        None for no errors.
+    """
+    began = time.perf_counter()
+    training, objective, n_threads = block.training, task.objective, _threads()
+    problem = objective.problem(training, fixed, sums)
+    old = None if previous is None else previous[training.rows]
+    solved = np.empty((training.n_rows, task.width), np.float32) if old is None else old.copy()
+    solver.solve(problem, solved, n_threads)
+    if measured is None:
+        loss = objective.penalty_loss(problem, solved)
+    else:
+        loss = objective.loss(problem, training, block.validation, solved, measured, n_threads)
+    return SolvedBlock(
+        number=block.number,
+        factors=solved,
+        loss=loss,
+        sums=objective.side_sums(solved),
+        change=change_gram(solved, old) if task.measures_change and old is not None else None,
+        seconds=time.perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True)
+class IterationSums:
+    """Sums of an iteration over some or all blocks.
+
+    Attributes
+    ----------
+    loss : Loss
+    seconds : float
+        Seconds in the kernels.
+    changes : float64[2, 2·width, 2·width] or None
+        `change_gram` of both sides.
+    """
+
+    loss: Any
+    seconds: float
+    changes: NDArray[np.float64] | None
+
+    @classmethod
+    def of_blocks(cls, users: Sequence[SolvedBlock], items: Sequence[SolvedBlock]) -> "IterationSums":
+        """Return the sums over the blocks of both half-steps."""
+        loss, *others = (block.loss for block in (*users, *items))
+        for other in others:
+            loss = loss + other
+        grams = [[block.change for block in side if block.change is not None] for side in (users, items)]
+        changes = np.stack([sum(side[1:], start=side[0]) for side in grams]) if all(grams) else None
+        return cls(loss, sum(block.seconds for block in (*users, *items)), changes)
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Return the sums as one array, which the members of a ring exchange and add up."""
+        changes = np.empty(0) if self.changes is None else self.changes.reshape(-1)
+        return np.concatenate([[self.seconds], self.loss.to_array(), changes])
+
+    def with_sums(self, total: NDArray[np.float64]) -> "IterationSums":
+        """Return the sums of all members from the total of their arrays."""
+        n_loss = self.loss.to_array().size
+        changes = None if self.changes is None else total[1 + n_loss :].reshape(self.changes.shape)
+        return IterationSums(self.loss.from_array(total[1 : 1 + n_loss]), float(total[0]), changes)
+
+    def finish(self, seconds: float, progress: FitProgress, task: HalfStepTask) -> tuple[IterationResult, FitProgress]:
+        """Return the result of an iteration and the progress after it, from the sums over all blocks."""
+        change = None if self.changes is None else product_change(*self.changes)
+        metrics = dict(task.objective.metrics(self.loss))
+        after = progress.after(metrics, self.loss.is_finite, change, task.rules)
+        if change is not None:
+            metrics["product_change"] = change
+        return IterationResult(after.iteration, seconds, metrics, self.seconds), after
+
+
+def sums_bytes(task: HalfStepTask) -> int:
+    """Return an upper bound on the bytes of the sums that members of a ring exchange."""
+    matrices = 2 * (2 * task.width) ** 2 if task.measures_change else task.width**2
+    return _FLOAT64_BYTES * (_MOST_SCALARS + matrices)
+
+
+def add_sums(parts: Sequence[Any]) -> Any:
+    """Return the total of the side sums of blocks or members; None if the objective needs none."""
+    if parts[0] is None:
+        return None
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _threads() -> int:
+    context = TaskContext.get()
+    return context.cpus() if context else 1

@@ -1,0 +1,148 @@
+"""Half-steps on a ring: blocks stay in the workers' memory, and new rows travel from worker to worker.
+
+Both factor matrices, n·rank·4 bytes each, must fit in the driver and in each running task. They pass through the driver
+only between stages.
+"""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import SparkContext
+
+from spark_mf.blocks.partition import Partition
+from spark_mf.exchange.barrier_stage import BarrierStage
+from spark_mf.exchange.base import FitState, IterationResult
+from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
+from spark_mf.exchange.ring.ring import Ring
+from spark_mf.exchange.stopping import FitProgress
+from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
+from spark_mf.solvers.base import Factors
+
+_FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The result of a member: its own rows, and the iterations, which are the same for every member."""
+
+    users: Factors
+    items: Factors
+    iterations: list[tuple[IterationResult, FitProgress]]
+
+
+class RingHalfSteps:
+    """The exchange "ring" of ALS and GD: several iterations in each barrier stage."""
+
+    def __init__(self, context: SparkContext, users: Layout, items: Layout, task: HalfStepTask, timeout: float) -> None:
+        self._context, self._users, self._items, self._task = context, users, items, task
+        largest = max(len(users.side), len(items.side)) * task.width * _FLOAT32_BYTES
+        self._stage = BarrierStage(users.members.zip(items.members), timeout, max(largest, sums_bytes(task)))
+
+    def run(
+        self, state: FitState, progress: FitProgress, numbers: range
+    ) -> Generator[tuple[IterationResult, FitProgress]]:
+        """Run half-steps, items first; `state` has the last iteration's rows once all results have been yielded."""
+        partitions = self._users.side.partition, self._items.side.partition
+        sent = self._context.broadcast((partitions, state.users, state.items))
+        task, unchanged = self._task, (self._users.unchanged, self._items.unchanged)
+
+        def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
+            sides, users, items = sent.value
+            parts = (_Part(ring, sides[side], unchanged[side](record[side])) for side in (0, 1))
+            return _Member(ring, task, *parts).work(users.copy(), items.copy(), progress, len(numbers))
+
+        try:
+            label = f"{task.estimator} {numbers[0]}–{numbers[-1]}/{task.rules.max_iterations}"
+            solved = self._stage.run(label, work)
+        finally:
+            sent.destroy()
+        state.users = _whole([part.users for part in solved], partitions[0])
+        state.items = _whole([part.items for part in solved], partitions[1])
+        yield from solved[0].iterations
+
+
+class _Part:
+    """A member's blocks of one side, and the rows of the side that each member has."""
+
+    def __init__(self, ring: Ring, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+        self.blocks: list[LaidOutBlock] = [unpack_block(block) for block in packed]
+        self.rows = [_rows_of(partition, position, ring.size) for position in range(ring.size)]
+        self.own = self.rows[ring.position]
+
+
+class _Member:
+    """A member of the ring, which runs the half-steps of its blocks of both sides."""
+
+    def __init__(self, ring: Ring, task: HalfStepTask, users: _Part, items: _Part) -> None:
+        self._ring, self._task, self._users, self._items = ring, task, users, items
+
+    def work(self, users: Factors, items: Factors, progress: FitProgress, n_iterations: int) -> _Solved:
+        """Run iterations in lockstep with the other members, which all stop after the same one."""
+        iterations: list[tuple[IterationResult, FitProgress]] = []
+        self._ring.joined()
+        objective = self._task.objective
+        self._user_sums = self._all_sums([objective.side_sums(users[self._users.own])])
+        self._item_sums = self._all_sums([objective.side_sums(items[self._items.own])])
+        while len(iterations) < n_iterations and progress.end is None:
+            result, progress, items = self._iterate(users, items, progress)
+            iterations.append((result, progress))
+        return _Solved(users[self._users.own], items[self._items.own], iterations)
+
+    def _iterate(
+        self, users: Factors, items: Factors, progress: FitProgress
+    ) -> tuple[IterationResult, FitProgress, Factors]:
+        """Run both half-steps; update `users` in place and return the new items."""
+        began = time.perf_counter()
+        alternates = self._task.solver.alternates
+        # GD's simultaneous step of the users needs the old items.
+        new_items = items if alternates else np.empty_like(items)
+        of_items = self._half_step(self._items, users, self._user_sums, items, new_items, measured=None)
+        new_sums = self._all_sums([block.sums for block in of_items])
+        fixed, sums = (new_items, new_sums) if alternates else (items, self._item_sums)
+        of_users = self._half_step(self._users, fixed, sums, users, users, measured=new_items)
+        self._item_sums = new_sums
+        self._user_sums = self._all_sums([block.sums for block in of_users])
+        own = IterationSums.of_blocks(of_users, of_items)
+        parts = self._ring.all_gather(own.to_array())
+        total = own.with_sums(sum(parts[1:], start=parts[0]))
+        return *total.finish(time.perf_counter() - began, progress, self._task), new_items
+
+    def _half_step(
+        self, part: _Part, fixed: Factors, sums: Any, previous: Factors, new: Factors, measured: Factors | None
+    ) -> list[SolvedBlock]:
+        """Solve the member's rows of one side, and write the rows of all members to `new`."""
+        start = previous if self._task.needs_previous else None
+        solver = self._task.solver.begin(fixed)
+        solved = []
+        for block in part.blocks:
+            solved.append(solve_block(block, fixed, sums, start, self._task, solver, measured))
+            self._ring.alive()
+        own = np.concatenate([block.factors for block in solved])
+        for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):
+            new[rows] = gathered.reshape(-1, self._task.width)
+        return solved
+
+    def _all_sums(self, own: list[Any]) -> Any:
+        """Return the side sums of all members; None if the objective needs none."""
+        sums = add_sums(own)
+        if sums is None:
+            return None
+        return add_sums([sums.from_array(part) for part in self._ring.all_gather(sums.to_array())])
+
+
+def _rows_of(partition: Partition, position: int, n_members: int) -> NDArray[np.int32]:
+    """Return the dense indices of a member's rows, block by block."""
+    blocks = blocks_of_member(position, partition.n_blocks, n_members)
+    return np.concatenate([partition.members(block) for block in blocks])
+
+
+def _whole(parts: list[Factors], partition: Partition) -> Factors:
+    """Return the rows of one side, put together from those of the members."""
+    factors = np.empty((len(partition), parts[0].shape[1]), np.float32)
+    for position, part in enumerate(parts):
+        factors[_rows_of(partition, position, len(parts))] = part
+    return factors

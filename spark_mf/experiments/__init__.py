@@ -1,1 +1,0 @@
-"""Comparison runs: sessions, result rows, reports and plots."""

@@ -1,0 +1,147 @@
+"""Progress reports of fits, as records of the logger ``spark_mf`` with a `Progress` attribute.
+
+Estimators log instead of printing. Programs decide what to show, with `show_progress` or with their own handler, which
+reads ``record.progress``.
+"""
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+logger = logging.getLogger("spark_mf")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One finished iteration of a fit.
+
+    Attributes
+    ----------
+    label : str
+        The estimator, such as ``"ALS"``.
+    step : int
+        The iteration, counted from 1.
+    total : int
+        The largest number of iterations.
+    seconds : float
+        Wall-clock seconds of this iteration alone.
+    elapsed : float
+        Wall-clock seconds since the fit began, set-up included.
+    train_rmse : float | None
+        RMSE of the training ratings, in their own unit; None where it is not measured.
+    validation_rmse : float | None
+        RMSE of the validation ratings.
+    """
+
+    label: str
+    step: int
+    total: int
+    seconds: float
+    elapsed: float
+    train_rmse: float | None = None
+    validation_rmse: float | None = None
+
+    def line(self) -> str:
+        """Return the progress as one line; the lines of one fit are aligned."""
+        count = f"{self.label}  {self.step:{len(str(self.total))}d}/{self.total}"
+        return "  ".join([count, *self.errors(), f"{self.seconds:.2f} s"])
+
+    def errors(self) -> list[str]:
+        """Return the errors that were measured, each with its name."""
+        named = (("train RMSE", self.train_rmse), ("validation RMSE", self.validation_rmse))
+        return [f"{name} {error:.4f}" for name, error in named if error is not None]
+
+
+def report(progress: Progress) -> None:
+    """Log one finished iteration at INFO; the record's attribute ``progress`` is the `Progress` itself."""
+    logger.info(progress.line(), extra={"progress": progress})
+
+
+class ConsoleProgress(logging.Handler):
+    """Handler that shows the progress of fits, and other records as plain lines.
+
+    On a terminal each fit has a bar of tqdm's. Elsewhere, and where tqdm is not installed, each iteration has a line.
+
+    Parameters
+    ----------
+    stream : TextIO | None
+        Where to write; stderr by default, so that a job's stdout remains its result.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self._stream = stream if stream is not None else sys.stderr
+        self._tqdm: Any = _find_tqdm() if self._stream.isatty() else None
+        self._bar: Any = None
+        self._shown: Progress | None = None  # what the bar shows
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record; called by `logging`."""
+        progress = getattr(record, "progress", None)
+        try:
+            if progress is not None and self._tqdm is not None:
+                self._draw(progress)
+                return
+            prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+            line = progress.line() if progress is not None else f"{prefix}{self.format(record)}"
+            if self._bar is not None:
+                self._bar.write(line, file=self._stream)  # above the bar
+            else:
+                self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except Exception:
+            self.handleError(record)
+
+    def _draw(self, progress: Progress) -> None:
+        before = self._shown
+        if before is None or before.label != progress.label or before.step >= progress.step:
+            self._end_bar()
+            self._bar = self._tqdm(
+                total=progress.total, desc=progress.label, file=self._stream, mininterval=0, dynamic_ncols=True
+            )
+            # The bar begins after its first iterations.
+            self._bar.start_t = self._bar.last_print_t = time.time() - progress.seconds * progress.step
+        self._shown = progress
+        self._bar.set_postfix_str(", ".join(progress.errors()), refresh=False)
+        self._bar.update(progress.step - self._bar.n)
+        if progress.step == progress.total:
+            self._end_bar()
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._shown = None
+
+    def close(self) -> None:
+        """End a bar that a fit left open, as one does that stops early."""
+        self.acquire()
+        try:
+            self._end_bar()
+        finally:
+            self.release()
+        super().close()
+
+
+def _find_tqdm() -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return None
+    return tqdm
+
+
+def show_progress(stream: TextIO | None = None) -> ConsoleProgress:
+    """Show the progress of every fit of this process on `stream`, stderr by default.
+
+    Calling it again replaces the earlier handler, so no line is shown twice.
+    """
+    for handler in logger.handlers[:]:
+        if isinstance(handler, ConsoleProgress):
+            logger.removeHandler(handler)
+            handler.close()
+    handler = ConsoleProgress(stream)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    return handler

@@ -1,0 +1,1 @@
+"""Kernels of linear algebra: normal equations, their solvers, and the vector code that they stand on."""

@@ -1,0 +1,339 @@
+"""Half-step kernels: regularized least squares for every row of a rating block, the other side's factors fixed.
+
+Row r minimises
+
+    Σ_p (w_p (x_p·u)² − 2 targets[p] x_p·u) + uᵀ shared u + penalty[r] uᵀ diag(scale) u − 2 uᵀ prior[r]
+
+over indptr[r] ≤ p < indptr[r+1], with x_p = fixed[indices[p]] and w_p = weights[p]. With weights of 1 and targets that
+are the ratings this is Σ (targets[p] − x_p·u)² + penalty[r]·‖u‖² (Zhou et al. 2008, "Large-scale parallel collaborative
+filtering for the Netflix prize", eq. 4). The minimum solves the normal equations A u = b with
+
+    A = Σ w_p x_p x_pᵀ + shared + penalty[r]·diag(scale),    b = Σ targets[p] x_p + prior[r].
+
+All kernels share their arguments:
+
+- indptr int64[rows+1], indices int32[nnz]: the block's ratings in CSR
+- targets float32[nnz]: the rating times its weight (0 where the weight is 0), or what else b adds up
+- weights float32[nnz] ≥ 0, or None for weights of 1
+- fixed float32[n, width], C order: the other side's factors
+- shared float32[width, width], symmetric: the part of A that all rows have in common, such as a Gram matrix of the
+  whole side; or None
+- penalty float32[rows] ≥ 0, scale float32[width] ≥ 0 or None for ones: the diagonal that regularizes a row
+- prior float32[rows, width], or None for zeros
+- solved float32[rows, width]: written for begin ≤ row < end
+- begin, end: the rows to solve, so that threads share a block
+
+Optional arguments that are None cost nothing: numba compiles the kernels without the branches that use them. The
+kernels trust their caller. The plain twins with the same signatures are in `reference/least_squares.py`.
+"""
+
+import numpy as np
+
+from spark_mf.kernels.jit import kernel
+from spark_mf.kernels.linalg.normal_equations import (
+    CHUNK,
+    add_gram,
+    add_weighted_rows,
+    factorize,
+    gather,
+    padded,
+    substitute,
+)
+from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS, row_dots
+
+#: float32 values that a second-level cache holds while conjugate gradients revisit a row's gathered factors.
+CACHED_VALUES = 2048 * 64
+
+
+@kernel()
+def weigh(rows, weights, start, count):  # type: ignore[no-untyped-def]
+    """Multiply each of the first `count` rows of `rows` by the square root of its weight."""
+    for p in range(count):
+        root = np.sqrt(weights[start + p])
+        row = rows[p]
+        for a in range(row.size):
+            row[a] *= root
+
+
+@kernel()
+def accumulate(indices, targets, weights, fixed, start, stop, gram, right, rows, factors):  # type: ignore[no-untyped-def]
+    """Set the upper triangle of `gram` to Σ w x xᵀ and `right` to Σ target·x for the ratings start ≤ p < stop."""
+    width = gram.shape[0]
+    gram[:] = 0.0
+    right[:] = 0.0
+    for chunk in range(start, stop, CHUNK):
+        count = min(CHUNK, stop - chunk)
+        gather(fixed, indices, chunk, count, rows)
+        for p in range(count):
+            factors[p] = targets[chunk + p]
+        for p in range(count, padded(count, LANES)):
+            factors[p] = 0.0
+        add_weighted_rows(right, rows, factors, count, width)
+        if weights is not None:
+            weigh(rows, weights, chunk, count)
+        add_gram(gram, rows, count, width)
+
+
+@kernel()
+def regularize(gram, right, shared, penalty, scale, prior, row, rank):  # type: ignore[no-untyped-def]
+    """Add what does not come from a row's ratings: to the upper triangle of `gram`, and to `right`."""
+    if shared is not None:
+        for a in range(rank):
+            for c in range(a, rank):
+                gram[a, c] += shared[a, c]
+    if scale is not None:
+        for a in range(rank):
+            gram[a, a] += penalty[row] * scale[a]
+    else:
+        for a in range(rank):
+            gram[a, a] += penalty[row]
+    if prior is not None:
+        for a in range(rank):
+            right[a] += prior[row, a]
+
+
+@kernel()
+def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end):  # type: ignore[no-untyped-def]
+    """Solve rows exactly. `failed` uint8[rows] is set to 1 where float32 is not enough, and `solved` left alone."""
+    rank = fixed.shape[1]
+    width = padded(rank, TILE_COLUMNS)
+    rows = np.zeros((CHUNK, width), np.float32)
+    factors = np.zeros(CHUNK, np.float32)
+    gram = np.empty((width, width), np.float32)
+    right = np.empty(width, np.float32)
+    scratch = np.empty(width + LANES, np.float32)
+    for row in range(begin, end):
+        accumulate(indices, targets, weights, fixed, indptr[row], indptr[row + 1], gram, right, rows, factors)
+        regularize(gram, right, shared, penalty, scale, prior, row, rank)
+        for a in range(rank, width):
+            gram[a, a] = 1.0
+        if not factorize(gram, rank, width, scratch):
+            failed[row] = 1
+            continue
+        substitute(gram, rank, width, right, scratch)
+        for a in range(rank):
+            solved[row, a] = right[a]
+
+
+@kernel()
+def mirror(gram):  # type: ignore[no-untyped-def]
+    """Copy the upper triangle of `gram` to the lower one."""
+    for i in range(gram.shape[0]):
+        for j in range(i):
+            gram[i, j] = gram[j, i]
+
+
+@kernel()
+def multiply(matrix, weights, start, count, width, vector, result, dots):  # type: ignore[no-untyped-def]
+    """Set `result` to Σ w x xᵀ·vector for the first `count` rows x of `matrix`, which are `width` wide."""
+    for p in range(0, count, LANES):
+        row_dots(matrix, p * width, width, vector, 0, width, dots, p)
+    if weights is not None:
+        for p in range(count):
+            dots[p] *= weights[start + p]
+    for p in range(count, padded(count, LANES)):
+        dots[p] = 0.0
+    result[:] = 0.0
+    add_weighted_rows(result, matrix, dots, count, width)
+
+
+@kernel()
+def add_product(total, matrix, sign, vector, rank):  # type: ignore[no-untyped-def]
+    """Add sign·matrix·vector to `total` for a symmetric matrix float32[rank, rank]."""
+    for a in range(rank):
+        factor = sign * vector[a]
+        for c in range(rank):
+            total[c] += factor * matrix[a, c]
+
+
+@kernel(fastmath=True)
+def inner(left, right):  # type: ignore[no-untyped-def]
+    """Return the inner product of two float32 vectors."""
+    total = np.float32(0.0)
+    for a in range(left.size):
+        total += left[a] * right[a]
+    return total
+
+
+@kernel()
+def set_errors(indices, targets, weights, fixed, start, count, u, rows, errors):  # type: ignore[no-untyped-def]
+    """Gather X of `count` ratings from `start` into `rows` and set `errors` to target − w·x·u, padded with 0."""
+    width = rows.shape[1]
+    gather(fixed, indices, start, count, rows)
+    for p in range(0, count, LANES):
+        row_dots(rows, p * width, width, u, 0, width, errors, p)
+    if weights is not None:
+        for p in range(count):
+            errors[p] *= weights[start + p]
+    for p in range(count):
+        errors[p] = targets[start + p] - errors[p]
+    for p in range(count, padded(count, LANES)):
+        errors[p] = 0.0
+
+
+@kernel()
+def subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank):  # type: ignore[no-untyped-def]
+    """Subtract from `residual` what regularizes a row: (shared + ridge·diag(scale))·u − prior[row]."""
+    if scale is not None:
+        for a in range(rank):
+            residual[a] -= ridge * scale[a] * u[a]
+    else:
+        for a in range(u.size):
+            residual[a] -= ridge * u[a]
+    if shared is not None:
+        add_product(residual, shared, np.float32(-1.0), u, rank)
+    if prior is not None:
+        for a in range(rank):
+            residual[a] += prior[row, a]
+
+
+@kernel()
+def curve(rows, weights, start, count, gram, formed, shared, ridge, scale, direction, product, dots, rank):  # type: ignore[no-untyped-def]
+    """Set `product` to A·direction, without the penalty where `scale` is None, and return directionᵀ A direction."""
+    width = direction.size
+    if formed:
+        product[:] = 0.0
+        add_weighted_rows(product, gram, direction, width, width)
+    else:
+        multiply(rows, weights, start, count, width, direction, product, dots)
+    if shared is not None:
+        add_product(product, shared, np.float32(1.0), direction, rank)
+    if scale is not None:
+        for a in range(rank):
+            product[a] += ridge * scale[a] * direction[a]
+        return inner(direction, product)
+    return inner(direction, product) + ridge * inner(direction, direction)
+
+
+@kernel()
+def descend(  # type: ignore[no-untyped-def]
+    indptr,
+    indices,
+    targets,
+    weights,
+    fixed,
+    shared,
+    penalty,
+    scale,
+    prior,
+    solved,
+    steps,
+    tolerance,
+    conjugate,
+    begin,
+    end,
+):
+    """Improve rows by `steps` steps with exact line search on the normal equations, from what `solved` holds.
+
+    Directions are conjugate, or without `conjugate` the residuals b − A u, which are minus half the gradient. A row
+    takes fewer steps once its residual is no longer than `tolerance` (float64 ≥ 0) times what it was before the first
+    step; with 0 only where nothing is left of it.
+
+    For most rows Σ w x xᵀ is never formed: a step costs two passes over the gathered ratings (Takács, Pilászy and Tikk
+    2011, "Applications of the conjugate gradient method for implicit feedback collaborative filtering", §3). Rows with
+    more ratings than a cache holds would be fetched again at each step; there the matrix is cheaper.
+    """
+    rank = fixed.shape[1]
+    width = padded(rank, TILE_COLUMNS)
+    capacity = max(CHUNK, CACHED_VALUES // width)
+    rows = np.zeros((capacity, width), np.float32)
+    dots = np.zeros(max(capacity, width), np.float32)
+    gram = np.empty((width, width), np.float32)
+    u = np.zeros(width, np.float32)
+    residual = np.empty(width, np.float32)
+    direction = np.empty(width, np.float32)
+    product = np.empty(width, np.float32)
+    for row in range(begin, end):
+        start, stop = indptr[row], indptr[row + 1]
+        count, ridge = stop - start, penalty[row]
+        formed = count > capacity
+        for a in range(rank):
+            u[a] = solved[row, a]
+        if formed:
+            accumulate(indices, targets, weights, fixed, start, stop, gram, residual, rows, dots)
+            mirror(gram)
+            for a in range(width):
+                dots[a] = -u[a]
+            add_weighted_rows(residual, gram, dots, width, width)
+        else:
+            set_errors(indices, targets, weights, fixed, start, count, u, rows, dots)
+            residual[:] = 0.0
+            add_weighted_rows(residual, rows, dots, count, width)
+        subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank)
+        direction[:] = residual
+        squared = inner(residual, residual)
+        enough = tolerance * tolerance * squared
+        for _ in range(steps):
+            if squared <= enough:
+                break
+            curvature = curve(
+                rows, weights, start, count, gram, formed, shared, ridge, scale, direction, product, dots, rank
+            )
+            if not curvature > 0.0:
+                break
+            length = squared / curvature
+            for a in range(width):
+                u[a] += length * direction[a]
+            if scale is not None:
+                for a in range(width):
+                    residual[a] -= length * product[a]
+            else:
+                for a in range(width):
+                    residual[a] -= length * (product[a] + ridge * direction[a])
+            following = inner(residual, residual)
+            ratio = following / squared if conjugate else np.float32(0.0)
+            squared = following
+            for a in range(width):
+                direction[a] = residual[a] + ratio * direction[a]
+        for a in range(rank):
+            solved[row, a] = u[a]
+
+
+@kernel()
+def gradient_step(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, length, begin, end):  # type: ignore[no-untyped-def]
+    """Move rows from what `solved` holds by −`length` times their gradient: u += 2·length·(b − A u)."""
+    rank = fixed.shape[1]
+    width = padded(rank, TILE_COLUMNS)
+    rows = np.zeros((CHUNK, width), np.float32)
+    errors = np.zeros(CHUNK, np.float32)
+    u = np.zeros(width, np.float32)
+    residual = np.empty(width, np.float32)
+    factor = np.float32(2.0 * length)
+    for row in range(begin, end):
+        for a in range(rank):
+            u[a] = solved[row, a]
+        residual[:] = 0.0
+        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
+            count = min(CHUNK, indptr[row + 1] - chunk)
+            set_errors(indices, targets, weights, fixed, chunk, count, u, rows, errors)
+            add_weighted_rows(residual, rows, errors, count, width)
+        subtract_regularization(residual, shared, penalty[row], scale, prior, row, u, rank)
+        for a in range(rank):
+            solved[row, a] = u[a] + factor * residual[a]
+
+
+@kernel()
+def squared_error(indptr, indices, values, weights, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
+    """Return Σ w_p (values[p] − fixed[indices[p]]·solved[row])² over the ratings of rows begin ≤ row < end (float64).
+
+    Unlike `targets`, `values` are not multiplied by their weights.
+    """
+    rank = fixed.shape[1]
+    width = padded(rank, LANES)
+    rows = np.zeros((CHUNK, width), np.float32)
+    errors = np.zeros(CHUNK, np.float32)
+    u = np.zeros(width, np.float32)
+    total = 0.0
+    for row in range(begin, end):
+        for a in range(rank):
+            u[a] = solved[row, a]
+        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
+            count = min(CHUNK, indptr[row + 1] - chunk)
+            set_errors(indices, values, None, fixed, chunk, count, u, rows, errors)
+            for p in range(count):
+                error = np.float64(errors[p])
+                if weights is not None:
+                    total += weights[chunk + p] * error * error
+                else:
+                    total += error * error
+    return total

@@ -1,0 +1,1 @@
+"""Parts of the fitted models: factor DataFrames, recommendations and persistence."""

@@ -1,0 +1,72 @@
+"""The interfaces of objectives and of sums over the tasks of a fit."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.blocks.csr import RatingBlock
+from spark_mf.solvers.base import Factors, RowProblem
+
+
+class Summable(Protocol):
+    """Partial sums of a task, whose total over all tasks is computed by addition."""
+
+    def __add__(self, other: Self) -> Self:
+        """Return the total of both sums."""
+        ...
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Return the sums as float64[k], the form in which tasks exchange them."""
+        ...
+
+    @classmethod
+    def from_array(cls, sums: NDArray[np.float64]) -> Self:
+        """Return the sums from what `to_array` returned."""
+        ...
+
+
+class SideSums(Summable, Protocol):
+    """Sums over all rows of one side, such as the Gram matrix VᵀV, that the other side's half-steps need."""
+
+
+class Loss(Summable, Protocol):
+    """Errors and penalties of an iteration's factors."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the factors of the loss are finite."""
+        ...
+
+
+class Objective(Protocol):
+    """The function that a fit minimises."""
+
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any) -> RowProblem:
+        """Return the problem of a block's rows, given the factors and the `side_sums` of the other side."""
+        ...
+
+    def side_sums(self, factors: Factors) -> SideSums | None:
+        """Return the contribution of some rows to the sums of their side; None if the objective needs none."""
+        ...
+
+    def penalty_loss(self, problem: RowProblem, solved: Factors) -> Any:
+        """Return the `Loss` of a solved block without the errors of its ratings."""
+        ...
+
+    def loss(
+        self,
+        problem: RowProblem,
+        training: RatingBlock,
+        validation: RatingBlock,
+        solved: Factors,
+        measured: Factors,
+        n_threads: int,
+    ) -> Any:
+        """Return the `Loss` of a solved block, with errors computed from the factors `measured` of the other side."""
+        ...
+
+    def metrics(self, loss: Any) -> Mapping[str, float | None]:
+        """Return the metrics in the history, by name, from the loss of all tasks."""
+        ...

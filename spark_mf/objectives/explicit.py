@@ -1,0 +1,138 @@
+"""The objective of explicit ratings: squared errors plus regularization."""
+
+import math
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.blocks.csr import RatingBlock
+from spark_mf.kernels.linalg.least_squares import squared_error
+from spark_mf.kernels.objective import objective, penalty_sum, row_penalties
+from spark_mf.objectives.base import SideSums
+from spark_mf.solvers.base import Factors, RowProblem, in_threads
+
+
+@dataclass(frozen=True, slots=True)
+class SquaredLoss:
+    """Sums over some or all rows of a model.
+
+    Attributes
+    ----------
+    squared_error : float
+        Σ e² over training ratings.
+    validation_squared_error : float
+        Σ e² over validation ratings of known users and items.
+    penalty : float
+        Σ penalty·‖x‖² over rows of both sides.
+    """
+
+    squared_error: float = 0.0
+    validation_squared_error: float = 0.0
+    penalty: float = 0.0
+
+    def __add__(self, other: "SquaredLoss") -> "SquaredLoss":
+        """Return the total of both sums."""
+        return SquaredLoss(
+            self.squared_error + other.squared_error,
+            self.validation_squared_error + other.validation_squared_error,
+            self.penalty + other.penalty,
+        )
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Return the sums as float64[3]."""
+        return np.array(astuple(self))
+
+    @classmethod
+    def from_array(cls, sums: NDArray[np.float64]) -> "SquaredLoss":
+        """Return the loss from what `to_array` returned."""
+        return cls(*sums.tolist())
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all sums, and therefore the factors, are finite."""
+        return all(map(math.isfinite, astuple(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitObjective:
+    """Σ e² over the observed ratings Ω, plus λ times the squared norms of the rows.
+
+    Attributes
+    ----------
+    regParam : float
+        λ ≥ 0.
+    regularization : str
+        "weighted", "plain" or "mean"; `spark_mf.kernels.objective.row_penalties` has the formulas.
+    n_ratings : int
+        |Ω|, all training ratings.
+    n_validation : int
+        Validation ratings of known users and items.
+    """
+
+    regParam: float
+    regularization: str
+    n_ratings: int
+    n_validation: int = 0
+
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
+        """Return the ridge regression problem of a block's rows (Zhou et al. 2008, eq. 4)."""
+        lengths = np.diff(ratings.indptr)
+        return RowProblem(
+            indptr=ratings.indptr,
+            indices=ratings.indices,
+            targets=ratings.values,
+            fixed=fixed,
+            penalty=row_penalties(lengths, self.regParam, self.regularization, self.n_ratings),
+        )
+
+    def side_sums(self, factors: Factors) -> SideSums | None:
+        """Return None: without unobserved pairs in the objective, no half-step needs sums over a side."""
+        return None
+
+    def penalty_loss(self, problem: RowProblem, solved: Factors) -> SquaredLoss:
+        """Return the penalty of the rows of a solved problem."""
+        return SquaredLoss(penalty=penalty_sum(problem.penalty, solved))
+
+    def loss(
+        self,
+        problem: RowProblem,
+        training: RatingBlock,
+        validation: RatingBlock,
+        solved: Factors,
+        measured: Factors,
+        n_threads: int,
+    ) -> SquaredLoss:
+        """Return the loss of the rows of a solved block, by one pass over the block's ratings.
+
+        Parameters
+        ----------
+        problem : RowProblem
+        training, validation : RatingBlock
+            Ratings of the same rows.
+        solved : float32[rows, rank]
+        measured : float32[n, rank]
+            Factors of the other side with which errors are computed.
+        n_threads : int
+        """
+        return SquaredLoss(
+            squared_error=_squared_error(training, measured, solved, n_threads),
+            validation_squared_error=_squared_error(validation, measured, solved, n_threads),
+            penalty=penalty_sum(problem.penalty, solved),
+        )
+
+    def metrics(self, loss: SquaredLoss) -> dict[str, float | None]:
+        """Return the objective, the training RMSE and the validation RMSE, None without validation ratings."""
+        known = self.n_validation
+        return {
+            "objective": objective(loss.squared_error, loss.penalty, self.regularization, self.n_ratings),
+            "train_rmse": math.sqrt(loss.squared_error / self.n_ratings),
+            "validation_rmse": math.sqrt(loss.validation_squared_error / known) if known else None,
+        }
+
+
+def _squared_error(ratings: RatingBlock, fixed: Factors, solved: Factors, n_threads: int) -> float:
+    csr = (ratings.indptr, ratings.indices, ratings.values, None)
+    sums = in_threads(ratings.indptr, n_threads, lambda begin, end: squared_error(*csr, fixed, solved, begin, end))
+    return float(sum(sums))

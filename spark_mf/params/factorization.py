@@ -1,0 +1,399 @@
+"""Params that all estimators and models share, and their validation.
+
+Names, defaults and docs of Params that pyspark's ALS has come from pyspark's own mixins, which are plain `Params`
+classes. This module declares the Params that pyspark lacks, and the ones whose meaning differs from pyspark's docs.
+"""
+
+import math
+from numbers import Integral
+from typing import Any, Self, TypeVar
+
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import (
+    HasCheckpointInterval,
+    HasIntermediateStorageLevel,
+    HasMaxIter,
+    HasRegParam,
+    HasSeed,
+    HasValidationIndicatorCol,
+)
+from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
+from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
+
+from spark_mf.params.storage_levels import STORAGE_LEVELS
+from spark_mf.params.values import _OptionalParams
+
+T = TypeVar("T")
+
+_BLOCK_NUMBERS = ("numUserBlocks", "numItemBlocks")
+COLD_START_STRATEGIES = ("nan", "drop")
+REGULARIZATIONS = ("weighted", "plain", "mean")
+
+
+class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
+    """Params and setters that estimators and models share."""
+
+    userCol: Param[str] = Param(
+        Params._dummy(),
+        "userCol",
+        "column name for user ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
+        typeConverter=TypeConverters.toString,
+    )
+    itemCol: Param[str] = Param(
+        Params._dummy(),
+        "itemCol",
+        "column name for item ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
+        typeConverter=TypeConverters.toString,
+    )
+    blockSize: Param[int] = Param(
+        Params._dummy(),
+        "blockSize",
+        "number of factor rows that recommendations score at a time (>= 1). Larger values need more memory.",
+        typeConverter=TypeConverters.toInt,
+    )
+    clipPredictions: Param[bool] = Param(
+        Params._dummy(),
+        "clipPredictions",
+        "whether predictions and the ratings of recommendations are clipped to the range of the training ratings. "
+        "Recommendations are ranked by the unclipped scores.",
+        typeConverter=TypeConverters.toBoolean,
+    )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # pyspark's mixin leaves these defaults to its estimator and to the JVM's model.
+        self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan", clipPredictions=False)
+
+    def getClipPredictions(self) -> bool:
+        """Return whether predictions are clipped to the range of the training ratings."""
+        return self.getOrDefault(self.clipPredictions)
+
+    def setClipPredictions(self, value: bool | None) -> Self:
+        """Set whether predictions are clipped to the range of the training ratings."""
+        return self._set(clipPredictions=value)
+
+    def setUserCol(self, value: str | None) -> Self:
+        """Set the name of the column of user ids."""
+        return self._set(userCol=value)
+
+    def setItemCol(self, value: str | None) -> Self:
+        """Set the name of the column of item ids."""
+        return self._set(itemCol=value)
+
+    def setPredictionCol(self, value: str | None) -> Self:
+        """Set the name of the column that `transform` adds."""
+        return self._set(predictionCol=value)
+
+    def setColdStartStrategy(self, value: str | None) -> Self:
+        """Set how `transform` handles unknown users and items: "nan" or "drop"."""
+        return self._set(coldStartStrategy=value)
+
+    def setBlockSize(self, value: int | None) -> Self:
+        """Set how many factor rows recommendations score at a time."""
+        return self._set(blockSize=value)
+
+
+class _FactorizationParams(
+    _ALSModelParams,
+    HasMaxIter,
+    HasRegParam,
+    HasCheckpointInterval,
+    HasSeed,
+    HasIntermediateStorageLevel,
+    HasValidationIndicatorCol,
+):
+    """Params that all estimators share, with pyspark's names where pyspark has them."""
+
+    rank = _SparkALSParams.rank
+    numUserBlocks: Param[int] = Param(
+        Params._dummy(),
+        "numUserBlocks",
+        "number of user blocks (>= 1). If it is not set, the fit chooses the number from the number of ratings and the "
+        "task slots of the session.",
+        typeConverter=TypeConverters.toInt,
+    )
+    numItemBlocks: Param[int] = Param(
+        Params._dummy(),
+        "numItemBlocks",
+        "number of item blocks (>= 1). If it is not set, the fit chooses the number from the number of ratings and the "
+        "task slots of the session.",
+        typeConverter=TypeConverters.toInt,
+    )
+    checkpointInterval: Param[int] = Param(
+        Params._dummy(),
+        "checkpointInterval",
+        "number of iterations between two checkpoints, and in one barrier stage of engine 'ring' (>= 1), or -1 for all "
+        "iterations.",
+        typeConverter=TypeConverters.toInt,
+    )
+    ratingCol = _SparkALSParams.ratingCol
+    finalStorageLevel = _SparkALSParams.finalStorageLevel
+    regularization: Param[str] = Param(
+        Params._dummy(),
+        "regularization",
+        "how regParam weights the squared norms of the factors against the squared errors. 'weighted': the norm of a "
+        "row counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': it counts once; 'mean': it counts "
+        "once, and the objective has the mean of the squared errors instead of their sum.",
+        typeConverter=TypeConverters.toString,
+    )
+    engine: Param[str] = Param(
+        Params._dummy(),
+        "engine",
+        "how the tasks of a fit exchange factors. 'ring': from worker to worker, in barrier stages; 'broadcast' (ALS, "
+        "GD) or 'stages' (SGD): through the driver, in ordinary stages; 'auto': 'ring' if it can run.",
+        typeConverter=TypeConverters.toString,
+    )
+    ringTimeout: Param[float] = Param(
+        Params._dummy(),
+        "ringTimeout",
+        "timeout in seconds (> 0) after which a silent worker of the ring counts as lost and Spark retries the stage.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    checkpointDir: Param[str] = Param(
+        Params._dummy(),
+        "checkpointDir",
+        "directory on any Hadoop file system to which the fit writes a checkpoint every checkpointInterval iterations, "
+        "and from which a fit with the same ratings and Params resumes. If it is not set, there are no checkpoints.",
+        typeConverter=TypeConverters.toString,
+    )
+    initialModel: Param[str] = Param(
+        Params._dummy(),
+        "initialModel",
+        "path of a saved model of the same rank whose factors are the initial factors (warm start). Users and items "
+        "that it does not know get random initial factors.",
+        typeConverter=TypeConverters.toString,
+    )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # pyspark's default seed differs between Python processes; results with default Params should not.
+        self._setDefault(
+            rank=10,
+            ratingCol="rating",
+            checkpointInterval=10,
+            finalStorageLevel="MEMORY_AND_DISK",
+            regularization="weighted",
+            engine="auto",
+            ringTimeout=60.0,
+            seed=0,
+        )
+
+    def _setDefault(self, **values: Any) -> Self:
+        # pyspark's mixin, and the metadata of estimators saved by earlier versions, have a default of 10 blocks.
+        return super()._setDefault(**{name: value for name, value in values.items() if name not in _BLOCK_NUMBERS})
+
+    def getRank(self) -> int:
+        """Return the number of factors of each user and item."""
+        return self.getOrDefault(self.rank)
+
+    def getNumUserBlocks(self) -> int | None:
+        """Return the number of user blocks; None if the fit chooses it."""
+        return self._given(self.numUserBlocks)
+
+    def getNumItemBlocks(self) -> int | None:
+        """Return the number of item blocks; None if the fit chooses it."""
+        return self._given(self.numItemBlocks)
+
+    def getValidationIndicatorCol(self) -> str | None:  # type: ignore[override]
+        """Return the name of the boolean column that marks validation rows; None if there is none."""
+        return self._given(self.validationIndicatorCol)
+
+    def getRatingCol(self) -> str:
+        """Return the name of the column of ratings."""
+        return self.getOrDefault(self.ratingCol)
+
+    def getFinalStorageLevel(self) -> str:
+        """Return the storage level of the model's factors."""
+        return self.getOrDefault(self.finalStorageLevel)
+
+    def getRegularization(self) -> str:
+        """Return how regParam weights the penalty: "weighted", "plain" or "mean"."""
+        return self.getOrDefault(self.regularization)
+
+    def getEngine(self) -> str:
+        """Return how the tasks of a fit exchange factors."""
+        return self.getOrDefault(self.engine)
+
+    def getRingTimeout(self) -> float:
+        """Return the timeout in seconds after which a silent worker of the ring counts as lost."""
+        return self.getOrDefault(self.ringTimeout)
+
+    def getCheckpointDir(self) -> str | None:
+        """Return the folder in which the fit is saved; None for none."""
+        return self._given(self.checkpointDir)
+
+    def getInitialModel(self) -> str | None:
+        """Return the path of the model that the fit starts from; None if there is none."""
+        return self._given(self.initialModel)
+
+    def _given(self, param: Param[T]) -> T | None:
+        """Return the value of a Param without a default, or None if it is not set."""
+        return self.getOrDefault(param) if self.isDefined(param) else None
+
+    def setRank(self, value: int | None) -> Self:
+        """Set the number of factors of each user and item."""
+        return self._set(rank=value)
+
+    def setMaxIter(self, value: int | None) -> Self:
+        """Set the number of iterations."""
+        return self._set(maxIter=value)
+
+    def setRegParam(self, value: float | None) -> Self:
+        """Set the regularization parameter λ."""
+        return self._set(regParam=value)
+
+    def setNumUserBlocks(self, value: int | None) -> Self:
+        """Set the number of user blocks."""
+        return self._set(numUserBlocks=value)
+
+    def setNumItemBlocks(self, value: int | None) -> Self:
+        """Set the number of item blocks."""
+        return self._set(numItemBlocks=value)
+
+    def setRatingCol(self, value: str | None) -> Self:
+        """Set the name of the column of ratings."""
+        return self._set(ratingCol=value)
+
+    def setIntermediateStorageLevel(self, value: str | None) -> Self:
+        """Set the storage level of the blocks of ratings."""
+        return self._set(intermediateStorageLevel=value)
+
+    def setFinalStorageLevel(self, value: str | None) -> Self:
+        """Set the storage level of the model's factors."""
+        return self._set(finalStorageLevel=value)
+
+    def setSeed(self, value: int | None) -> Self:
+        """Set the seed of the initial factors."""
+        return self._set(seed=value)
+
+    def setValidationIndicatorCol(self, value: str | None) -> Self:
+        """Set the boolean column that marks validation rows."""
+        return self._set(validationIndicatorCol=value)
+
+    def setRegularization(self, value: str | None) -> Self:
+        """Set how regParam weights the penalty: "weighted", "plain" or "mean"."""
+        return self._set(regularization=value)
+
+    def setNumBlocks(self, value: int | None) -> Self:
+        """Set both numUserBlocks and numItemBlocks."""
+        return self._set(numUserBlocks=value, numItemBlocks=value)
+
+    def setCheckpointInterval(self, value: int | None) -> Self:
+        """Set the number of iterations between checkpoints, and in one barrier stage of the ring; -1 for all."""
+        return self._set(checkpointInterval=value)
+
+    def setEngine(self, value: str | None) -> Self:
+        """Set how the tasks of a fit exchange factors."""
+        return self._set(engine=value)
+
+    def setRingTimeout(self, value: float | None) -> Self:
+        """Set the timeout in seconds after which a silent worker of the ring counts as lost."""
+        return self._set(ringTimeout=value)
+
+    def setCheckpointDir(self, value: str | None) -> Self:
+        """Set the directory of the fit's checkpoints."""
+        return self._set(checkpointDir=value)
+
+    def setInitialModel(self, value: str | None) -> Self:
+        """Set the path of the saved model that the fit starts from."""
+        return self._set(initialModel=value)
+
+
+class _HasInitStd(Params):
+    """The Param of estimators whose initial factors are normally distributed."""
+
+    initStd: Param[float] = Param(
+        Params._dummy(),
+        "initStd",
+        "standard deviation of the initial factors (>= 0). With 0 all factors of a row stay equal to each other.",
+        typeConverter=TypeConverters.toFloat,
+    )
+
+    def getInitStd(self) -> float:
+        """Return the standard deviation of the initial factors."""
+        return self.getOrDefault(self.initStd)
+
+    def setInitStd(self, value: float | None) -> Self:
+        """Set the standard deviation of the initial factors."""
+        return self._set(initStd=value)
+
+
+def validate_factorization_params(instance: _FactorizationParams, engines: tuple[str, ...]) -> None:
+    """Raise an error unless every shared Param has a valid value; runs no Spark job.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range or choices.
+    """
+    value = instance.getOrDefault
+    require_positive("rank", value(instance.rank))
+    for param in (instance.numUserBlocks, instance.numItemBlocks):
+        if instance.isDefined(param):
+            require_positive(param.name, value(param))
+    require_positive("blockSize", value(instance.blockSize))
+    require_seed(value(instance.seed))
+    if value(instance.maxIter) < 0:
+        raise ValueError(f"maxIter must be >= 0, got {value(instance.maxIter)}.")
+    require_at_least_zero("regParam", value(instance.regParam))
+    interval = value(instance.checkpointInterval)
+    if interval < 1 and interval != -1:
+        raise ValueError(f"checkpointInterval must be >= 1, or -1 for a single interval, got {interval}.")
+    require_above_zero("ringTimeout", value(instance.ringTimeout))
+    require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
+    require_choice("engine", value(instance.engine), engines)
+    intermediate = tuple(name for name in STORAGE_LEVELS if name != "NONE")
+    require_choice("intermediateStorageLevel", value(instance.intermediateStorageLevel), intermediate)
+    require_choice("finalStorageLevel", value(instance.finalStorageLevel), tuple(STORAGE_LEVELS))
+    validate_model_params(instance)
+
+
+def validate_model_params(instance: _SparkALSModelParams) -> None:
+    """Raise an error unless the Params that `transform` needs have valid values.
+
+    Raises
+    ------
+    ValueError
+        If coldStartStrategy is unknown, or userCol and itemCol are the same column.
+    """
+    # pyspark ignores the case of this Param, and of no other.
+    require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
+    userCol = instance.getUserCol()
+    if userCol == instance.getItemCol():
+        raise ValueError(f"userCol and itemCol must be two different columns, got {userCol!r} for both.")
+
+
+def require_seed(value: int) -> None:
+    """Raise a ValueError unless a seed is a signed 64-bit integer."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"seed must be in [-2**63, 2**63 - 1], got {value}.")
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raise a ValueError unless `value` is a positive integer; a bool is not an integer here."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
+        raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
+
+
+def require_above_zero(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is finite and positive."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be finite and > 0, got {value}.")
+
+
+def require_below_one(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is in [0, 1)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value}.")
+
+
+def require_at_least_zero(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is finite and nonnegative."""
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and >= 0, got {value}.")
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")

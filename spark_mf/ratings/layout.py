@@ -1,0 +1,399 @@
+"""Layout of ratings in blocks by user or by item, with one shuffle of arrays each."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import RDD, Broadcast, SparkContext, StorageLevel
+from pyspark.serializers import BatchedSerializer, CPickleSerializer
+
+from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
+from spark_mf.blocks.csr import RatingBlock, pack, unpack
+from spark_mf.blocks.ids import UNKNOWN, IdIndex
+from spark_mf.blocks.partition import Partition
+from spark_mf.kernels.fingerprint import fingerprint
+from spark_mf.kernels.layout import count_duplicates, scatter_by_block
+from spark_mf.ratings.chunks import Chunk
+from spark_mf.runtime.freeze_gc import freeze_gc
+from spark_mf.runtime.jobs import job_description
+from spark_mf.runtime.same_rows import changed_rows
+
+# Odd and not 1, so that moving a rating from training to validation changes the sum of the fingerprints.
+_VALIDATION = 3
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the ratings, users or items: its ids and the partition of its rows into blocks."""
+
+    name: str
+    index: IdIndex
+    partition: Partition
+
+    @classmethod
+    def balanced(cls, name: str, ids: tuple[NDArray, NDArray], n_blocks: int, seed: int) -> "Side":
+        """Cut the rows of counted ids into blocks of about equally many ratings."""
+        return cls(name, IdIndex(ids[0]), Partition.balanced(ids[1], n_blocks, seed))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOutBlock:
+    """One block of a side: its training ratings, and the validation ratings of the same rows."""
+
+    number: int
+    training: RatingBlock
+    validation: RatingBlock
+
+
+class Piece(NamedTuple):
+    """Ratings of one block in one chunk; pickled in compact form.
+
+    Attributes
+    ----------
+    is_training : bool
+        Whether they are training rather than validation ratings.
+    order : tuple[int, int]
+        Partition and number of the chunk.
+    rows : int32[n]
+        Positions in the block.
+    columns : int32[n]
+        Dense indices.
+    values : float32[n]
+    """
+
+    is_training: bool
+    order: tuple[int, int]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = compact_indices(self.rows), compact_indices(self.columns), compact_values(self.values)
+        return _restore_piece, (self.is_training, self.order, *arrays)
+
+
+def _restore_piece(is_training: bool, order: tuple[int, int], rows: Any, columns: Any, values: Any) -> Piece:
+    return Piece(is_training, order, restore_indices(rows), restore_indices(columns), restore_values(values))
+
+
+class BlockCounts(NamedTuple):
+    """Counts of the ratings of one block, or of all blocks.
+
+    Attributes
+    ----------
+    ratings : int
+        Number of training ratings.
+    duplicates : int
+        Training ratings that repeat the (user, item) pair of an earlier one.
+    validation_ratings : int
+        Validation ratings of known users and items.
+    total, lowest, highest : float
+        Sum, minimum and maximum of the training ratings; 0, inf and -inf without any.
+    training, validation : int
+        Fingerprints of the triples (user, item, rating), independent of their order, from 0 to 2**64 - 1.
+    row_counts : int
+        Sum over blocks of the CRC-32 of the numbers of training ratings of their rows.
+    """
+
+    ratings: int = 0
+    duplicates: int = 0
+    validation_ratings: int = 0
+    total: float = 0.0
+    lowest: float = np.inf
+    highest: float = -np.inf
+    training: int = 0
+    validation: int = 0
+    row_counts: int = 0
+
+    @property
+    def fingerprint(self) -> int:
+        """Fingerprint of training and validation ratings, independent of their order, from 0 to 2**64 - 1."""
+        return (self.training + _VALIDATION * self.validation) % 2**64
+
+    def merge(self, other: "BlockCounts") -> "BlockCounts":
+        """Return the counts of both parts together."""
+        return BlockCounts(
+            self.ratings + other.ratings,
+            self.duplicates + other.duplicates,
+            self.validation_ratings + other.validation_ratings,
+            self.total + other.total,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            (self.training + other.training) % 2**64,
+            (self.validation + other.validation) % 2**64,
+            self.row_counts + other.row_counts,
+        )
+
+
+class PackedBlock(NamedTuple):
+    """One block of a side in the form in which Spark keeps it: packed ratings and their counts."""
+
+    number: int
+    training: bytes
+    validation: bytes
+    counts: BlockCounts
+
+    def checksum(self) -> int:
+        """Return the CRC-32 of the ratings."""
+        return zlib.crc32(self.validation, zlib.crc32(self.training))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The ratings of one side, cut into blocks and spread over partitions.
+
+    Attributes
+    ----------
+    side : Side
+    members : RDD
+        RDD with one record per partition, a tuple of `PackedBlock`: the consecutive blocks that one worker (one member
+        of a barrier stage, or one task) processes.
+    sides : Broadcast
+        Both sides, from which a lost block is laid out again.
+    block_counts : tuple[BlockCounts, ...]
+        Counts of each block.
+    """
+
+    side: Side
+    members: RDD
+    sides: Broadcast
+    block_counts: tuple[BlockCounts, ...]
+
+    @cached_property
+    def counts(self) -> BlockCounts:
+        """Counts of all blocks."""
+        return reduce(BlockCounts.merge, self.block_counts, BlockCounts())
+
+    @property
+    def blocks(self) -> RDD:
+        """RDD of `PackedBlock`, each checked to be unchanged since it was counted."""
+        return self.members.flatMap(self.unchanged)
+
+    @property
+    def unchanged(self) -> "Unchanged":
+        """Check through which every task passes its record of `members`."""
+        return Unchanged(self.side.name, tuple(_content(counts) for counts in self.block_counts))
+
+    def require_row_counts(self, counts: NDArray[np.int64]) -> None:
+        """Raise a ValueError unless each row of the side has the number of training ratings counted before."""
+        partition, before = self.side.partition, int(counts.sum())
+        expected = sum(_row_counts(counts[partition.members(block)]) for block in range(partition.n_blocks))
+        if (self.counts.ratings, self.counts.row_counts) != (before, expected):
+            raise changed_rows("training ratings", before, self.counts.ratings)
+
+    def unpersist(self) -> None:
+        """Release the blocks on the executors; they cannot be used afterwards."""
+        self.members.unpersist()
+        self.sides.destroy()
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """Check that blocks of a layout, which Spark may lay out again, have the ratings that were counted.
+
+    Attributes
+    ----------
+    side : str
+    contents : tuple[tuple[int, ...], ...]
+        Output of `_content` for each block.
+    """
+
+    side: str
+    contents: tuple[tuple[int, ...], ...]
+
+    def __call__(self, blocks: tuple[PackedBlock, ...]) -> tuple[PackedBlock, ...]:
+        """Return the blocks unchanged.
+
+        Raises
+        ------
+        ValueError
+            If one of them has other ratings than were counted.
+        """
+        for block in blocks:
+            before, now = self.contents[block.number], _content(block.counts)
+            if now != before:
+                raise changed_rows(f"ratings of block {block.number} of the {self.side}", before[0], now[0])
+        return blocks
+
+
+def _content(counts: BlockCounts) -> tuple[int, ...]:
+    """Return the number of ratings of a block, and their fingerprints."""
+    return counts.ratings + counts.validation_ratings, counts.training, counts.validation
+
+
+def lay_out(
+    context: SparkContext, chunks: RDD, rows: Side, columns: Side, level: StorageLevel, n_members: int | None = None
+) -> Layout:
+    """Sort the ratings of the chunks into the blocks of `rows`; runs one job and persists the blocks.
+
+    The blocks are in `n_members` partitions, at most one per block, which is the default. Ratings of users and items
+    that the sides do not contain are left out; see `Layout.require_row_counts`.
+    """
+    n_blocks = rows.partition.n_blocks
+    n_members = n_members or n_blocks
+    sides = context.broadcast((rows, columns))
+
+    def scatter(index: int, part: Iterable[Chunk]) -> Iterator[tuple[int, Piece]]:
+        freeze_gc()
+        for number, chunk in enumerate(part):
+            yield from _scatter_chunk((index, number), chunk, *sides.value)
+
+    def assemble(member: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[tuple[PackedBlock, ...]]:
+        of_block: dict[int, list[Piece]] = {block: [] for block in blocks_of_member(member, n_blocks, n_members)}
+        for block, piece in pieces:
+            of_block[block].append(piece)
+        yield tuple(_assemble_block(block, of_block[block], *sides.value) for block in of_block)
+
+    with ExitStack() as on_failure:
+        on_failure.callback(sides.destroy)
+        shuffled = chunks.mapPartitionsWithIndex(scatter).partitionBy(
+            n_members, lambda block: block * n_members // n_blocks
+        )
+        members = one_record_each(shuffled.mapPartitionsWithIndex(assemble, preservesPartitioning=True)).persist(level)
+        on_failure.callback(members.unpersist)
+        with job_description(context, f"lay ratings out by {rows.name}"):
+            # The partitions, and therefore the counts, are in the order of the blocks.
+            counts = members.flatMap(lambda blocks: [block.counts for block in blocks]).collect()
+        on_failure.pop_all()
+    return Layout(rows, members, sides, tuple(counts))
+
+
+def blocks_of_member(member: int, n_blocks: int, n_members: int) -> range:
+    """Return the consecutive blocks of one of `n_members` members, which together have all blocks."""
+    return range(-(-member * n_blocks // n_members), -(-(member + 1) * n_blocks // n_members))
+
+
+def gather_members(blocks: RDD, n_blocks: int, n_members: int | None) -> RDD:
+    """Group the blocks of an RDD into the records of `Layout.members`, with one shuffle."""
+    n_members = n_members or n_blocks
+    keyed = blocks.map(lambda block: (block.number * n_members // n_blocks, block))
+    gathered = keyed.partitionBy(n_members, lambda member: member)
+    return one_record_each(
+        gathered.mapPartitions(
+            lambda part: iter([tuple(sorted(block for _, block in part))]), preservesPartitioning=True
+        )
+    )
+
+
+def one_record_each(members: RDD) -> RDD:
+    """Serialize the records of an RDD, one per partition, one by one, so that two such RDDs can be zipped directly.
+
+    By default Spark writes batches of varying size, and `zip` then sends the bytes of both RDDs through Python again.
+    """
+    return members._reserialize(BatchedSerializer(CPickleSerializer(), 1))
+
+
+def unpack_block(packed: PackedBlock) -> LaidOutBlock:
+    """Return the unpacked block of one record of `Layout.blocks`."""
+    return LaidOutBlock(packed.number, unpack(packed.training), unpack(packed.validation))
+
+
+def pack_block(
+    number: int, training: RatingBlock, validation: RatingBlock, n_columns: int, *, by_item: bool
+) -> PackedBlock:
+    """Pack a block of a side whose other side has `n_columns` ids; `by_item` is true if its rows are items.
+
+    Raises
+    ------
+    ValueError
+        If the arrays of the block are inconsistent.
+    """
+    packed = pack(training), pack(validation)
+    values = training.values
+    counts = BlockCounts(
+        training.n_ratings,
+        count_duplicates(training.indptr, training.indices, n_columns),
+        validation.n_ratings,
+        float(values.sum(dtype=np.float64)),
+        float(values.min(initial=np.inf)),
+        float(values.max(initial=-np.inf)),
+        _fingerprint(training, by_item),
+        _fingerprint(validation, by_item),
+        _row_counts(np.diff(training.indptr)),
+    )
+    return PackedBlock(number, *packed, counts)
+
+
+def _fingerprint(block: RatingBlock, by_item: bool) -> int:
+    return fingerprint(block.rows, block.indptr, block.indices, block.values, transposed=by_item)
+
+
+def _row_counts(counts: NDArray[np.int64]) -> int:
+    return zlib.crc32(counts.tobytes())
+
+
+def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Side) -> Iterator[tuple[int, Piece]]:
+    """Yield (block, piece) for every block with ratings in the chunk; each piece contains its place in the input."""
+    by_user = rows.name == "users"
+    row_ids, column_ids = (chunk.users[0], chunk.items[0]) if by_user else (chunk.items[0], chunk.users[0])
+    row_codes, column_codes = (chunk.user_codes, chunk.item_codes)
+    if not by_user:
+        row_codes, column_codes = column_codes, row_codes
+    row_of_code, column_of_code, values = rows.index.lookup(row_ids), columns.index.lookup(column_ids), chunk.values
+    if UNKNOWN in row_of_code or UNKNOWN in column_of_code:
+        # The chunk was computed again, and has other ids than those that were counted.
+        known = (row_of_code[row_codes] != UNKNOWN) & (column_of_code[column_codes] != UNKNOWN)
+        row_codes, column_codes, values = row_codes[known], column_codes[known], values[known]
+    training = _pieces(rows.partition, row_of_code, row_codes, column_of_code, column_codes, values)
+    yield from _numbered(training, order, is_training=True)
+    if by_user:
+        users, items, values = chunk.validation
+        row, column = rows.index.lookup(users), columns.index.lookup(items)
+        known = (row != UNKNOWN) & (column != UNKNOWN)
+        codes = np.arange(known.sum(), dtype=np.int32)
+        held_out = _pieces(rows.partition, row[known], codes, column[known], codes, values[known])
+        yield from _numbered(held_out, order, is_training=False)
+
+
+def _pieces(
+    partition: Partition,
+    row_of_code: NDArray[np.int32],
+    row_codes: NDArray[np.int32],
+    column_of_code: NDArray[np.int32],
+    column_codes: NDArray[np.int32],
+    values: NDArray[np.float32],
+) -> Iterator[tuple[int, NDArray, NDArray, NDArray]]:
+    """Yield (block, rows in the block, dense columns, values) for every block with ratings."""
+    offsets, rows, columns, sorted_values = scatter_by_block(
+        partition.block[row_of_code],
+        partition.row[row_of_code],
+        row_codes,
+        column_of_code,
+        column_codes,
+        values,
+        partition.n_blocks,
+    )
+    for block in np.flatnonzero(np.diff(offsets)):
+        piece = slice(offsets[block], offsets[block + 1])
+        yield int(block), rows[piece], columns[piece], sorted_values[piece]
+
+
+def _numbered(
+    pieces: Iterable[tuple[int, NDArray, NDArray, NDArray]], order: tuple[int, int], is_training: bool
+) -> Iterator[tuple[int, Piece]]:
+    for block, rows, columns, values in pieces:
+        yield block, Piece(is_training, order, rows, columns, values)
+
+
+def _assemble_block(number: int, pieces: list[Piece], rows: Side, columns: Side) -> PackedBlock:
+    members = rows.partition.members(number)
+    # A shuffle delivers pieces in any order; in the order of the input, every run adds up in the same order.
+    pieces.sort(key=lambda piece: piece.order)
+    training = _block_of(members, [piece for piece in pieces if piece.is_training])
+    validation = _block_of(members, [piece for piece in pieces if not piece.is_training])
+    return pack_block(number, training, validation, len(columns), by_item=rows.name == "items")
+
+
+def _block_of(members: NDArray[np.int32], pieces: list[Piece]) -> RatingBlock:
+    rows = np.concatenate([np.empty(0, np.int32), *(piece.rows for piece in pieces)])
+    columns = np.concatenate([np.empty(0, np.int32), *(piece.columns for piece in pieces)])
+    values = np.concatenate([np.empty(0, np.float32), *(piece.values for piece in pieces)])
+    return RatingBlock.from_triples(members, rows, columns, values)

@@ -1,0 +1,1 @@
+"""Utilities for running Spark jobs: job descriptions, session state, and settings of Python workers."""

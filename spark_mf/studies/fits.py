@@ -1,0 +1,134 @@
+"""Fits of a study as result rows, by the same code for the estimators of the textbook and of Spark."""
+
+import logging
+import time
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from spark_mf.benchmarks.environment import Provenance, utc_now
+from spark_mf.benchmarks.measuring import HELD_OUT, RatingCounts, first_sentence, release
+from spark_mf.benchmarks.rows import ResultRow, StepParams, iteration_record
+from spark_mf.studies.data import StudyData
+from spark_mf.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = {TEXTBOOK: "spark_mf.textbook", SPARK: "spark_mf"}
+_STEP_PARAMS = tuple(each.name for each in fields(StepParams))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fits:
+    """Fits estimators to the ratings of a study.
+
+    Attributes
+    ----------
+    settings : ExperimentSettings
+    data : StudyData
+    where : Provenance
+        What the rows say of where they come from.
+    """
+
+    settings: ExperimentSettings
+    data: StudyData
+    where: Provenance
+
+    def als(self, label: str, **changes: Any) -> ResultRow:
+        """Fit ALS with the study's hyperparameters and the given changes, named as the Params."""
+        tuning = self.settings.tuning
+        return self._run(label, "ALS", {"maxIter": tuning.iterations, **changes})
+
+    def sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD likewise, to the last epoch unless a patience is given: without biases, one rating per step, with a
+        constant step size."""
+        tuning = self.settings.tuning
+        own = {
+            "maxIter": tuning.epochs,
+            "stepSize": tuning.step_size,
+            "fitBias": False,
+            "initStd": tuning.init_std,
+            "optimizer": "sgd",
+            "schedule": "constant",
+            "batchSize": 1,
+            "earlyStoppingPatience": 0,
+        }
+        return self._run(label, "SGD", own | changes)
+
+    def batch_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches."""
+        tuning = self.settings.tuning
+        return self.sgd(label, **{"batchSize": tuning.batch_size, "stepSize": tuning.batch_step_size, **changes})
+
+    def momentum_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches, with momentum."""
+        step = self.settings.tuning.momentum_step_size
+        return self.batch_sgd(label, **{"optimizer": "momentum", "stepSize": step, **changes})
+
+    def biased_sgd(self, label: str, **changes: Any) -> ResultRow:
+        """Fit SGD in batches, with biases."""
+        tuning = self.settings.tuning
+        own = {"fitBias": True, "biasRegParam": tuning.bias_reg_param, "stepSize": tuning.biased_step_size}
+        return self.batch_sgd(label, **own | changes)
+
+    def _run(self, label: str, name: str, changes: dict[str, Any]) -> ResultRow:
+        tuning = self.settings.tuning
+        shared = {
+            "rank": tuning.rank,
+            "regParam": tuning.reg_param,
+            "regularization": tuning.regularization,
+            "seed": self.settings.seed,
+        }
+        params = shared | changes
+        package = _PACKAGES[self.settings.runner]
+        known = self._known(package, label, name, params)
+        try:
+            estimator = getattr(import_module(package), name)(**params, validationIndicatorCol=HELD_OUT)
+            start = time.perf_counter()
+            model = estimator.fit(self.data.ratings)
+            seconds = time.perf_counter() - start
+            release(model)
+            history = tuple(map(iteration_record, model.summary.history))
+            row = ResultRow(
+                **known,
+                fit_seconds=seconds,
+                setup_seconds=getattr(model.summary, "setupSeconds", None),
+                engine=getattr(model.summary, "engine", None),
+                test_rmse=history[-1].validation_rmse,
+                history=history,
+            )
+            row.to_json()  # A number that JSON does not have is a fit that diverged.
+        except Exception as fault:  # Also a fit that diverged is a finding, and the other fits are still wanted.
+            row = ResultRow(**known, error=first_sentence(fault))
+        logger.info("%s", _line(row))
+        return row
+
+    def _known(self, package: str, label: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a row that are known before its fit, which starts now."""
+        counts = self.data.counts
+        return {
+            **{each.name: getattr(counts, each.name) for each in fields(RatingCounts)},
+            **vars(self.where),
+            **{name: params[name] for name in ("rank", "regParam", "regularization", "seed")},
+            "model": f"{package}.{name}",
+            "label": label,
+            "solver": params.get("optimizer", "cholesky"),
+            "blocks": None,
+            "iterations": params["maxIter"],
+            "step": _step(params) if name == "SGD" else None,
+            "started_at": utc_now(),
+        }
+
+
+def _step(params: dict[str, Any]) -> StepParams:
+    fixed = {"decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": params["stepSize"], "biasRegParam": None}
+    step = StepParams(**fixed | {name: params[name] for name in _STEP_PARAMS if name in params})
+    return step if params["fitBias"] else step.without_biases()
+
+
+def _line(row: ResultRow) -> str:
+    """Return what became of a fit, as one line of progress."""
+    if row.error:
+        return f"{row.label}: {row.error}"
+    passes = f"{len(row.history)} {'iterations' if row.step is None else 'epochs'}"
+    return f"{row.label}: test RMSE {row.test_rmse:.4f} after {passes}, {row.fit_seconds:.1f} s"

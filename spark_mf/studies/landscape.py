@@ -1,0 +1,229 @@
+"""Study of the loss landscape around a solution: a slice of the objective along two random directions."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_mf.benchmarks.drawing import new_figure, save_figure
+from spark_mf.benchmarks.environment import utc_now
+from spark_mf.benchmarks.measuring import first_sentence
+from spark_mf.benchmarks.report import OBJECTIVES
+from spark_mf.cli.tables import aligned
+from spark_mf.studies.fits import Fits
+from spark_mf.studies.readings import label_axes
+from spark_mf.studies.study import Study
+from spark_mf.textbook import ALS, Ratings
+from spark_mf.textbook.loss import objective
+from spark_mf.textbook.model import Parameters
+
+PICTURE = "landscape.png"
+_POINTS = 41
+# The slice reaches as far as the solution is from the origin, so that it shows more than a bowl.
+_REACH = 1.0
+_CONTOURS = 24
+# The solution counts as one when a further iteration of ALS moves predictions by no more.
+_TOL, _MAX_ITERATIONS = 1e-6, 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceRow:
+    """The objective on a grid around a solution, or the reason why there is none.
+
+    Attributes
+    ----------
+    label : str
+        The fit's name.
+    dataset, rank, regParam, regularization, seed, ratings, users, items
+        Of the fit, as in `ResultRow`; ratings are the training ratings.
+    iterations : int
+        Of ALS until the solution.
+    norm : float
+        Length of the solution, all its factors one vector; where the fit failed it is 0, and there is no grid.
+    offsets : tuple[float, ...]
+        How far along each direction, in lengths of the solution; ascending, with 0.
+    objectives : tuple[tuple[float, ...], ...]
+        The objective at each offset along the second direction (rows) and along the first (columns).
+    at_solution : float
+    master, cores, versions, git, started_at
+        As in `ResultRow`.
+    """
+
+    label: str
+    dataset: str
+    ratings: int
+    users: int
+    items: int
+    rank: int
+    regParam: float
+    regularization: str
+    seed: int
+    iterations: int = 0
+    norm: float = 0.0
+    offsets: tuple[float, ...] = ()
+    objectives: tuple[tuple[float, ...], ...] = ()
+    at_solution: float = 0.0
+    master: str
+    cores: int
+    versions: dict[str, str]
+    git: str | None
+    started_at: str
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """Return one line of JSON, without the line's end."""
+        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+
+
+def directions(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+    """Return two random orthonormal directions, float64[2, size], by the Gram-Schmidt process."""
+    first, second = rng.standard_normal((2, size))
+    first = first / np.linalg.norm(first)
+    second = second - (second @ first) * first
+    return np.array([first, second / np.linalg.norm(second)])
+
+
+def run(fits: Fits) -> Iterator[SurfaceRow]:
+    """Fit ALS to convergence and evaluate its objective on a grid around the solution.
+
+    The grid is θ + α·d₁ + β·d₂ (Li, Xu, Taylor, Studer and Goldstein 2018, "Visualizing the loss landscape of neural
+    nets", eq. 1), with all factors of both sides in θ, and directions that are not scaled by row.
+    """
+    settings, tuning, counts = fits.settings, fits.settings.tuning, fits.data.counts
+    row = SurfaceRow(
+        label=f"ALS, λ = {tuning.middle_lambda:g}",
+        dataset=counts.dataset,
+        ratings=len(fits.data.ratings),
+        users=counts.users,
+        items=counts.items,
+        rank=tuning.rank,
+        regParam=tuning.middle_lambda,
+        regularization=tuning.regularization,
+        seed=settings.seed,
+        **vars(fits.where),
+        started_at=utc_now(),
+    )
+    try:
+        row = _surface(row, fits.data.ratings)
+    except (ArithmeticError, ValueError) as fault:
+        row = replace(row, error=first_sentence(fault))
+    yield row
+
+
+def _surface(row: SurfaceRow, ratings: Ratings) -> SurfaceRow:
+    given: dict[str, Any] = {"regParam": row.regParam, "regularization": row.regularization}
+    model = ALS(rank=row.rank, maxIter=_MAX_ITERATIONS, tol=_TOL, seed=row.seed, **given).fit(ratings)
+    solution = np.concatenate([model.U, model.V]).ravel()
+    norm = float(np.linalg.norm(solution))
+    slopes = norm * directions(np.random.default_rng(row.seed), solution.size)
+    offsets = np.linspace(-_REACH, _REACH, _POINTS)
+    moved = ((solution + a * slopes[0] + b * slopes[1] for a in offsets) for b in offsets)
+    return replace(
+        row,
+        iterations=model.summary.totalIterations,
+        norm=norm,
+        offsets=tuple(offsets.tolist()),
+        objectives=tuple(tuple(_objective(ratings, point, given) for point in line) for line in moved),
+        at_solution=_objective(ratings, solution, given),
+    )
+
+
+def _objective(ratings: Ratings, point: NDArray[np.float64], given: dict[str, Any]) -> float:
+    n_users, n_items = ratings.shape
+    U, V = np.split(point.reshape(n_users + n_items, -1), [n_users])
+    return objective(ratings, Parameters.without_biases(U, V), **given)
+
+
+def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
+    """Draw contours of the objective over both directions, and mark the solution."""
+    (row,) = rows
+    if row.error:
+        return []
+    heights = np.array(row.objectives)
+    levels = np.geomspace(heights.min(), heights.max(), _CONTOURS)
+    figure = new_figure(7.0)
+    axes = figure.add_subplot()
+    filled = axes.contourf(row.offsets, row.offsets, heights, levels=levels, cmap="cividis", norm="log")
+    axes.contour(row.offsets, row.offsets, heights, levels=levels, colors="black", linewidths=0.4)
+    label = f"solution of ALS, {row.at_solution:.4g}"
+    axes.plot(0, 0, marker="*", markersize=18, color="white", markeredgecolor="black", linestyle="none", label=label)
+    bar = figure.colorbar(filled, ax=axes, format="{x:.3g}", ticks=levels[:: len(levels) // 8])
+    bar.minorticks_off()
+    bar.set_label(f"objective ({row.regularization}), in squared units of the ratings, logarithmic")
+    label_axes(axes, "1st direction, in lengths of the solution", "2nd direction, in lengths of the solution")
+    axes.set_aspect("equal")
+    axes.set_title(
+        f"Objective around a solution, on a plane through {row.rank * (row.users + row.items):,} dimensions\n"
+        f"{row.dataset}: rank {row.rank}, λ = {row.regParam:g}",
+        fontsize=11,
+    )
+    save_figure(figure, folder / PICTURE)
+    return [PICTURE]
+
+
+def findings(rows: Sequence[SurfaceRow]) -> str:
+    """Return the objective at the solution, its minimum on the grid and its values at the corners, as a table."""
+    (row,) = rows
+    if row.error:
+        return "The fit failed, so there is no solution to examine."
+    heights = np.array(row.objectives)
+    b, a = np.unravel_index(heights.argmin(), heights.shape)
+    corners = heights[[0, 0, -1, -1], [0, -1, 0, -1]]
+    table = aligned(
+        ("objective", "value"),
+        [
+            ("at the solution", f"{row.at_solution:.6g}"),
+            (f"lowest of {heights.size:,} points, at ({row.offsets[a]:g}, {row.offsets[b]:g})", f"{heights.min():.6g}"),
+            ("corners, lowest", f"{corners.min():.6g}"),
+            ("corners, highest", f"{corners.max():.6g}"),
+        ],
+    )
+    lower = int((heights < row.at_solution).sum())
+    told = (
+        "No point of the slice has a lower objective than the solution."
+        if lower == 0
+        else f"{lower} points of the slice have a lower objective than the solution, so it is not a minimum."
+    )
+    rises = (
+        "The objective increases monotonically from the solution along both directions."
+        if _rises_outward(heights)
+        else "The objective does not increase monotonically along the directions: there is more than one valley."
+    )
+    return f"{table}\n\n{told} {rises}"
+
+
+def given(rows: Sequence[SurfaceRow]) -> str:
+    """Return what was fitted to what, as a Markdown list."""
+    (row,) = rows
+    return (
+        f"- Data: {row.dataset}, {row.ratings:,} training ratings of {row.items:,} items by {row.users:,} users.\n"
+        f"- ALS of the textbook, rank {row.rank}, λ = {row.regParam:g}, {row.iterations:,} iterations, until one moved "
+        f"all predictions together by less than {_TOL:g} or there were {_MAX_ITERATIONS:,}; objective "
+        f"({row.regularization}): {OBJECTIVES[row.regularization]}.\n"
+        f"- Seed {row.seed}. The solution has length {row.norm:.4g}. Rotating all factors alike changes no prediction: "
+        "other solutions are as low."
+    )
+
+
+def _rises_outward(heights: NDArray[np.float64]) -> bool:
+    middle = len(heights) // 2
+    lines = heights[middle, :], heights[:, middle]
+    return all((np.diff(line[middle:]) > 0).all() and (np.diff(line[: middle + 1]) < 0).all() for line in lines)
+
+
+LANDSCAPE = Study(
+    name="landscape",
+    asks="What does the objective look like around a solution? A slice along two random orthogonal directions "
+    "through all factors.",
+    row_type=SurfaceRow,
+    pictures=(PICTURE,),
+    run=run,
+    draw=draw,
+    findings=findings,
+    given=given,
+    textbook_only=True,
+)

@@ -1,0 +1,158 @@
+"""Functions that all studies share to evaluate, plot and report the rows of their fits."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from spark_mf.benchmarks.drawing import Curve
+from spark_mf.benchmarks.report import BIAS_PENALTIES, OBJECTIVES
+from spark_mf.benchmarks.rows import ResultRow
+from spark_mf.cli.tables import aligned, shown
+from spark_mf.models.summary import IterationRecord
+
+EPOCH = "epoch, one pass over the training ratings"
+TEST_RMSE = "test RMSE, in units of the ratings"
+TRAIN_RMSE = "training RMSE, in units of the ratings"
+TITLE_POINTS = 11
+# More fits of one kind are counted: the table of a study names them.
+_FITS_BY_NAME = 2
+
+Value = Callable[[IterationRecord], float | None]
+
+
+def finished(rows: Sequence[ResultRow]) -> list[ResultRow]:
+    """Return the rows whose fits came to their end."""
+    return [row for row in rows if row.error is None]
+
+
+def last(row: ResultRow) -> IterationRecord:
+    """Return the last iteration of a fit."""
+    return row.history[-1]
+
+
+def best(row: ResultRow) -> IterationRecord:
+    """Return the iteration of the lowest test RMSE, the first of equals."""
+    return min((each for each in row.history if each.validation_rmse is not None), key=held_out_rmse)
+
+
+def held_out_rmse(record: IterationRecord) -> float:
+    """Return the test RMSE of an iteration where it was measured, as all studies do."""
+    assert record.validation_rmse is not None
+    return record.validation_rmse
+
+
+def train_rmse(record: IterationRecord) -> float:
+    """Return the training RMSE of an iteration likewise."""
+    assert record.train_rmse is not None
+    return record.train_rmse
+
+
+def best_rmse(row: ResultRow) -> float:
+    """Return the lowest test RMSE of a fit."""
+    return held_out_rmse(best(row))
+
+
+def last_rmse(row: ResultRow) -> float:
+    """Return the test RMSE at the end of a fit."""
+    return held_out_rmse(last(row))
+
+
+def by_iteration(row: ResultRow, value: Value) -> Curve:
+    """Return a curve of the fit over its iterations, where the value was measured."""
+    points = [(float(record.iteration), value(record)) for record in row.history]
+    return [(place, found) for place, found in points if found is not None]
+
+
+def label_axes(axes: Axes, x: str, y: str, title: str = "") -> None:
+    """Name the axes, with units, and lay a light grid under the curves."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.3)
+    if title:
+        axes.set_title(title, fontsize=TITLE_POINTS)
+
+
+def subject(row: ResultRow) -> str:
+    """Return the data set and who fitted it, as the second line of titles."""
+    return f"{row.dataset}: {row.ratings:,} ratings, rank {row.rank}, {row.model.rpartition('.')[0]}"
+
+
+def without_curve(rows: Sequence[ResultRow]) -> str:
+    """Return a line for titles that names the fits that failed; "" when none did."""
+    failed = [row.label for row in rows if row.error]
+    return f"\ndiverged or failed, and not drawn: {', '.join(failed)}" if failed else ""
+
+
+def error_table(rows: Sequence[ResultRow]) -> str:
+    """Return a Markdown table of each fit's test error at its best and last iteration, and its last training error."""
+    headers = ("fit", "λ", "best at", "best test RMSE", "last", "last test RMSE", "last training RMSE")
+    return aligned(headers, [(row.label, f"{row.regParam:g}", *_errors(row)) for row in rows])
+
+
+def _errors(row: ResultRow) -> tuple[str, ...]:
+    if row.error:
+        return ("failed", "–", "–", "–", "–")
+    at_best, at_last = best(row), last(row)
+    return (
+        f"{at_best.iteration}",
+        shown(at_best.validation_rmse, ".4f"),
+        f"{at_last.iteration}",
+        shown(at_last.validation_rmse, ".4f"),
+        shown(at_last.train_rmse, ".4f"),
+    )
+
+
+def lowest(rows: Sequence[ResultRow]) -> ResultRow | None:
+    """Return the fit of the lowest test RMSE at its best iteration; None when all failed."""
+    return min(finished(rows), key=best_rmse, default=None)
+
+
+def given_to_fits(rows: Sequence[ResultRow]) -> str:
+    """Return data, objective and hyperparameters of a study of fits as a Markdown list."""
+    row = rows[0]
+    lines = [
+        f"- Data: {row.dataset}, {row.ratings - row.test_ratings:,} training and {row.test_ratings:,} test ratings "
+        f"({row.split}) of {row.items:,} items by {row.users:,} users; {row.cold_test_ratings:,} test ratings are of "
+        "users or items without training ratings and are excluded from all errors.",
+        "- The test ratings are evaluated during the fits, so the best errors are selected on them and optimistic. "
+        "Predictions are not clipped to the rating scale.",
+        f"- Seed {row.seed}.",
+    ]
+    kinds: dict[tuple[Any, ...], list[ResultRow]] = {}
+    for row in rows:
+        kinds.setdefault(_kind(row), []).append(row)
+    return "\n".join(lines + [f"- {_named(fits)}: {_hyperparameters(fits)}." for fits in kinds.values()])
+
+
+def _kind(row: ResultRow) -> tuple[Any, ...]:
+    """Return what fits have in common that differ in what a study sweeps over, if in anything: rank, λ and step."""
+    return row.model, row.regularization, row.step and replace(row.step, stepSize=0.0, biasStepSize=None)
+
+
+def _named(fits: Sequence[ResultRow]) -> str:
+    return "; ".join(row.label for row in fits) if len(fits) <= _FITS_BY_NAME else f"{len(fits)} fits"
+
+
+def _hyperparameters(fits: Sequence[ResultRow]) -> str:
+    """Return what fits of one kind were given, every value of what they differ in."""
+    row = fits[0]
+    objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
+    ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)
+    if row.step is None:
+        return f"{row.model}, rank {ranks}, λ = {lambdas}, {objective}"
+    step, biases = row.step, ""
+    steps = _values(each.step.stepSize for each in fits if each.step is not None)
+    if step.biasRegParam is not None:
+        biases = f", biases with λ_b = {step.biasRegParam:g}"
+        objective += f" + {BIAS_PENALTIES[row.regularization]}"
+    batch = "of each rating" if step.batchSize == 1 else f"for the summed gradient of {step.batchSize} ratings"
+    return (
+        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {step.optimizer}, step {steps} {batch}, initial deviation "
+        f"{step.initStd:g}, {objective}"
+    )
+
+
+def _values(given: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(set(given)))

@@ -1,0 +1,95 @@
+"""Definition of a study, and the function that runs one and writes rows, plots and a report."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spark_mf.benchmarks.report import failures, pictures, whereabouts
+from spark_mf.cli.output import OutputFolder
+from spark_mf.studies.fits import Fits
+
+REPORT = "report.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One experiment.
+
+    Attributes
+    ----------
+    name : str
+        Name of the study in the settings of the job.
+    asks : str
+        The question it answers, in one or two sentences.
+    row_type : type
+        Dataclass of its rows, which `read_rows` reads.
+    pictures : tuple[str, ...]
+        File names of its plots.
+    run : Callable[[Fits], Iterator[Any]]
+        Yields its rows.
+    draw : Callable[[Sequence[Any], Path], list[str]]
+        Writes the plots for which there are rows to a folder, and returns their names.
+    findings : Callable[[Sequence[Any]], str]
+        Returns the results: tables and sentences in Markdown.
+    given : Callable[[Sequence[Any]], str]
+        Returns data and hyperparameters as a Markdown list.
+    needs_spark : bool
+        Whether it needs a session even where the textbook is fitted.
+    textbook_only : bool
+        Whether it needs what only the textbook's estimators offer.
+    takes_ratings : bool
+        Whether it accepts RATINGS.
+    """
+
+    name: str
+    asks: str
+    row_type: type
+    pictures: tuple[str, ...]
+    run: Callable[[Fits], Iterator[Any]]
+    draw: Callable[[Sequence[Any], Path], list[str]]
+    findings: Callable[[Sequence[Any]], str]
+    given: Callable[[Sequence[Any]], str]
+    needs_spark: bool = False
+    textbook_only: bool = False
+    takes_ratings: bool = True
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of what it leaves beside its rows."""
+        return (REPORT, *self.pictures)
+
+
+def run_study(study: Study, fits: Fits, folder: OutputFolder) -> list[Any]:
+    """Run a study, leave rows, pictures and report in the folder, and return the rows."""
+    folder.start()
+    rows = []
+    for row in study.run(fits):
+        folder.add(row)
+        rows.append(row)
+    drawn = study.draw(rows, folder.path)
+    (folder.path / REPORT).write_text(study_report(study, rows, drawn), encoding="utf-8")
+    folder.finish(rows)
+    return rows
+
+
+def study_report(study: Study, rows: Sequence[Any], drawn: Sequence[str]) -> str:
+    """Return the report in Markdown, from the rows alone.
+
+    Parameters
+    ----------
+    rows : Sequence
+        Of the study's type; at least one.
+    drawn : Sequence[str]
+        File names of its pictures, beside the report.
+    """
+    sections = [
+        f"# {study.name.replace('-', ' ').capitalize()}",
+        study.asks,
+        "## Results\n\n" + study.findings(rows),
+        pictures(drawn),
+        failures(rows),
+        "## Data and hyperparameters\n\n" + study.given(rows),
+        "## Where\n\n" + whereabouts(rows[0]),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
