@@ -56,15 +56,17 @@ def test_a_grid_of_fewer_user_blocks_joins_those_that_are_there(spark, ratings):
 
 
 def test_nothing_stays_in_storage_once_released(spark, ratings):
-    before = set(spark.sparkContext._jsc.getPersistentRDDs().keys())
+    def persistent():
+        return set(spark.sparkContext._jsc.getPersistentRDDs().keys())
+
+    before = persistent()
     handle = lay_out_ratings(ratings, **BLOCKS)
+    layouts = persistent() - before
+    assert layouts
     ALS(rank=2, maxIter=1).fit(handle)
-    kept = set(spark.sparkContext._jsc.getPersistentRDDs().keys()) - before
+    assert layouts <= persistent()
     handle.unpersist()
-    assert kept
-    left = set(spark.sparkContext._jsc.getPersistentRDDs().keys()) - before
-    # The factors of the model stay, as finalStorageLevel says; the layouts do not.
-    assert len(left) <= 2 < len(kept)
+    assert not layouts & persistent()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_heights_are_those_of_the_objective_along_the_directions(surface):
 
 def test_a_solution_that_is_no_minimum_is_told(surface):
     _, row = surface
-    assert "No point of the slice lies lower" in landscape.findings([row])
+    assert "No point of the slice has a lower objective than the solution" in landscape.findings([row])
     assert "increases monotonically from the solution" in landscape.findings([row])
     lower = np.array(row.objectives)
     lower[4, 7] = row.at_solution / 2
@@ -73,12 +73,13 @@ def test_a_fit_that_is_refused_is_a_row_without_a_picture(surface, tmp_path):
     (row,) = landscape.run(dataclasses.replace(fits, data=dataclasses.replace(fits.data, ratings=twice)))
     assert "must contain each (user, item) pair at most once" in (row.error or "")
     assert landscape.draw([row], tmp_path) == []
-    assert "ALS, λ = 0.001: 1 ratings repeat" in study_report(landscape.LANDSCAPE, [row], [])
+    report = study_report(landscape.LANDSCAPE, [row], [])
+    assert "ALS, λ = 0.001: ratings must contain each (user, item) pair at most once, got 1 duplicates." in report
 
 
 def test_the_solution_is_marked_and_the_bar_has_a_unit(surface, tmp_path, saved):
     landscape.draw([surface[1]], tmp_path)
     axes, bar = saved[0].axes
     assert axes.lines[0].get_xydata().tolist() == [[0, 0]]
-    assert axes.get_xlabel() == "along the 1st direction, in lengths of the solution"
+    assert axes.get_xlabel() == "1st direction, in lengths of the solution"
     assert bar.get_ylabel() == "objective (mean), in squared units of the ratings, logarithmic"
