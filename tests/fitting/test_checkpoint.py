@@ -13,7 +13,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_mf import ALS, GD, SGD, checkpoint
+from spark_mf import ALS, GD, SGD
+from spark_mf.fitting import checkpoint
 from spark_mf.fitting.checkpoint import CHECKPOINT, Checkpoint, SavedFit
 from tests.records import record
 from tests.same_model import assert_same_model
