@@ -291,7 +291,7 @@ def with_broken_users(saved: Path) -> None:
     [
         (cut_in_half, "JSONDecodeError: "),
         (without_history, "KeyError: 'history'"),
-        (of_another_version, "TypeError: .*unheard_of"),
+        (of_another_version, "TypeError: .*'seconds'"),
         (a_list, "TypeError: "),
         (with_a_flipped_bit, "Checksum error"),
         (with_another_history, r"checkpoint\.json must have the checksum \d+, got \d+\)"),
