@@ -80,7 +80,7 @@ def ranks(make_fitted):
     other = {1: 1.1, 2: 1.2, 4: 0.85}
     return [
         make_fitted(label, [2.0, errors[k]], rank=k, regParam=lam)
-        for errors, lam, text in ((fixed, 0.1, "rank {}, the λ of all"), (other, 1.0, "rank {}, λ = 1"))
+        for errors, lam, text in ((fixed, 0.1, "rank {}, common λ"), (other, 1.0, "rank {}, λ = 1"))
         for k, label in ((k, text.format(k)) for k in errors)
     ]
 
@@ -156,5 +156,5 @@ def test_sensitivity_is_the_best_error_by_step_and_divergence_a_cross(tmp_path, 
 def test_the_range_of_good_steps_is_told(optimizers):
     told = adam_vs_momentum.findings(optimizers)
     assert "Momentum: lowest test RMSE 0.8000 with step 1, at epoch 2. 1 of 3 steps are within 5% of it" in told
-    assert "1 to 1; 1 diverged or failed." in told
+    assert "from 1 to 1, are within 5% of it; 1 fits diverged or failed." in told
     assert "Adam: lowest test RMSE 0.7000 with step 1, at epoch 2. 3 of 3 steps are within 5% of it, 0.1 to 10" in told
