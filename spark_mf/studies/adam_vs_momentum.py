@@ -133,7 +133,7 @@ def findings(rows: Sequence[ResultRow]) -> str:
         parts.append(
             f"{name[0].upper()}{name[1:]}: the lowest test RMSE is {best_rmse(at_best):.4f}, with step size "
             f"{step_of(at_best):g} in epoch {best(at_best).iteration}. {len(near)} of {len(found)} step sizes, from "
-            f"{min(near):g} to {max(near):g}, are within {_NEAR:.0%} of it; {failed} fits diverged or failed."
+            f"{min(near):g} to {max(near):g}, are within {_NEAR:.0%} of it; {failed} diverged or failed."
         )
     return "\n\n".join(parts)
 

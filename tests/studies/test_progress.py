@@ -40,11 +40,11 @@ def test_convergence_tells_the_lowest_and_when_each_was_near_its_end(make_fitted
         make_fitted("lost", [], error="diverged"),
     ]
     told = convergence.findings(rows)
-    assert "The lowest test RMSE is that of ALS, 0.9000 at 1." in told
-    assert "last test RMSE: SGD at 3; ALS at 2." in told
-    assert "pyspark's ALS weights" not in told
+    assert "ALS has the lowest test RMSE, 0.9000 in iteration 1." in told
+    assert "last test RMSE of the method: SGD 3; ALS 2." in told
+    assert "pyspark's ALS supports" not in told
     theirs = make_fitted("pyspark's ALS", [0.95], model="pyspark.ALS", regularization="plain")
-    assert "pyspark's ALS weights the penalty" in convergence.findings([*rows, theirs])
+    assert "pyspark's ALS supports only the weighted objective" in convergence.findings([*rows, theirs])
 
 
 @pytest.fixture
