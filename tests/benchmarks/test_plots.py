@@ -1,4 +1,4 @@
-"""Plots: which curves and bars are drawn from rows, and with what labels."""
+"""Tests of the curves, bars and labels of plots."""
 
 import dataclasses
 

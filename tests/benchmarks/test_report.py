@@ -1,4 +1,4 @@
-"""Tables and reports from rows: figures worked by hand, and nothing missing."""
+"""Tests of tables and reports against ratios computed by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The slice of the objective: right directions, right heights, the solution where it belongs."""
+"""Tests of the study of the loss landscape: directions, objectives, and the position of the solution."""
 
 import dataclasses
 

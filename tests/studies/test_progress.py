@@ -1,4 +1,4 @@
-"""The studies of courses: convergence, stopping early and the generalization gap."""
+"""Tests of the studies of convergence, early stopping and the generalization gap."""
 
 import pytest
 

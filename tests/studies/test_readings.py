@@ -1,4 +1,4 @@
-"""What the reports of studies say of the fits before their findings."""
+"""Tests of the hyperparameters in the reports of studies."""
 
 from dataclasses import replace
 

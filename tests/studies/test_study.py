@@ -1,4 +1,4 @@
-"""What every study leaves: rows that can be read back, pictures drawn from them, and a report of what they say."""
+"""Tests of the output of every study: rows, plots and report."""
 
 import pytest
 from matplotlib.image import imread

@@ -1,4 +1,4 @@
-"""The studies that sweep λ, rank and step: what is fitted, and what is found in rows of known errors."""
+"""Tests of the studies that sweep λ, rank and step size: fits, and findings for rows with known errors."""
 
 import dataclasses
 

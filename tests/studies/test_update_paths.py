@@ -1,4 +1,4 @@
-"""The paths of a problem of two parameters, against what can be worked out by hand."""
+"""Tests of the study of update paths against values computed by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Speed-up, efficiency and growth worked out by hand, and what is drawn and told of rows that were read back."""
+"""Tests of speed-up, efficiency and growth, and of plots and report."""
 
 import pytest
 
