@@ -18,7 +18,7 @@ QUIET_JVM = "-XX:+UseSerialGC"
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A local session of two task slots that leaves nothing in the working folder."""
+    """Local session with two task slots that writes no files to the working folder."""
     from spark_mf.cli.session import local_session
 
     folder = tmp_path_factory.mktemp("spark")
@@ -39,7 +39,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the figures that tests have recorded: the seconds that a fault costs, for one."""
+    """Print the measurements that tests have recorded, such as the duration of a recovery."""
     for report in terminalreporter.getreports("passed"):
         for name, figure in report.user_properties if report.when == "call" else ():
             terminalreporter.write_line(f"{figure:8.2f} {name}: {report.nodeid}")

@@ -1,4 +1,4 @@
-"""Tests that the README's Python blocks run one after the other in one session."""
+"""Tests of the README: its Python blocks run in order, and its numbers are those of committed results."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Common elements of all plots: figure width, curve styles that are distinct in color and in print, and the legend.
+"""Common elements of all plots: figure width, curve styles, and the legend.
 
 Figures are made without pyplot, which would keep them in global state and look for a display.
 """
@@ -10,31 +10,31 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers and dashes tell them apart in print.
+# The colours of Okabe and Ito are distinct for colour-blind people; markers and dashes are distinct in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#7F7F7F", "#8C564B")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)), (0, (3, 1)), (0, (6, 2, 1, 2)))
 _WIDTH_INCHES = 8.0
 _DPI = 120
-# So much of a curve is its steep beginning.
+# Fraction of a curve that is regarded as its steep beginning.
 _BEGINNING = 0.15
-# Markers stay apart on curves of many epochs.
+# Limited so that markers do not overlap on curves of many epochs.
 _MOST_MARKERS = 12
 
 Curve = Sequence[tuple[float, float]]
 
 
 def new_figure(height: float) -> Figure:
-    """Return an empty figure as wide as all others and ``height`` inches high, that makes room for all labels."""
+    """Return an empty figure of the common width and `height` inches, with a layout that makes room for labels."""
     return Figure(figsize=(_WIDTH_INCHES, height), dpi=_DPI, layout="constrained")
 
 
 def draw_curve(axes: Axes, place: int, label: str, curve: Curve) -> None:
-    """Draw a curve in the look of its ``place`` among the curves of a figure; one without points leaves no trace."""
+    """Draw a curve in the style of its position in the figure; a curve without points is not drawn."""
     if not curve:
         return
-    # Exact solvers give almost the same curve: later lines are thinner and their markers smaller and
-    # hollow, so that all stay visible.
+    # Exact solvers have almost the same curve. Later lines are thinner, with smaller hollow markers, so that all are
+    # visible.
     axes.plot(
         *zip(*curve, strict=True),
         label=label,
@@ -49,7 +49,7 @@ def draw_curve(axes: Axes, place: int, label: str, curve: Curve) -> None:
 
 
 def crop_beginnings(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
-    """Let curves come in from above: their beginnings are so far off that they would flatten all the others."""
+    """Crop the vertical axis if the large errors at the beginning of curves would hide later differences."""
     later = [error for curve in curves for error in curve[max(1, round(_BEGINNING * len(curve))) :]]
     first = [curve[0] for curve in curves]
     if not later:
@@ -58,13 +58,13 @@ def crop_beginnings(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
     if margin > 0 and max(first) > max(later) + margin:
         lowest = min(min(curve) for curve in curves)
         axes.set_ylim(lowest - margin, max(later) + margin)
-        axes.set_ylabel(f"{axes.get_ylabel()}\n(beginnings lie above, at up to {max(first):.2f})")
+        axes.set_ylabel(f"{axes.get_ylabel()}\n(first values, up to {max(first):.2f}, are cropped)")
 
 
 def save_figure(figure: Figure, path: Path, *, legend: bool = True) -> None:
-    """Write the figure as PNG, with one legend of all that its axes name unless they have their own."""
+    """Write the figure as PNG, with one legend for all its axes unless they have their own."""
     if legend:
-        # Below the axes, where no curve or bar can run into it; a row that is in any of the axes is in it once.
+        # Below the axes, where it covers no curve or bar; a label in several axes has one entry.
         named: dict[Any, Any] = {}
         for axes in figure.axes:
             handles, labels = axes.get_legend_handles_labels()

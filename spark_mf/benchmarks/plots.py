@@ -1,4 +1,4 @@
-"""Pictures of result rows, as PNG files; nothing here needs Spark or a screen."""
+"""Plots of result rows as PNG files, without Spark or a display."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -24,19 +24,16 @@ CONVERGENCE_BY_TIME = "convergence_by_time.png"
 FIT_TIME = "fit_time.png"
 PLOTS = (CONVERGENCE_BY_ITERATION, CONVERGENCE_BY_TIME, FIT_TIME)
 
-# Curves whose times differ by more are drawn over a logarithmic axis.
+# If times differ by a larger factor, the axis is logarithmic.
 _LINEAR_RANGE = 20.0
-# Beside more epochs than these, the few iterations of ALS would be a wall at the left.
+# With more epochs, the axis is logarithmic, because a linear one would compress the few iterations of ALS.
 _LINEAR_ITERATIONS = 50
 
 Value = Callable[[IterationRecord], float | None]
 
 
 def draw_all(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Write every plot of a comparison that its rows allow, and return the names of the files.
-
-    A plot whose figures no row has (all runs failed) is not made.
-    """
+    """Write the plots of a comparison that have data, and return the names of their files."""
     drawn = []
     if any(record.validation_rmse is not None for row in rows for record in row.history):
         draw_convergence_by_iteration(rows, folder / CONVERGENCE_BY_ITERATION)
@@ -49,7 +46,7 @@ def draw_all(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def draw_convergence_by_iteration(rows: Sequence[ResultRow], path: Path) -> None:
-    """Test RMSE, and below it training RMSE, after each iteration or epoch; one line a row."""
+    """Draw test RMSE, and below it training RMSE, after each iteration or epoch, with one curve per row."""
     figure = _convergence(rows, lambda row: [float(record.iteration) for record in row.history])
     figure.axes[0].set_title(f"RMSE by iteration (ALS) or epoch (SGD)\n{_subject(rows[0])}", fontsize=11)
     figure.axes[1].set_xlabel("iteration or epoch")
@@ -62,10 +59,10 @@ def draw_convergence_by_iteration(rows: Sequence[ResultRow], path: Path) -> None
 
 
 def draw_convergence_by_time(rows: Sequence[ResultRow], path: Path) -> None:
-    """Test RMSE, and below it training RMSE, by the seconds since the fit began, all that is no iteration included."""
+    """Draw test RMSE, and below it training RMSE, by the time since the start of the fit, including its overhead."""
     figure = _convergence(rows, _moments)
     figure.axes[0].set_title(f"RMSE by time\n{_subject(rows[0])}", fontsize=11)
-    figure.axes[1].set_xlabel("seconds since the fit began; all that is not an iteration counted before the first")
+    figure.axes[1].set_xlabel("seconds since the start of the fit, with all overhead before the first iteration")
     moments = [moment for row in rows for moment in _moments(row)]
     if max(moments) > _LINEAR_RANGE * min(moments) > 0:
         figure.axes[1].set_xscale("log")
@@ -76,17 +73,17 @@ def draw_convergence_by_time(rows: Sequence[ResultRow], path: Path) -> None:
 
 
 def _moments(row: ResultRow) -> list[float]:
-    """Return seconds since the fit began at the end of each iteration, the last one's at the end of the fit."""
+    """Return the seconds from the start of the fit to the end of each iteration, with all overhead before the first."""
     outside = row.seconds_outside_iterations or 0.0
     return list(accumulate((record.seconds for record in row.history), initial=outside))[1:]
 
 
 def _convergence(rows: Sequence[ResultRow], places: Callable[[ResultRow], list[float]]) -> Figure:
-    """Return two panels over one horizontal axis, on which ``places`` gives the records of a row."""
+    """Return two panels with a common horizontal axis, on which `places` positions the records of a row."""
     figure = new_figure(8.4)
     above, below = figure.subplots(2, sharex=True)
     _draw_errors(above, rows, places, _test_rmse, "test RMSE, in units of the ratings")
-    _draw_errors(below, rows, places, _train_rmse, "training RMSE (of spark_mf.SGD: running)")
+    _draw_errors(below, rows, places, _train_rmse, "training RMSE (spark_mf.SGD: running)")
     return figure
 
 
@@ -109,26 +106,26 @@ def _curve(row: ResultRow, places: list[float], value: Value) -> Curve:
 
 
 def draw_fit_time(rows: Sequence[ResultRow], path: Path) -> None:
-    """Seconds of each fit, as bars of set-up and iterations side by side."""
+    """Draw the seconds of each fit as a stacked bar of set-up, iterations and the rest."""
     timed = [row for row in rows if row.fit_seconds is not None]
     figure = new_figure(1.9 + 0.55 * len(timed))
     axes = figure.add_subplot()
     _fit_bars(axes, timed)
-    axes.set_title(f"Time of the whole fit\n{_subject(timed[0])}", fontsize=11)
+    axes.set_title(f"Time of a complete fit\n{_subject(timed[0])}", fontsize=11)
     save_figure(figure, path)
 
 
 def draw_benchmark(rows: Sequence[ResultRow], path: Path) -> None:
-    """Seconds of an iteration, and of each whole fit, as bars one above the other."""
+    """Draw the seconds of an iteration, and below them those of a complete fit, as bars."""
     timed = [row for row in rows if row.fit_seconds is not None]
     figure = new_figure(3.4 + 1.1 * len(timed))
     above, below = figure.subplots(2)
     seconds = [row.seconds_per_iteration or 0.0 for row in timed]
     above.barh(range(len(timed)), seconds, color=COLORS[0], edgecolor="black")
     _finish_bars(above, timed, seconds)
-    above.set_title(f"Time of an iteration, or epoch\n{_subject(timed[0])}", fontsize=11)
+    above.set_title(f"Time of an iteration or epoch\n{_subject(timed[0])}", fontsize=11)
     _fit_bars(below, timed)
-    below.set_title("Time of the whole fit", fontsize=11)
+    below.set_title("Time of a complete fit", fontsize=11)
     save_figure(figure, path)
 
 
@@ -141,7 +138,7 @@ def _fit_bars(axes: Axes, timed: Sequence[ResultRow]) -> None:
         for seconds, (label, color, hatch) in zip(
             parts, (*looks, ("iterations or epochs", COLORS[0], "")), strict=True
         ):
-            named = label if place == 0 else None  # One legend entry for all bars of a kind.
+            named = label if place == 0 else None  # one legend entry for all bars of a kind
             axes.barh(place, seconds, left=begin, color=color, edgecolor="black", hatch=hatch, label=named)
             begin += seconds
     _finish_bars(axes, timed, [row.fit_seconds or 0.0 for row in timed])
@@ -172,5 +169,5 @@ def _subject(row: ResultRow) -> str:
 
 
 def _passes(row: ResultRow) -> str:
-    """Return a row's label and how often it went over the ratings, in the words of its model."""
+    """Return the label of a row and its number of iterations or epochs."""
     return f"{row.label}\n{row.iterations} {'iterations' if row.step is None else 'epochs'}"

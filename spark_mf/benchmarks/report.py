@@ -1,4 +1,4 @@
-"""Report of a comparison in Markdown, from its result rows alone; does not need Spark."""
+"""Report of a comparison in Markdown, from its result rows, without Spark."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,20 +11,20 @@ OBJECTIVES = {
     "plain": "Σ e² + λ(‖U‖² + ‖V‖²)",
     "mean": "(1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)",
 }
-# What biases add to them.
+# Penalties of biases, in addition.
 BIAS_PENALTIES = {
     "weighted": "λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²)",
     "plain": "λ_b(Σ_u b_u² + Σ_i b_i²)",
     "mean": "λ_b(Σ_u b_u² + Σ_i b_i²)",
 }
-# What their letters stand for.
+# Explanations of the symbols in the objectives.
 _LETTERS = {
-    "weighted": ", n_u and n_i the ratings of a user and of an item",
-    "mean": ", |Ω| the number of training ratings",
+    "weighted": ", with n_u and n_i ratings of a user and of an item",
+    "mean": ", with |Ω| training ratings",
 }
 
 BASELINE = "pyspark.ALS"
-# What minimises the same sum in the same way, and so must reach the same errors.
+# Minimizes the same objective by the same method, and therefore must reach the same errors.
 SAME_AS_BASELINE = "spark_mf.ALS"
 DESCENT = "spark_mf.SGD"
 
@@ -41,16 +41,16 @@ _HEADERS = (
 )
 
 _TABLE_READING = (
-    f"`× fit` and `× iteration` say how many times as fast a row is as the best of {BASELINE} over its block counts: "
-    "its shortest fit, and its shortest iteration."
+    f"`× fit` and `× iteration` are the speed of a fit and of an iteration, relative to the shortest fit and the "
+    f"shortest iteration of {BASELINE} over all numbers of blocks."
 )
 
 
 def result_table(rows: Sequence[ResultRow]) -> str:
-    """Return the rows as an aligned table, which is Markdown too.
+    """Return the rows as an aligned Markdown table.
 
-    Errors are those of the test rows.  "× fit" and "× iteration" say how many times as fast the row is as the
-    best of `BASELINE`: its shortest fit, and its shortest iteration.
+    Errors are those of the test rows. "× fit" and "× iteration" are the speed relative to the shortest fit and the
+    shortest iteration of `BASELINE`.
     """
     base_fit = _shortest([row.fit_seconds for row in rows if row.model == BASELINE])
     base_iteration = _shortest([row.seconds_per_iteration for row in rows if row.model == BASELINE])
@@ -72,10 +72,10 @@ def result_table(rows: Sequence[ResultRow]) -> str:
 
 
 def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | None) -> str | None:
-    """Return what is wrong with a comparison, as one sentence; None when nothing is.
+    """Return one sentence on the fault of a comparison, or None.
 
-    A run that failed is; and, where a largest difference is given, a test RMSE of `SAME_AS_BASELINE` that differs by
-    more from one of `BASELINE`.
+    A fault is a failed run or, if a maximum difference is given, a test RMSE of `SAME_AS_BASELINE` that differs by more
+    from one of `BASELINE`.
     """
     failed = [row for row in rows if row.error]
     if failed:
@@ -91,7 +91,8 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
     ]
     if not differences:
         return (
-            f"there are no two test RMSEs to compare. Run {BASELINE} and {SAME_AS_BASELINE} on test rows not all cold."
+            f"there are no two test RMSEs to compare. Run {BASELINE} and {SAME_AS_BASELINE} on test rows that are not "
+            "all cold."
         )
     difference, own, theirs = max(differences, key=lambda found: found[0])
     if difference <= max_rmse_difference:
@@ -103,21 +104,21 @@ def comparison_fault(rows: Sequence[ResultRow], max_rmse_difference: float | Non
 
 
 def comparison_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
-    """Return the whole report, in Markdown.
+    """Return the report in Markdown.
 
     Parameters
     ----------
     rows : Sequence[ResultRow]
-        The runs of one comparison; at least one.
+        Runs of one comparison; at least one.
     plots : Sequence[str]
-        File names of pictures beside the report.
+        File names of plots in the folder of the report.
     """
     results = f"{result_table(rows)}\n\n{standings(rows)}\n\n{_TABLE_READING}"
     return report(rows, results, plots)
 
 
 def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -> str:
-    """Return a report in Markdown: ``results`` between what all reports say of data, failures, measuring and place."""
+    """Return a report in Markdown: `results`, and the sections on data, failures, measurement and environment."""
     first = rows[0]
     sections = [
         f"# {', '.join(dict.fromkeys(row.model for row in rows))} on {first.dataset}",
@@ -126,7 +127,7 @@ def report(rows: Sequence[ResultRow], results: str, plots: Sequence[str] = ()) -
         pictures(plots),
         failures(rows),
         "## How it was measured\n\n" + _measured(rows),
-        "## Where\n\n" + whereabouts(first),
+        "## Environment\n\n" + whereabouts(first),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -139,96 +140,96 @@ def _subject(rows: Sequence[ResultRow]) -> str:
         f"- Data: {row.dataset}, {row.ratings:,} ratings by {row.users:,} users of {row.items:,} items.",
         f"- Split: {train:,} training and {row.test_ratings:,} test rows, {chosen}; "
         f"{row.cold_test_ratings:,} of the test rows are cold (their user or item has no "
-        "training row): no method can predict these, and no error counts them.",
-        f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another. They are kept, "
-        "each an observation of its own, exactly as pyspark's ALS treats them.",
+        "training row) and are excluded from all errors.",
+        f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another row. Each is a separate "
+        "observation, as for pyspark's ALS.",
         f"- All methods: rank {row.rank}, seed {row.seed}.",
     ]
-    told: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}
     for row in rows:
-        # Runs of ALS differ in how they solve, runs of SGD in what they minimise.
-        told.setdefault(_hyperparameters(row), []).append(row.label if row.step else row.model)
-    lines += [f"- {'; '.join(dict.fromkeys(names))}: {given}." for given, names in told.items()]
+        # Runs of ALS differ in their solvers, runs of SGD in their objectives.
+        named.setdefault(_hyperparameters(row), []).append(row.label if row.step else row.model)
+    lines += [f"- {'; '.join(dict.fromkeys(names))}: {given}." for given, names in named.items()]
     return "\n".join(lines)
 
 
 def _hyperparameters(row: ResultRow) -> str:
-    """Return what a row was trained with and what for, besides what all methods share."""
+    """Return the hyperparameters and the objective of a row, except for those that all methods share."""
     name, letters = row.regularization, _LETTERS.get(row.regularization, "")
     objective = OBJECTIVES.get(name, name)
     if row.step is None:
         return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({name}): {objective}{letters}"
     step, more = row.step, ""
     if step.biasRegParam is not None:
-        more = f" and {shown(step.biasStepSize, 'g')} of biases, λ_b = {step.biasRegParam:g}"
+        more = f" ({shown(step.biasStepSize, 'g')} for biases), λ_b = {step.biasRegParam:g}"
         objective += f" + {BIAS_PENALTIES[name]} with r̂ = μ + b_u + b_i + u·v"
     decay = f" {step.decay:g}" if step.schedule in ("exponential", "inverse") else ""
     return (
-        f"{row.iterations} epochs, λ = {row.regParam:g}, step {step.stepSize:g}{more}, {step.optimizer}, schedule "
-        f"{step.schedule}{decay}, {step.updateOrder} updates, initial deviation {step.initStd:g}; "
+        f"{row.iterations} epochs, λ = {row.regParam:g}, step size {step.stepSize:g}{more}, {step.optimizer}, schedule "
+        f"{step.schedule}{decay}, {step.updateOrder} updates, initial standard deviation {step.initStd:g}; "
         f"objective ({name}): {objective}{letters}"
     )
 
 
 def standings(rows: Sequence[ResultRow]) -> str:
-    """Return how each row stands against the fastest fit of `BASELINE`, in time and error, as a Markdown list."""
+    """Return the time and error of each row relative to the fastest fit of `BASELINE`, as a Markdown list."""
     best = fastest(rows, BASELINE)
     if best is None or best.fit_seconds is None:
         return f"No run of {BASELINE} succeeded, so there are no ratios."
-    lines = [f"Against {best.label}, the fastest fit of {BASELINE}:\n"]
+    lines = [f"Relative to {best.label}, the fastest fit of {BASELINE}:\n"]
     for row in rows:
         if row.model == best.model or row.fit_seconds is None:
             continue
         line = f"- {row.label}: the fit is {ratio(best.fit_seconds, row.fit_seconds)} times as fast"
         if row.test_rmse is not None and best.test_rmse is not None:
-            line += f", its test RMSE {abs(row.test_rmse - best.test_rmse):.4f} "
+            line += f", and its test RMSE is {abs(row.test_rmse - best.test_rmse):.4f} "
             line += "lower" if row.test_rmse <= best.test_rmse else "higher"
         lines.append(line + ".")
     if any(row.model == DESCENT for row in rows):
         lines.append(
-            f"\n{DESCENT} need not reach the RMSE of ALS, and --max-rmse-difference does not judge it: with biases it "
-            "is another model, and without them it ends elsewhere than ALS, with a λ and epochs of its own."
+            f"\n{DESCENT} need not reach the RMSE of ALS and is not checked by --max-rmse-difference: with biases it "
+            "is a different model, and without biases it has a different λ and another solution than ALS."
         )
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def failures(rows: Sequence[ResultRow]) -> str:
-    """Return what failed and why, as a section in Markdown; "" when nothing did."""
+    """Return a Markdown section with the errors of failed runs, or an empty string."""
     failed = [f"- {row.label}: {row.error}" for row in rows if row.error]
-    return "## What failed\n\n" + "\n".join(failed) if failed else ""
+    return "## Failures\n\n" + "\n".join(failed) if failed else ""
 
 
 def _measured(rows: Sequence[ResultRow]) -> str:
     memory = "; ".join(f"{row.label}: {row.peak_memory_mb:,.0f}" for row in rows if row.peak_memory_mb)
     lines = [
-        "- All methods get the same training rows, cached in memory before the first fit, and are judged on "
-        "the same test rows by the same function.",
-        "- Before the clock starts each method is fitted once on a sample of the training rows (warm-up): "
-        "loading classes and kernels, compiling and starting workers are in none of the times.",
-        "- `fit` is the wall-clock time of one call of `fit`, set-up included; it is one run, so differences "
-        "of some per cent are noise. What is neither set-up nor an iteration is starting the stage that iterates "
-        "and gathering the model; curves by time begin after all that is not an iteration, and end with the fit.",
+        "- All methods use the same training rows, which are cached in memory before the first fit, and are evaluated "
+        "on the same test rows by the same function.",
+        "- Each method is fitted once on a sample of the training rows before the measurement (warm-up). The times "
+        "therefore exclude loading classes and kernels, compiling, and starting workers.",
+        "- `fit` is the wall-clock time of one call of `fit`, set-up included. It is a single run, so differences of a "
+        "few per cent are noise. Besides set-up and iterations, it includes starting the stage of the iterations and "
+        "gathering the model; curves by time begin after all this time, and end with the fit.",
     ]
     lines += [f"- {row.label}: {note}" for row in rows for note in row.notes]
     if any(row.model == DESCENT for row in rows):
         lines.append(
-            f"- An iteration of {DESCENT} is an epoch, one pass over the training ratings. Its training RMSE and "
-            "objective are running ones: the error of each rating as it was just before the rating's own update, "
-            "half an epoch behind the model on the average. All test RMSE are of the model after the iteration."
+            f"- An iteration of {DESCENT} is an epoch, one pass over the training ratings. Its running training RMSE "
+            "and objective are computed from the error of each rating just before its update, on average half an epoch "
+            "behind the model. All test RMSEs are those of the model after the iteration."
         )
     engines = dict.fromkeys(f"{row.model} {row.engine}" for row in rows if row.engine)
     if engines:
         lines.append("- Engines: " + ", ".join(engines) + ".")
     if memory:
         lines.append(
-            f"- Peak resident memory during the fit, in MiB ({memory}): that of the driver, its JVM and its "
-            "Python workers together; the JVM may still hold what earlier fits made it take."
+            f"- Peak resident memory during the fit, in MiB ({memory}), of the driver, its JVM and its Python workers "
+            "together; the JVM may still hold memory that earlier fits allocated."
         )
     return "\n".join(lines)
 
 
 class _Placed(Protocol):
-    """A row that says where its run happened, in the fields of `ResultRow`."""
+    """A row with the fields of `ResultRow` on the environment of its run."""
 
     @property
     def master(self) -> str: ...
@@ -243,7 +244,7 @@ class _Placed(Protocol):
 
 
 def whereabouts(row: _Placed) -> str:
-    """Return where a run happened, as a Markdown list."""
+    """Return the environment of a run as a Markdown list."""
     versions = ", ".join(f"{name} {value}" for name, value in row.versions.items())
     return "\n".join(
         [
@@ -256,7 +257,7 @@ def whereabouts(row: _Placed) -> str:
 
 
 def pictures(names: Sequence[str]) -> str:
-    """Pictures beside a report, in Markdown."""
+    """Return the plots of a report in Markdown."""
     return "\n\n".join(f"![{name.rpartition('.')[0].replace('_', ' ')}]({name})" for name in names)
 
 
@@ -265,5 +266,5 @@ def _shortest(seconds: Sequence[float | None]) -> float | None:
 
 
 def ratio(base: float | None, seconds: float | None) -> str:
-    """Return how many times ``seconds`` goes into ``base``, or a dash."""
+    """Return `base` divided by `seconds`, or a dash if either is missing."""
     return shown(base / seconds if base and seconds else None, ".1f")

@@ -1,1 +1,1 @@
-"""From ids and rating rows to dense indices, CSR rating blocks and balanced partitions."""
+"""Dense indices of ids, CSR rating blocks, balanced partitions, and the schedule of SGD."""

@@ -1,4 +1,4 @@
-"""Arrays of ratings in few bytes, for the ways between Python, the JVM and the shuffle: half of a lay-out's time."""
+"""Compact encoding of rating arrays, which halves the time of a layout by transferring fewer bytes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from spark_mf.kernels.packing import decode_values, encode_values, join_indices,
 
 
 def compact_indices(indices: NDArray[np.int32]) -> tuple[NDArray[Any], ...]:
-    """Return indices >= 0 as (uint16,) where all are below 2**16, (uint16, uint8) below 2**24, else unchanged."""
+    """Return indices >= 0 as (uint16,) if all are below 2**16, as (uint16, uint8) if below 2**24, else unchanged."""
     largest = int(indices.view(np.uint32).max()) if indices.size else 0
     if largest < 2**16:
         return (indices.astype(np.uint16),)
@@ -22,7 +22,7 @@ def restore_indices(parts: tuple[NDArray[Any], ...]) -> NDArray[np.int32]:
 
 
 def compact_values(values: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
-    """Return values as (table, codes) where at most 256 are distinct, as star ratings are, else as they are."""
+    """Return values as (table, codes) if at most 256 are distinct, as for star ratings, else unchanged."""
     table, codes = encode_values(np.ascontiguousarray(values))
     return (table, codes) if table.size else (values,)
 

@@ -1,4 +1,4 @@
-"""The ratings of one block of rows, and their compact form for the pipe between the JVM and Python."""
+"""Ratings of one block of rows in CSR, and their packed form for transfers between the JVM and Python."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,16 @@ _LARGEST_LENGTH = 2**32 - 1
 
 @dataclass(slots=True, eq=False)
 class RatingBlock:
-    """Ratings of one block's rows in CSR; a column may occur more than once in a row.
+    """Ratings of one block of rows in CSR; a column may occur more than once in a row.
 
     Attributes
     ----------
-    rows : int32[n_rows], dense index of each row, ascending
-    indptr : int64[n_rows + 1], where each row's ratings start
-    indices : int32[n_ratings], dense index of each rating's column
+    rows : int32[n_rows]
+        Dense index of each row, ascending.
+    indptr : int64[n_rows + 1]
+        Start of the ratings of each row.
+    indices : int32[n_ratings]
+        Dense index of the column of each rating.
     values : float32[n_ratings]
     """
 
@@ -41,13 +44,16 @@ class RatingBlock:
         columns: NDArray[np.int32],
         values: NDArray[np.float32],
     ) -> "RatingBlock":
-        """Build the block from ratings in any order; those of a row keep theirs.
+        """Build a block from ratings in any order; the ratings of a row keep their order.
 
         Parameters
         ----------
-        rows : int32[n_rows], dense index of each row, ascending: `Partition.members`
-        local_rows : int32[n], position in `rows` of each rating's row
-        columns : int32[n], dense index of each rating's column
+        rows : int32[n_rows]
+            Dense index of each row, ascending, as in `Partition.members`.
+        local_rows : int32[n]
+            Position in `rows` of the row of each rating.
+        columns : int32[n]
+            Dense index of the column of each rating.
         values : float32[n]
 
         Raises
@@ -85,18 +91,21 @@ class RatingBlock:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the four arrays."""
+        """Size of the four arrays in bytes."""
         return self.rows.nbytes + self.indptr.nbytes + self.indices.nbytes + self.values.nbytes
 
 
 def join_blocks(rows: NDArray[np.int32], position: NDArray[np.int32], blocks: Sequence[RatingBlock]) -> RatingBlock:
-    """Put the ratings of several blocks into one; those of a row keep their order.
+    """Join the ratings of several blocks into one; the ratings of a row keep their order.
 
     Parameters
     ----------
-    rows : int32[n_rows], dense index of each row of the result, ascending
-    position : int32[n], position in `rows` of each dense index that the blocks have
-    blocks : one or more
+    rows : int32[n_rows]
+        Dense index of each row of the result, ascending.
+    position : int32[n]
+        Position in `rows` of each dense index in the blocks.
+    blocks : Sequence[RatingBlock]
+        One or more.
     """
     if len(blocks) == 1:
         return blocks[0]
@@ -110,17 +119,16 @@ def join_blocks(rows: NDArray[np.int32], position: NDArray[np.int32], blocks: Se
 
 
 def pack(block: RatingBlock) -> bytes:
-    """Write a block into few bytes, from which `unpack` restores every bit.
+    """Return a block in packed form, from which `unpack` restores every bit.
 
-    Column indices take two bytes each where all are below 2**16, three below 2**24; values take one byte each
-    where at most 256 are distinct, as star ratings are.  The layout is a header of five int64 (format, rows,
-    ratings, bytes an index, distinct values or 0), then the sections of `_Sections`, each at a multiple of
-    eight bytes, in the machine's byte order.
+    A column index takes two bytes if all are below 2**16, three if below 2**24, else four; a value takes one byte if
+    at most 256 are distinct, as for star ratings. The format is a header of five int64 (format, rows, ratings, bytes
+    per index, distinct values or 0), followed by `_Sections`, each aligned to eight bytes, in native byte order.
 
     Raises
     ------
     ValueError
-        If the arrays of the block do not fit together, or a row has 2**32 ratings or more.
+        If the arrays of the block are inconsistent, or a row has 2**32 ratings or more.
     """
     lengths = np.diff(block.indptr)
     _require_consistent(block, lengths)
@@ -142,14 +150,12 @@ def pack(block: RatingBlock) -> bytes:
 
 
 def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
-    """Restore the block that `pack` wrote.
-
-    The block's arrays are its own, so that `data` can be freed.
+    """Return the block in the output of `pack`, as copies, so that `data` can be freed.
 
     Raises
     ------
     ValueError
-        If `data` is not, in its whole length, what `pack` wrote.
+        If `data` is not the complete output of `pack`.
     """
     buffer = np.frombuffer(data, np.uint8)
     if buffer.size < _HEADER_BYTES or buffer[:8].view(np.int64)[0] != _FORMAT:
@@ -170,23 +176,23 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
 
 
 class _Sections(NamedTuple):
-    """The parts of a packed block as views of its buffer."""
+    """Sections of a packed block, as views of its buffer."""
 
     rows: NDArray[np.int32]
     lengths: NDArray[np.uint32]
-    """Ratings of each row."""
+    """Number of ratings of each row."""
     low: NDArray[Any]
-    """The column indices, or their lower two bytes."""
+    """Column indices, or their lower two bytes."""
     high: NDArray[np.uint8]
-    """The third byte of the column indices, or nothing."""
+    """Third byte of the column indices, or empty."""
     table: NDArray[np.float32]
-    """The distinct values, or nothing."""
+    """Distinct values, or empty."""
     values: NDArray[Any]
-    """Codes into the table, or the values themselves."""
+    """Positions in `table`, or the values."""
 
 
 def _section_types(header: NDArray[np.int64]) -> list[tuple[type[np.generic], int]]:
-    """Type and length of each of the `_Sections`."""
+    """Return the type and length of each of the `_Sections`."""
     _, n_rows, n_ratings, index_bytes, n_distinct = header.tolist()
     return [
         (np.int32, n_rows),
@@ -217,7 +223,7 @@ def _sections(buffer: NDArray[np.uint8], header: NDArray[np.int64]) -> _Sections
 
 
 def _bytes_an_index(indices: NDArray[np.int32]) -> int:
-    # As unsigned numbers, negative ones are the largest, so that they too come back as they were.
+    # As unsigned numbers, negative indices are the largest, so they are stored in four bytes and restored unchanged.
     largest = int(indices.view(np.uint32).max()) if indices.size else 0
     if largest < 2**16:
         return 2

@@ -1,4 +1,4 @@
-"""Ids of any 64-bit value to dense indices 0, 1, 2, …"""
+"""Mapping of 64-bit ids to dense indices 0, 1, 2, …"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,16 +16,17 @@ _MOST_IDS = 2**31 - 1
 
 @dataclass(frozen=True, eq=False)
 class IdIndex:
-    """The ids of one side, user or item; an id's dense index is its position.
+    """Ids of one side, users or items; the dense index of an id is its position.
 
     Parameters
     ----------
-    ids : int64[n], strictly ascending, n below 2**31
+    ids : int64[n]
+        Strictly ascending, with n below 2**31.
 
     Raises
     ------
     TypeError, ValueError
-        If `ids` has another type or shape, does not ascend, or is too long for 32-bit indices.
+        If `ids` has another type or shape, is not ascending, or is too long for 32-bit indices.
     """
 
     ids: NDArray[np.int64]
@@ -46,7 +47,7 @@ class IdIndex:
         return self.ids.size
 
     def lookup(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return the dense indices of `ids` (int64[k], in any order) as int32[k], -1 (`UNKNOWN`) for unknown ids."""
+        """Return the dense indices of `ids` (int64[k], in any order) as int32[k], with `UNKNOWN` for unknown ids."""
         _require_int64("ids", ids)
         # Binary search costs several cache misses, so each distinct id is searched for once, in order.
         unique, _, codes = encode(ids)
@@ -58,20 +59,24 @@ class IdIndex:
 
     @classmethod
     def merge(cls, parts: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple["IdIndex", NDArray[np.int64]]:
-        """Unite the ids of chunks and add up their counts.
+        """Merge the ids of chunks and add up their counts.
 
         Parameters
         ----------
-        parts : pairs (ids int64[m], counts int64[m]), as `spark_mf.kernels.layout.encode` returns them
+        parts : Iterable[tuple[int64[m], int64[m]]]
+            Ids and counts of each chunk, as returned by `spark_mf.kernels.layout.encode`.
 
         Returns
         -------
-        the index of all ids, and counts int64[n], in its order
+        index : IdIndex
+            Index of all ids.
+        counts : int64[n]
+            Count of each id.
 
         Raises
         ------
         TypeError, ValueError
-            If an array has another type or shape, or a part has not one count an id.
+            If an array has another type or shape, or a part does not have one count per id.
         """
         pairs = list(parts)
         for number, (part_ids, part_counts) in enumerate(pairs):

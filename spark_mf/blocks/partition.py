@@ -1,4 +1,4 @@
-"""Assignment of rows to blocks, and their positions within them."""
+"""Assignment of rows to blocks, and their positions in the blocks."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,22 @@ from numpy.typing import NDArray
 
 from spark_mf.kernels.balance import balanced_blocks, positions_in_block
 
-#: The most ratings that a block may have, as a multiple of a mean block's: all tasks wait for the largest.
+#: Maximum number of ratings of a block, relative to the mean, because all tasks wait for the largest block.
 LARGEST_BLOCK = 1.2
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """The rows of one side, user or item, cut into blocks.
+    """Rows of one side, users or items, cut into blocks.
 
     Attributes
     ----------
-    block : int32[n], the block of each row, from 0 to ``n_blocks - 1``
-    row : int32[n], the position of each row in its block; positions ascend with the dense index
-    n_blocks : int, 1 or more; blocks may be empty
+    block : int32[n]
+        Block of each row, from 0 to ``n_blocks - 1``.
+    row : int32[n]
+        Position of each row in its block; positions ascend with the dense index.
+    n_blocks : int
+        1 or more; blocks may be empty.
     """
 
     block: NDArray[np.int32]
@@ -28,18 +31,21 @@ class Partition:
 
     @classmethod
     def balanced(cls, counts: NDArray[np.int64], n_blocks: int, seed: int) -> "Partition":
-        """Cut rows into blocks with nearly equally many ratings, and nearly equally many rows.
+        """Cut rows into blocks with nearly equal numbers of ratings and of rows.
 
         Parameters
         ----------
-        counts : int64[n], ratings of each row, 0 or more
-        n_blocks : int, 1 or more; where it exceeds n, some blocks stay empty
-        seed : int, a signed 64-bit integer; the same arguments give the same partition
+        counts : int64[n]
+            Number of ratings of each row, 0 or more.
+        n_blocks : int
+            1 or more; if it exceeds n, some blocks are empty.
+        seed : int
+            A signed 64-bit integer; the same arguments give the same partition.
 
         Raises
         ------
         TypeError, ValueError
-            If `counts` or `seed` has another type, or a number is out of its range.
+            If `counts` or `seed` has another type, or a number is out of range.
         """
         _require_blocks(n_blocks)
         if counts.dtype != np.int64 or counts.ndim != 1:
@@ -53,22 +59,26 @@ class Partition:
 
     @classmethod
     def within(cls, counts: NDArray[np.int64], n_blocks: int, seed: int, largest: float = LARGEST_BLOCK) -> "Partition":
-        """Cut rows into at most `n_blocks` blocks, none of which has more than `largest` times a mean block's ratings.
+        """Cut rows into at most `n_blocks` blocks with at most `largest` times the mean number of ratings each.
 
-        A row is never cut.  Where the heaviest one alone has more than that, or few rows do not come out even, fewer
-        blocks are made: more would not end sooner, as all wait for the one with that row.
+        A row is never divided. If the largest row alone has more ratings, or few rows cannot be balanced, fewer blocks
+        are made: more blocks would not be faster, because all would wait for the largest one.
 
         Parameters
         ----------
-        counts : int64[n], ratings of each row, 0 or more
-        n_blocks : int, 1 or more
-        seed : int, a signed 64-bit integer
-        largest : float, 1 or more
+        counts : int64[n]
+            Number of ratings of each row, 0 or more.
+        n_blocks : int
+            1 or more.
+        seed : int
+            A signed 64-bit integer.
+        largest : float
+            1 or more.
 
         Raises
         ------
         TypeError, ValueError
-            As `balanced`.
+            See `balanced`.
         """
         _require_blocks(n_blocks)
         heaviest = int(counts.max(initial=0))
@@ -82,16 +92,16 @@ class Partition:
 
     @classmethod
     def of_blocks(cls, block: NDArray[np.int32], n_blocks: int) -> "Partition":
-        """Return the partition in which row i is in block ``block[i]``; int32[n], from 0 to ``n_blocks - 1``."""
+        """Return the partition with row i in block ``block[i]``, an int32[n] from 0 to ``n_blocks - 1``."""
         return cls(block, positions_in_block(block, n_blocks), n_blocks)
 
     def joined(self, n_blocks: int) -> "Partition":
-        """Return the partition whose blocks are runs of this one's consecutive blocks, as even as they come out.
+        """Return a partition into fewer blocks, each of which joins about equally many consecutive blocks.
 
         Raises
         ------
         ValueError
-            If this one has fewer blocks.
+            If this partition has fewer than `n_blocks` blocks.
         """
         _require_blocks(n_blocks)
         if n_blocks > self.n_blocks:
@@ -104,12 +114,12 @@ class Partition:
         return self.block.size
 
     def members(self, block: int) -> NDArray[np.int32]:
-        """Return the dense indices of a block's rows, int32[rows], ascending, which is the order of their positions.
+        """Return the dense indices of the rows of a block in the order of their positions, as ascending int32[rows].
 
         Raises
         ------
         ValueError
-            If there is no such block.
+            If `block` is out of range.
         """
         if not 0 <= block < self.n_blocks:
             raise ValueError(f"block must be in [0, {self.n_blocks - 1}], got {block}.")
@@ -121,16 +131,17 @@ class Partition:
         return np.bincount(self.block, minlength=self.n_blocks)
 
     def balance(self, counts: NDArray[np.int64]) -> float:
-        """Return the ratings of the largest block over those of a mean one: 1 is perfect; without any it is 1.
+        """Return the number of ratings of the largest block divided by the mean, 1 if there are no ratings.
 
         Parameters
         ----------
-        counts : int64[n], ratings of each row
+        counts : int64[n]
+            Number of ratings of each row.
 
         Raises
         ------
         ValueError
-            If there is not one count a row.
+            If there is not one count per row.
         """
         if counts.shape != self.block.shape:
             raise ValueError(f"counts must have length {len(self)}, one count per row, got {counts.size}.")

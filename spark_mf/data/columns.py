@@ -88,8 +88,8 @@ def require_classic(dataset: Any) -> None:
     Raises
     ------
     TypeError
-        For a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs, and for any other object;
-        the message says how to convert it to a DataFrame.
+        If it is a DataFrame of a Spark Connect session, which has neither broadcasts nor RDDs, or any other object; the
+        message explains how to convert it.
     """
     # Compared by name, because importing pyspark's Connect classes requires packages that a classic session does not.
     if type(dataset).__module__.startswith("pyspark.sql.connect."):

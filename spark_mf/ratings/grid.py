@@ -64,7 +64,7 @@ class GridRow(NamedTuple):
     validation: PackedCell | None
 
     def split(self) -> Iterator["GridRow"]:
-        """Yield each cell as a row of its own."""
+        """Yield each cell as a separate row."""
         for block, cell in self.training.items():
             yield GridRow(self.number, {block: cell}, None if block else self.validation)
 

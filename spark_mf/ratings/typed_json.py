@@ -1,4 +1,4 @@
-"""Dataclasses from JSON, every value validated against its annotation by pydantic."""
+"""Conversion of JSON to dataclasses, with every value validated against its annotation by pydantic."""
 
 import json
 from functools import cache
@@ -15,15 +15,14 @@ T = TypeVar("T")
 def from_json(cls: type[T], text: str) -> T:
     """Build a dataclass from the text of a JSON object.
 
-    Types are strict and floats finite. Keys that the class does not have are ignored.
+    Types are strict, floats must be finite, and unknown keys are ignored.
 
     Raises
     ------
     ValueError
-        When the text is not a JSON object, or a key is missing or of another type; the message names the key and its
-        value.
+        If the text is not a JSON object, or a key is missing or has another type; the message names the key and value.
     """
-    # Python workers import this module but read no JSON, and need no pydantic.
+    # Python workers import this module but read no JSON, so they do not need pydantic.
     from pydantic import ValidationError
 
     try:
@@ -38,7 +37,7 @@ def _adapter(cls: Any) -> "TypeAdapter[Any]":
     from pydantic import ConfigDict, TypeAdapter
     from typing_extensions import TypeAliasType
 
-    # A dataclass would have to bring its configuration along; an alias of it takes the one given here.
+    # A dataclass cannot be given another configuration, but an alias of it can.
     alias: Any = TypeAliasType(cls.__name__, cls)
     return TypeAdapter(alias, config=ConfigDict(strict=True, allow_inf_nan=False))
 

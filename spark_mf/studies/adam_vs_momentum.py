@@ -27,13 +27,13 @@ from spark_mf.studies.sweeps import draw_sweep, spread_errors
 
 CURVES, SENSITIVITY = "adam_vs_momentum.png", "sensitivity_to_step.png"
 _NAMES = {"sgd": "plain", "momentum": "momentum", "adam": "Adam"}
-# A step is near the best of its optimizer when its error exceeds it by no more.
+# Maximum relative excess of an error that counts as near the lowest one.
 _NEAR = 0.05
 _FAILED = "diverged or failed"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit mini-batch SGD with each optimizer at each multiple of its step."""
+    """Fit mini-batch SGD with each optimizer and each multiple of its step size."""
     tuning = fits.settings.tuning
     steps = {"sgd": tuning.batch_step_size, "momentum": tuning.momentum_step_size, "adam": tuning.adam_step_size}
     for optimizer, name in _NAMES.items():
@@ -48,13 +48,13 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def step_of(row: ResultRow) -> float:
-    """Return the step of a fit."""
+    """Return the step size of a fit."""
     assert row.step is not None
     return row.step.stepSize
 
 
 def by_optimizer(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Return the rows of each optimizer that has any, by the step."""
+    """Return the rows of each optimizer that has any, sorted by step size."""
     named = {name: [row for row in rows if row.solver == solver] for solver, name in _NAMES.items()}
     return {name: sorted(found, key=step_of) for name, found in named.items() if found}
 
@@ -74,11 +74,11 @@ def _draw_curves(found: dict[str, list[ResultRow]], path: Path) -> None:
     for axes, (name, rows) in zip(all_axes, found.items(), strict=True):
         for place, row in enumerate(rows):
             label = f"{step_of(row):.4g}" + (f": {_FAILED}" if row.error else "")
-            # An empty line gives a fit that diverged its place in the legend.
+            # An empty curve adds a fit that diverged to the legend.
             draw_curve(axes, place, label, by_iteration(row, held_out_rmse) or [(float("nan"), float("nan"))])
         label_axes(axes, "", f"{name}:\n{TEST_RMSE}")
         spread_errors(axes)
-        # Beside its panel, as each optimizer has steps of its own.
+        # Beside its panel, because each optimizer has different step sizes.
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, title="step size")
     all_axes[-1].set_xlabel(EPOCH)
     all_axes[0].set_title(
@@ -120,28 +120,28 @@ def _mark_failed(axes: Axes, place: int, name: str, rows: Sequence[ResultRow]) -
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return the errors, the best step of each optimizer, and how wide a range of steps does nearly as well."""
+    """Return the errors, the best step size of each optimizer, and the range of step sizes with similar errors."""
     parts = [error_table(rows)]
     for name, found in by_optimizer(rows).items():
         at_best = lowest(found)
         if at_best is None:
-            parts.append(f"{name.capitalize()}: every step diverged or failed.")
+            parts.append(f"{name.capitalize()}: every fit diverged or failed.")
             continue
         bound = (1 + _NEAR) * best_rmse(at_best)
         near = [step_of(row) for row in finished(found) if best_rmse(row) <= bound]
         failed = sum(row.error is not None for row in found)
         parts.append(
-            f"{name[0].upper()}{name[1:]}: lowest test RMSE {best_rmse(at_best):.4f} with step "
-            f"{step_of(at_best):g}, at epoch {best(at_best).iteration}. {len(near)} of {len(found)} steps are within "
-            f"{_NEAR:.0%} of it, {min(near):g} to {max(near):g}; {failed} diverged or failed."
+            f"{name[0].upper()}{name[1:]}: the lowest test RMSE is {best_rmse(at_best):.4f}, with step size "
+            f"{step_of(at_best):g} in epoch {best(at_best).iteration}. {len(near)} of {len(found)} step sizes, from "
+            f"{min(near):g} to {max(near):g}, are within {_NEAR:.0%} of it; {failed} diverged or failed."
         )
     return "\n\n".join(parts)
 
 
 ADAM_VS_MOMENTUM = Study(
     name="adam-vs-momentum",
-    asks="How do plain mini-batch SGD, momentum and Adam converge with several step sizes, and how sensitive is each "
-    "to the step size?",
+    asks="How do plain mini-batch SGD, momentum and Adam converge with different step sizes, and how sensitive are "
+    "they to the step size?",
     row_type=ResultRow,
     pictures=(CURVES, SENSITIVITY),
     run=run,

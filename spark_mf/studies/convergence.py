@@ -28,12 +28,12 @@ from spark_mf.studies.readings import (
 from spark_mf.studies.study import Study
 
 _NEAR = 0.01
-# pyspark's ALS without a checkpoint folder keeps the lineage of all iterations: 20 overflowed the stack of its JVM.
+# Without a checkpoint folder, pyspark's ALS keeps the lineage of all iterations: 20 overflowed the stack of the JVM.
 _MOST_PYSPARK_ITERATIONS = 10
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit each method from its own random start, all for one objective and λ."""
+    """Fit each method from random factors, with the same objective and λ."""
     tuning = fits.settings.tuning
     yield fits.sgd("SGD")
     yield fits.batch_sgd("mini-batch SGD")
@@ -60,17 +60,17 @@ def _pyspark(fits: Fits) -> ResultRow:
 
 
 def weighted_lambda(lam: float, regularization: str, data: RatingCounts) -> float:
-    """Return the λ of the weighted objective, pyspark's only one, that penalizes as much as ``lam`` of another one.
+    """Return the λ of the weighted objective, the only one of pyspark, that corresponds to `lam` of another objective.
 
-    Both penalties are Σ w‖row‖² beside Σ e². With w = λ'n_row the weights of all n + m rows sum to 2λ'|Ω|; they are
-    made to sum to the same as with w = λ ("plain") or λ|Ω| ("mean").
+    All penalties are Σ w‖row‖². With w = λ'n_row, the weights of all n + m rows sum to 2λ'|Ω|. The function returns the
+    λ' for which this is the sum with w = λ ("plain") or w = λ|Ω| ("mean").
     """
     rows, n_train = data.users + data.items, data.ratings - data.test_ratings
     return lam * {"weighted": 1.0, "plain": rows / (2 * n_train), "mean": rows / 2}[regularization]
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Draw test and training RMSE by iteration or epoch, and by seconds."""
+    """Draw test and training RMSE by iteration or epoch, and by time."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -80,26 +80,25 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return the errors, the method with the lowest one, and when each method came close to its final error."""
+    """Return the errors, the best method, and the first iteration of each method that is close to its last error."""
     parts = [error_table(rows)]
     found = lowest(rows)
     if found is not None:
         parts.append(
-            f"The lowest test RMSE is that of {found.label}, {best_rmse(found):.4f} at {best(found).iteration}. "
-            f"First iteration within {_NEAR:.0%} of the method's own last test RMSE: "
-            + "; ".join(f"{row.label} at {_near_its_end(row)}" for row in finished(rows))
+            f"{found.label} has the lowest test RMSE, {best_rmse(found):.4f} in iteration {best(found).iteration}. "
+            f"First iteration within {_NEAR:.0%} of the last test RMSE of the method: "
+            + "; ".join(f"{row.label} {_near_its_end(row)}" for row in finished(rows))
             + "."
         )
     if any(row.model == "pyspark.ALS" and row.regularization != rows[0].regularization for row in rows):
         parts.append(
-            "pyspark's ALS weights the penalty of a row by its number of ratings and has no other objective. Its λ "
-            "is chosen so that the penalty weights of all rows have the same sum as for the other methods; its error "
-            "is comparable but not identical."
+            "pyspark's ALS supports only the weighted objective. Its λ is chosen so that the penalty weights of all "
+            "rows have the same sum as for the other methods, so its error is comparable but not identical."
         )
     if any(row.master == "numpy" for row in rows):
         parts.append(
-            "Seconds are those of NumPy, and of Spark's overhead on a very small data set: they do not show speed on "
-            "large data."
+            "Times are those of NumPy, and of Spark's overhead on a very small data set; they do not indicate the "
+            "speed on large data."
         )
     return "\n\n".join(parts)
 
@@ -112,9 +111,8 @@ def _near_its_end(row: ResultRow) -> int:
 
 CONVERGENCE = Study(
     name="convergence",
-    asks="How fast do SGD, mini-batch SGD, momentum, Adam and ALS decrease the error, by epochs and "
-    "by seconds, compared with pyspark's ALS? An epoch of SGD and an iteration of ALS each use every training "
-    "rating, ALS twice.",
+    asks="How fast do SGD, mini-batch SGD, momentum, Adam and ALS decrease the error, by epochs and by seconds, "
+    "compared with pyspark's ALS? An epoch of SGD uses every training rating once, and an iteration of ALS twice.",
     row_type=ResultRow,
     pictures=(CONVERGENCE_BY_ITERATION, CONVERGENCE_BY_TIME),
     run=run,

@@ -1,4 +1,4 @@
-"""Ratings of a study: the published set of the textbook or a file, in the form that the estimators accept."""
+"""Ratings of a study, from the published set of the textbook or from a file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +26,11 @@ class StudyData:
     Attributes
     ----------
     counts : RatingCounts
-        Its name and sizes.
+        Name and sizes.
     ratings : Any
-        What estimators fit: `spark_mf.textbook.Ratings`, or a DataFrame with the column `HELD_OUT`.
+        Input of the estimators: `spark_mf.textbook.Ratings`, or a DataFrame with the column `HELD_OUT`.
     split : SplitRatings | None
-        The rows of the same split on Spark, for pyspark's ALS; None without a session.
+        The same split on Spark, for pyspark's ALS; None without a session.
     """
 
     counts: RatingCounts
@@ -39,12 +39,12 @@ class StudyData:
 
 
 def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> StudyData:
-    """Load the ratings that the settings name; without RATINGS and a session, in NumPy alone.
+    """Load the ratings of a study; the published set needs no session.
 
     Raises
     ------
     ValueError, OSError
-        When the ratings cannot be read, leave no training or no test rows, or are too many for the textbook.
+        If the ratings cannot be read, leave no training or no test rows, or are too many for the textbook.
     """
     if settings.ratings is not None:
         assert spark is not None
@@ -61,7 +61,7 @@ def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> Study
 def _in_memory(split: SplitRatings) -> Ratings:
     try:
         return Ratings.from_columns(split.marked(), "user", "item", "rating", HELD_OUT)
-    except ValueError as fault:  # too many
+    except ValueError as fault:  # too many ratings
         raise ValueError(f"{split.dataset}: {fault} Pass --on {SPARK} to do so.") from None
 
 
@@ -85,6 +85,6 @@ def _on_spark(spark: SparkSession, ratings: Ratings) -> SplitRatings:
     columns = ratings.to_columns()
     sides = np.where(columns.pop(HELD_OUT), TEST, TRAIN)
     frame = spark.createDataFrame(pd.DataFrame(columns | {SPLIT: sides}))
-    # pyspark's ALS takes ids of 32 bits.
+    # pyspark's ALS requires 32-bit ids.
     marked = frame.withColumns({side: F.col(side).cast("int") for side in ("user", "item")})
     return split_and_count(PUBLISHED_SET, marked, _PUBLISHED_SPLIT)

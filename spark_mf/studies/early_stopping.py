@@ -1,4 +1,4 @@
-"""Study of the savings and the cost of early stopping."""
+"""Study of early stopping: epochs saved, and loss of accuracy."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ PICTURE = "early_stopping.png"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit momentum from the same start twice: for all epochs, and until patience ends."""
+    """Fit momentum twice from the same factors, for all epochs and with early stopping."""
     tuning = fits.settings.tuning
     lam = min(tuning.lambdas)
     yield fits.momentum_sgd("all epochs", regParam=lam)
@@ -40,7 +40,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Draw test and training RMSE over epochs, and mark the best epochs and the one after which the fit stopped."""
+    """Draw test and training RMSE by epoch, and mark the best epochs and the epoch after which the fit stopped."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -50,7 +50,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
         for place, row in enumerate(fitted):
             draw_curve(axes, place, row.label, by_iteration(row, value))
         label_axes(axes, "", name)
-        # A short fit has no beginning of its own: the longest one's is cropped.
+        # Only the beginning of the longest fit is cropped, because a short fit may consist of little else.
         longest = max(fitted, key=lambda row: len(row.history))
         crop_beginnings(axes, [[error for _, error in by_iteration(longest, value)]])
         _mark_epochs(axes, fitted)
@@ -63,7 +63,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 def _mark_epochs(axes: Axes, fitted: Sequence[ResultRow]) -> None:
     for place, epoch in enumerate(sorted({best(row).iteration for row in fitted})):
         labels = [row.label for row in fitted if best(row).iteration == epoch]
-        # Dots and dashes, as both fits may have one.
+        # Different styles, because the fits may have different best epochs.
         style = (":", "-.")[place % 2]
         axes.axvline(epoch, color="black", linestyle=style, label=f"best epoch of {' and '.join(labels)}: {epoch}")
     for row in fitted:
@@ -73,9 +73,9 @@ def _mark_epochs(axes: Axes, fitted: Sequence[ResultRow]) -> None:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return where the patient fit stopped, the epochs saved, and both fits' errors."""
+    """Return the epoch after which the fit stopped, the epochs saved, and the errors of both fits."""
     fitted = finished(rows)
-    headers = ("fit", "epochs", "best epoch", "test RMSE at it", "last test RMSE", "last training RMSE", "seconds")
+    headers = ("fit", "epochs", "best epoch", "best test RMSE", "last test RMSE", "last training RMSE", "seconds")
     cells = [
         (
             row.label,
@@ -90,24 +90,24 @@ def findings(rows: Sequence[ResultRow]) -> str:
     ]
     table = aligned(headers, cells)
     if len(fitted) < 2:
-        return f"{table}\n\nA fit failed, so there is nothing to compare."
+        return f"{table}\n\nA fit failed, so the fits cannot be compared."
     fixed, patient = fitted
     saved = patient.iterations - len(patient.history)
     if saved == 0:
-        return f"{table}\n\nThe error decreased until the last epoch or shortly before, so nothing was saved."
+        return f"{table}\n\nThe error decreased until the last epoch or shortly before, so no epochs were saved."
     kept = best_rmse(patient)
     return (
         f"{table}\n\nThe fit with early stopping ended after epoch {len(patient.history)} and saved {saved} of "
-        f"{fixed.iterations} epochs ({saved / fixed.iterations:.0%}). Its model is that of epoch "
-        f"{best(patient).iteration}, whose test RMSE is {last_rmse(fixed) - kept:.4f} below that of the last of "
-        f"all epochs, and {kept - best_rmse(fixed):.4f} above the best of all epochs."
+        f"{fixed.iterations} epochs ({saved / fixed.iterations:.0%}). Its model has the factors of epoch "
+        f"{best(patient).iteration}, with a test RMSE {last_rmse(fixed) - kept:.4f} below that of the last epoch of "
+        f"the complete fit, and {kept - best_rmse(fixed):.4f} above that of its best epoch."
     )
 
 
 EARLY_STOPPING = Study(
     name="early-stopping",
-    asks="For momentum with little regularization, which overfits: how much does stopping after some epochs without "
-    "improvement save, and does it miss a better epoch?",
+    asks="How many epochs does early stopping save for momentum with little regularization, which overfits, and does "
+    "it miss a better epoch?",
     row_type=ResultRow,
     pictures=(PICTURE,),
     run=run,

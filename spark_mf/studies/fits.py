@@ -1,4 +1,4 @@
-"""Fits of a study as result rows, by the same code for the estimators of the textbook and of Spark."""
+"""Fits of a study as result rows, for the estimators of the textbook and of Spark."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ class Fits:
     settings : ExperimentSettings
     data : StudyData
     where : Provenance
-        What the rows say of where they come from.
+        Environment of the fits, for the rows.
     """
 
     settings: ExperimentSettings
@@ -35,13 +35,12 @@ class Fits:
     where: Provenance
 
     def als(self, label: str, **changes: Any) -> ResultRow:
-        """Fit ALS with the study's hyperparameters and the given changes, named as the Params."""
+        """Fit ALS with the hyperparameters of the study; `changes` overrides Params."""
         tuning = self.settings.tuning
         return self._run(label, "ALS", {"maxIter": tuning.iterations, **changes})
 
     def sgd(self, label: str, **changes: Any) -> ResultRow:
-        """Fit SGD likewise, to the last epoch unless a patience is given: without biases, one rating per step, with a
-        constant step size."""
+        """Fit SGD without biases, with single ratings, a constant step size and, by default, no early stopping."""
         tuning = self.settings.tuning
         own = {
             "maxIter": tuning.epochs,
@@ -97,14 +96,14 @@ class Fits:
                 test_rmse=history[-1].validation_rmse,
                 history=history,
             )
-            row.to_json()  # A number that JSON does not have is a fit that diverged.
-        except Exception as fault:  # Also a fit that diverged is a finding, and the other fits are still wanted.
+            row.to_json()  # raises an error for infinite and NaN values, which a fit that diverged has
+        except Exception as fault:  # The result of a fit that diverged is its error, and the other fits must still run.
             row = ResultRow(**known, error=first_sentence(fault))
         logger.info("%s", _line(row))
         return row
 
     def _known(self, package: str, label: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of a row that are known before its fit, which starts now."""
+        """Return the values of a row that are known before the fit, with the current time as its start."""
         counts = self.data.counts
         return {
             **{each.name: getattr(counts, each.name) for each in fields(RatingCounts)},
@@ -127,7 +126,7 @@ def _step(params: dict[str, Any]) -> StepParams:
 
 
 def _line(row: ResultRow) -> str:
-    """Return what became of a fit, as one line of progress."""
+    """Return the log line of a finished fit."""
     if row.error:
         return f"{row.label}: {row.error}"
     passes = f"{len(row.history)} {'iterations' if row.step is None else 'epochs'}"

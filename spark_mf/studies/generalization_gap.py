@@ -27,7 +27,7 @@ PICTURE = "generalization_gap.png"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit momentum at the smallest, the middle and the largest λ of the sweep."""
+    """Fit momentum with the smallest, the middle and the largest λ of the sweep."""
     tuning = fits.settings.tuning
     for lam in sorted({min(tuning.lambdas), tuning.middle_lambda, max(tuning.lambdas)}):
         yield fits.momentum_sgd(f"λ = {lam:g}", regParam=lam)
@@ -39,7 +39,7 @@ def gap(record: IterationRecord) -> float:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Draw test and training RMSE over epochs, and their difference below."""
+    """Draw test and training RMSE by epoch, and their difference below."""
     fitted = finished(rows)
     if not fitted:
         return []
@@ -48,7 +48,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     for place, row in enumerate(fitted):
         draw_curve(above, 2 * place, f"{row.label}: test", by_iteration(row, held_out_rmse))
         draw_curve(above, 2 * place + 1, f"{row.label}: training", by_iteration(row, train_rmse))
-        # The look of the test curve, so that the legend has an entry for each of a fit's three.
+        # In the style of the test curve, so that one legend entry stands for both.
         draw_curve(below, 2 * place, f"{row.label}: test", by_iteration(row, gap))
     label_axes(above, "", "RMSE, in units of the ratings")
     drawn = [by_iteration(row, value) for row in fitted for value in (held_out_rmse, train_rmse)]
@@ -60,7 +60,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return the gap at the end of each fit, and how it goes with λ."""
+    """Return the gap at the end of each fit, and how it depends on λ."""
     fitted = finished(rows)
     headers = ("fit", "last training RMSE", "last test RMSE", "gap", "largest gap", "at epoch")
     cells = []
@@ -73,15 +73,19 @@ def findings(rows: Sequence[ResultRow]) -> str:
         widest, narrowest = (choose(fitted, key=lambda row: gap(last(row))) for choose in (max, min))
         lowest = min(fitted, key=last_rmse)
         parts.append(
-            f"At the end the gap is widest with {widest.label} ({gap(last(widest)):.4f}) and narrowest with "
+            f"At the end, the gap is widest with {widest.label} ({gap(last(widest)):.4f}) and narrowest with "
             f"{narrowest.label} ({gap(last(narrowest)):.4f}). The test error is lowest with {lowest.label} "
             f"({last_rmse(lowest):.4f})"
-            + (": the narrowest gap." if lowest is narrowest else ", so the narrowest gap is not the best model.")
+            + (
+                ", which also has the narrowest gap."
+                if lowest is narrowest
+                else ", so the model with the narrowest gap is not the best."
+            )
         )
     if any(row.model == "spark_mf.SGD" for row in fitted):
         parts.append(
-            "The training RMSE of spark_mf.SGD is a running one, of each rating just before its own update: it lags by "
-            "half an epoch, so the gaps of the first epochs are underestimated."
+            "The training RMSE of spark_mf.SGD is computed from the error of each rating just before its update. It "
+            "lags by half an epoch, so the gaps of the first epochs are underestimated."
         )
     return "\n\n".join(parts)
 

@@ -23,32 +23,33 @@ from spark_mf.textbook.model import Parameters
 
 PICTURE = "landscape.png"
 _POINTS = 41
-# The slice reaches as far as the solution is from the origin, so that it shows more than a bowl.
+# The slice extends as far as the solution is from the origin; a smaller slice would show only a convex region.
 _REACH = 1.0
 _CONTOURS = 24
-# The solution counts as one when a further iteration of ALS moves predictions by no more.
+# ALS has converged when an iteration changes the predictions by less.
 _TOL, _MAX_ITERATIONS = 1e-6, 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceRow:
-    """The objective on a grid around a solution, or the reason why there is none.
+    """Objective on a grid around a solution, or the error of a failed fit.
 
     Attributes
     ----------
     label : str
-        The fit's name.
+        Name of the fit.
     dataset, rank, regParam, regularization, seed, ratings, users, items
-        Of the fit, as in `ResultRow`; ratings are the training ratings.
+        As in `ResultRow`, except that ratings are the training ratings.
     iterations : int
-        Of ALS until the solution.
+        Number of iterations of ALS.
     norm : float
-        Length of the solution, all its factors one vector; where the fit failed it is 0, and there is no grid.
+        Norm of the vector of all factors of the solution; 0 if the fit failed, and then there is no grid.
     offsets : tuple[float, ...]
-        How far along each direction, in lengths of the solution; ascending, with 0.
+        Positions along each direction, relative to the norm of the solution; ascending, including 0.
     objectives : tuple[tuple[float, ...], ...]
-        The objective at each offset along the second direction (rows) and along the first (columns).
+        Objective at each offset along the second direction (rows) and the first (columns).
     at_solution : float
+        Objective at the solution.
     master, cores, versions, git, started_at
         As in `ResultRow`.
     """
@@ -75,12 +76,12 @@ class SurfaceRow:
     error: str | None = None
 
     def to_json(self) -> str:
-        """Return one line of JSON, without the line's end."""
+        """Return one line of JSON without a line end."""
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
 
 
 def directions(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """Return two random orthonormal directions, float64[2, size], by the Gram-Schmidt process."""
+    """Return two random orthonormal directions as float64[2, size], by the Gram-Schmidt process."""
     first, second = rng.standard_normal((2, size))
     first = first / np.linalg.norm(first)
     second = second - (second @ first) * first
@@ -91,7 +92,7 @@ def run(fits: Fits) -> Iterator[SurfaceRow]:
     """Fit ALS to convergence and evaluate its objective on a grid around the solution.
 
     The grid is θ + α·d₁ + β·d₂ (Li, Xu, Taylor, Studer and Goldstein 2018, "Visualizing the loss landscape of neural
-    nets", eq. 1), with all factors of both sides in θ, and directions that are not scaled by row.
+    nets", eq. 1), where θ contains all factors of both sides, and the directions are not scaled by row.
     """
     settings, tuning, counts = fits.settings, fits.settings.tuning, fits.data.counts
     row = SurfaceRow(
@@ -139,7 +140,7 @@ def _objective(ratings: Ratings, point: NDArray[np.float64], given: dict[str, An
 
 
 def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
-    """Draw contours of the objective over both directions, and mark the solution."""
+    """Draw contours of the objective along both directions, and mark the solution."""
     (row,) = rows
     if row.error:
         return []
@@ -154,7 +155,7 @@ def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:
     bar = figure.colorbar(filled, ax=axes, format="{x:.3g}", ticks=levels[:: len(levels) // 8])
     bar.minorticks_off()
     bar.set_label(f"objective ({row.regularization}), in squared units of the ratings, logarithmic")
-    label_axes(axes, "1st direction, in lengths of the solution", "2nd direction, in lengths of the solution")
+    label_axes(axes, "1st direction, relative to the solution's norm", "2nd direction, relative to the solution's norm")
     axes.set_aspect("equal")
     axes.set_title(
         f"Objective around a solution, on a plane through {row.rank * (row.users + row.items):,} dimensions\n"
@@ -183,7 +184,7 @@ def findings(rows: Sequence[SurfaceRow]) -> str:
         ],
     )
     lower = int((heights < row.at_solution).sum())
-    told = (
+    comparison = (
         "No point of the slice has a lower objective than the solution."
         if lower == 0
         else f"{lower} points of the slice have a lower objective than the solution, so it is not a minimum."
@@ -193,19 +194,18 @@ def findings(rows: Sequence[SurfaceRow]) -> str:
         if _rises_outward(heights)
         else "The objective does not increase monotonically along the directions: there is more than one valley."
     )
-    return f"{table}\n\n{told} {rises}"
+    return f"{table}\n\n{comparison} {rises}"
 
 
 def given(rows: Sequence[SurfaceRow]) -> str:
-    """Return what was fitted to what, as a Markdown list."""
+    """Return data and hyperparameters as a Markdown list."""
     (row,) = rows
     return (
         f"- Data: {row.dataset}, {row.ratings:,} training ratings of {row.items:,} items by {row.users:,} users.\n"
-        f"- ALS of the textbook, rank {row.rank}, λ = {row.regParam:g}, {row.iterations:,} iterations, until one moved "
-        f"all predictions together by less than {_TOL:g} or there were {_MAX_ITERATIONS:,}; objective "
-        f"({row.regularization}): {OBJECTIVES[row.regularization]}.\n"
-        f"- Seed {row.seed}. The solution has length {row.norm:.4g}. Rotating all factors alike changes no prediction: "
-        "other solutions are as low."
+        f"- ALS of the textbook, rank {row.rank}, λ = {row.regParam:g}, {row.iterations:,} iterations (tol {_TOL:g}, "
+        f"maxIter {_MAX_ITERATIONS:,}); objective ({row.regularization}): {OBJECTIVES[row.regularization]}.\n"
+        f"- Seed {row.seed}. The solution has norm {row.norm:.4g}. It is not unique, because a common rotation of all "
+        "factors changes no prediction."
     )
 
 

@@ -21,11 +21,11 @@ from spark_mf.studies.study import Study
 from spark_mf.studies.sweeps import draw_sweep
 
 PICTURE = "rank.png"
-_FIXED = "rank {rank}, the λ of all"
+_FIXED = "rank {rank}, common λ"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit ALS of each rank at the λ of all ranks, then at each other λ."""
+    """Fit ALS with each rank and the common λ, and then with each other λ."""
     tuning = fits.settings.tuning
     for rank in tuning.ranks:
         yield fits.als(_FIXED.format(rank=rank), rank=rank, regParam=tuning.rank_reg_param)
@@ -36,7 +36,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 @dataclass(frozen=True)
 class RankErrors:
-    """A rank's fits: the one at the λ of all ranks, and the one of the lowest last test RMSE over all λ."""
+    """Fits of a rank: the fit with the common λ, and the fit with the lowest last test RMSE of all λ."""
 
     rank: int
     fixed: ResultRow
@@ -44,7 +44,7 @@ class RankErrors:
 
 
 def by_rank(rows: Sequence[ResultRow]) -> list[RankErrors]:
-    """Return the fits of each rank whose fit at the λ of all ranks came to its end."""
+    """Return the fits of each rank whose fit with the common λ succeeded."""
     found = []
     for rank in sorted({row.rank for row in rows}):
         fitted = [row for row in finished(rows) if row.rank == rank]
@@ -55,7 +55,7 @@ def by_rank(rows: Sequence[ResultRow]) -> list[RankErrors]:
 
 
 def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
-    """Draw test and training RMSE by rank, with the λ of all ranks and with the best λ of each rank."""
+    """Draw test and training RMSE by rank, with the common λ and with the best λ of each rank."""
     ranks = by_rank(rows)
     if not ranks:
         return []
@@ -66,20 +66,20 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     curves = (
         (f"test RMSE, λ = {lam:g}", [last_rmse(each.fixed) for each in ranks]),
         (f"training RMSE, λ = {lam:g}", [train_rmse(last(each.fixed)) for each in ranks]),
-        ("test RMSE, each rank's best λ (named)", [last_rmse(each.made_up) for each in ranks]),
-        ("training RMSE, each rank's best λ", [train_rmse(last(each.made_up)) for each in ranks]),
+        ("test RMSE, best λ for each rank", [last_rmse(each.made_up) for each in ranks]),
+        ("training RMSE, best λ for each rank", [train_rmse(last(each.made_up)) for each in ranks]),
     )
     for place, (label, errors) in enumerate(curves):
         draw_sweep(axes, place, label, places, errors, ticks=True)
     for each in ranks:
         at = float(each.rank), last_rmse(each.made_up)
-        # Above the axis, where no curve runs into the numbers.
+        # Above the axes, where no curve crosses the numbers.
         axes.annotate(
             f"{each.made_up.regParam:g}", at, (at[0], 1.01), textcoords=("data", "axes fraction"), ha="center"
         )
     axes.text(-0.01, 1.01, "best λ", transform=axes.transAxes, ha="right")
     row = rows[0]
-    label_axes(axes, "rank, factors of each user and item", "last RMSE, in units of the ratings")
+    label_axes(axes, "rank", "last RMSE, in units of the ratings")
     figure.suptitle(
         f"RMSE of ALS by rank\n{row.dataset}: {row.ratings:,} ratings, {row.model}{without_curve(rows)}", fontsize=11
     )
@@ -88,11 +88,11 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return the errors by rank, from which rank on more of it overfits, and what λ makes up for it."""
+    """Return the errors by rank, the rank from which on fits overfit, and the λ that compensates for it."""
     ranks = by_rank(rows)
     if not ranks:
-        return "Every fit at the λ of all ranks failed."
-    headers = ("rank", "λ", "test RMSE", "training RMSE", "best λ", "test RMSE at it", "training RMSE at it")
+        return "Every fit with the common λ failed."
+    headers = ("rank", "λ", "test RMSE", "training RMSE", "best λ", "its test RMSE", "its training RMSE")
     table = aligned(headers, [_cells(each) for each in ranks])
     lam = ranks[0].fixed.regParam
     at_best = min(ranks, key=lambda each: last_rmse(each.fixed))
@@ -100,21 +100,21 @@ def findings(rows: Sequence[ResultRow]) -> str:
     if above:
         worst = max(above, key=lambda each: last_rmse(each.fixed))
         fixed = last_rmse(worst.fixed)
-        told = (
-            f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, {last_rmse(at_best.fixed):.4f}. "
-            f"More rank overfits: at rank {worst.rank} the training RMSE is {train_rmse(last(worst.fixed)):.4f} and "
-            f"the test RMSE {fixed:.4f}. There λ = {worst.made_up.regParam:g} compensates for "
-            f"{fixed - last_rmse(worst.made_up):.4f} of it."
+        effect = (
+            f"With λ = {lam:g}, the test RMSE is lowest at rank {at_best.rank}, {last_rmse(at_best.fixed):.4f}. "
+            f"Higher ranks overfit: at rank {worst.rank}, the training RMSE is {train_rmse(last(worst.fixed)):.4f} and "
+            f"the test RMSE {fixed:.4f}. There, λ = {worst.made_up.regParam:g} decreases the test RMSE by "
+            f"{fixed - last_rmse(worst.made_up):.4f}."
         )
     else:
-        told = (
-            f"At λ = {lam:g} the test RMSE is lowest at rank {at_best.rank}, the largest tried: more rank did not "
-            "overfit."
+        effect = (
+            f"With λ = {lam:g}, the test RMSE is lowest at rank {at_best.rank}, the largest tried, so higher ranks do "
+            "not overfit."
         )
     best_of_all = min(ranks, key=lambda each: last_rmse(each.made_up))
     return (
-        f"{table}\n\n{told}\n\nWith the best λ for each rank, the test RMSE is lowest at rank {best_of_all.rank}, "
-        f"{last_rmse(best_of_all.made_up):.4f} at λ = {best_of_all.made_up.regParam:g}. Errors are those after "
+        f"{table}\n\n{effect}\n\nWith the best λ for each rank, the test RMSE is lowest at rank {best_of_all.rank}, "
+        f"{last_rmse(best_of_all.made_up):.4f} with λ = {best_of_all.made_up.regParam:g}. All errors are those after "
         "the last iteration."
     )
 

@@ -1,4 +1,4 @@
-"""Functions that all studies share to evaluate, plot and report the rows of their fits."""
+"""Functions to evaluate, plot and report the rows of fits, shared by all studies."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,14 +16,14 @@ EPOCH = "epoch, one pass over the training ratings"
 TEST_RMSE = "test RMSE, in units of the ratings"
 TRAIN_RMSE = "training RMSE, in units of the ratings"
 TITLE_POINTS = 11
-# More fits of one kind are counted: the table of a study names them.
+# More fits of one kind are counted instead, because the table of the study names them.
 _FITS_BY_NAME = 2
 
 Value = Callable[[IterationRecord], float | None]
 
 
 def finished(rows: Sequence[ResultRow]) -> list[ResultRow]:
-    """Return the rows whose fits came to their end."""
+    """Return the rows of successful fits."""
     return [row for row in rows if row.error is None]
 
 
@@ -33,18 +33,18 @@ def last(row: ResultRow) -> IterationRecord:
 
 
 def best(row: ResultRow) -> IterationRecord:
-    """Return the iteration of the lowest test RMSE, the first of equals."""
+    """Return the first iteration with the lowest test RMSE."""
     return min((each for each in row.history if each.validation_rmse is not None), key=held_out_rmse)
 
 
 def held_out_rmse(record: IterationRecord) -> float:
-    """Return the test RMSE of an iteration where it was measured, as all studies do."""
+    """Return the test RMSE of an iteration, which must have one."""
     assert record.validation_rmse is not None
     return record.validation_rmse
 
 
 def train_rmse(record: IterationRecord) -> float:
-    """Return the training RMSE of an iteration likewise."""
+    """Return the training RMSE of an iteration, which must have one."""
     assert record.train_rmse is not None
     return record.train_rmse
 
@@ -60,13 +60,13 @@ def last_rmse(row: ResultRow) -> float:
 
 
 def by_iteration(row: ResultRow, value: Value) -> Curve:
-    """Return a curve of the fit over its iterations, where the value was measured."""
+    """Return a curve of a value by iteration, without iterations that lack the value."""
     points = [(float(record.iteration), value(record)) for record in row.history]
     return [(place, found) for place, found in points if found is not None]
 
 
 def label_axes(axes: Axes, x: str, y: str, title: str = "") -> None:
-    """Name the axes, with units, and lay a light grid under the curves."""
+    """Set the axis labels and title, and draw a light grid."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.3)
@@ -75,19 +75,19 @@ def label_axes(axes: Axes, x: str, y: str, title: str = "") -> None:
 
 
 def subject(row: ResultRow) -> str:
-    """Return the data set and who fitted it, as the second line of titles."""
+    """Return the data set and the package of the estimator, as the second line of titles."""
     return f"{row.dataset}: {row.ratings:,} ratings, rank {row.rank}, {row.model.rpartition('.')[0]}"
 
 
 def without_curve(rows: Sequence[ResultRow]) -> str:
-    """Return a line for titles that names the fits that failed; "" when none did."""
+    """Return a line for titles that names the failed fits, or an empty string."""
     failed = [row.label for row in rows if row.error]
-    return f"\ndiverged or failed, and not drawn: {', '.join(failed)}" if failed else ""
+    return f"\nnot drawn (diverged or failed): {', '.join(failed)}" if failed else ""
 
 
 def error_table(rows: Sequence[ResultRow]) -> str:
-    """Return a Markdown table of each fit's test error at its best and last iteration, and its last training error."""
-    headers = ("fit", "λ", "best at", "best test RMSE", "last", "last test RMSE", "last training RMSE")
+    """Return a Markdown table of the best and the last test error and the last training error of each fit."""
+    headers = ("fit", "λ", "best iteration", "best test RMSE", "last", "last test RMSE", "last training RMSE")
     return aligned(headers, [(row.label, f"{row.regParam:g}", *_errors(row)) for row in rows])
 
 
@@ -105,7 +105,7 @@ def _errors(row: ResultRow) -> tuple[str, ...]:
 
 
 def lowest(rows: Sequence[ResultRow]) -> ResultRow | None:
-    """Return the fit of the lowest test RMSE at its best iteration; None when all failed."""
+    """Return the fit with the lowest test RMSE in its best iteration; None if all fits failed."""
     return min(finished(rows), key=best_rmse, default=None)
 
 
@@ -114,10 +114,10 @@ def given_to_fits(rows: Sequence[ResultRow]) -> str:
     row = rows[0]
     lines = [
         f"- Data: {row.dataset}, {row.ratings - row.test_ratings:,} training and {row.test_ratings:,} test ratings "
-        f"({row.split}) of {row.items:,} items by {row.users:,} users; {row.cold_test_ratings:,} test ratings are of "
-        "users or items without training ratings and are excluded from all errors.",
-        "- The test ratings are evaluated during the fits, so the best errors are selected on them and optimistic. "
-        "Predictions are not clipped to the rating scale.",
+        f"({row.split}) of {row.items:,} items by {row.users:,} users; {row.cold_test_ratings:,} test ratings have a "
+        "user or item without training ratings and are excluded from all errors.",
+        "- The best errors are selected on the test ratings and are therefore optimistic. Predictions are not clipped "
+        "to the rating scale.",
         f"- Seed {row.seed}.",
     ]
     kinds: dict[tuple[Any, ...], list[ResultRow]] = {}
@@ -127,7 +127,7 @@ def given_to_fits(rows: Sequence[ResultRow]) -> str:
 
 
 def _kind(row: ResultRow) -> tuple[Any, ...]:
-    """Return what fits have in common that differ in what a study sweeps over, if in anything: rank, λ and step."""
+    """Return the hyperparameters of a fit except for rank, λ and step size, over which studies sweep."""
     return row.model, row.regularization, row.step and replace(row.step, stepSize=0.0, biasStepSize=None)
 
 
@@ -136,7 +136,7 @@ def _named(fits: Sequence[ResultRow]) -> str:
 
 
 def _hyperparameters(fits: Sequence[ResultRow]) -> str:
-    """Return what fits of one kind were given, every value of what they differ in."""
+    """Return the hyperparameters of fits of one kind, with all values of those in which they differ."""
     row = fits[0]
     objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
     ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)
@@ -147,10 +147,10 @@ def _hyperparameters(fits: Sequence[ResultRow]) -> str:
     if step.biasRegParam is not None:
         biases = f", biases with λ_b = {step.biasRegParam:g}"
         objective += f" + {BIAS_PENALTIES[row.regularization]}"
-    batch = "of each rating" if step.batchSize == 1 else f"for the summed gradient of {step.batchSize} ratings"
+    batch = "for single ratings" if step.batchSize == 1 else f"for the summed gradient of {step.batchSize} ratings"
     return (
-        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {step.optimizer}, step {steps} {batch}, initial deviation "
-        f"{step.initStd:g}, {objective}"
+        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {step.optimizer}, step size {steps} {batch}, initial "
+        f"standard deviation {step.initStd:g}, {objective}"
     )
 
 

@@ -31,7 +31,7 @@ def find_study(settings: ExperimentSettings) -> Study:
     Raises
     ------
     ValueError
-        When they name no study, or the study does not support them.
+        If there is no study of that name, or it does not support the settings.
     """
     names = ", ".join(study.name for study in STUDIES)
     found = [study for study in STUDIES if study.name == settings.name]
@@ -49,7 +49,7 @@ def find_study(settings: ExperimentSettings) -> Study:
 
 
 def listing() -> str:
-    """Return what ``--list`` prints: each study and what it asks."""
+    """Return the output of ``--list``: the name and the question of each study."""
     return "\n".join(
         textwrap.fill(study.asks, 100, initial_indent=f"{study.name:20}", subsequent_indent=" " * 20)
         for study in STUDIES

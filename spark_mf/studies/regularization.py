@@ -27,7 +27,7 @@ PICTURE = "regularization.png"
 
 
 def run(fits: Fits) -> Iterator[ResultRow]:
-    """Fit SGD with biases at each of its λ, then ALS at each of its own."""
+    """Fit SGD with biases, and then ALS, with each λ of their sweeps."""
     tuning = fits.settings.tuning
     for lam in tuning.biased_lambdas:
         yield fits.biased_sgd(f"SGD, λ = {lam:g}", regParam=lam)
@@ -36,7 +36,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 
 def by_method(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
-    """Return the rows of each method that has any, by the λ."""
+    """Return the rows of each method that has any, sorted by λ."""
     sgd = [row for row in rows if row.step is not None]
     als = [row for row in rows if row.step is None]
     named = {"SGD with biases": sgd, "ALS": als}
@@ -53,7 +53,7 @@ def draw(rows: Sequence[ResultRow], folder: Path) -> list[str]:
     for axes, (name, found) in zip(all_axes, panels.items(), strict=True):
         _panel(axes, name, found)
     all_axes[0].set_title(
-        f"RMSE at the epoch or iteration of the lowest test RMSE, by λ\n{subject(rows[0])}{without_curve(rows)}",
+        f"RMSE by λ, in the epoch or iteration with the lowest test RMSE\n{subject(rows[0])}{without_curve(rows)}",
         fontsize=11,
     )
     save_figure(figure, folder / PICTURE)
@@ -70,7 +70,7 @@ def _panel(axes: Axes, name: str, rows: Sequence[ResultRow]) -> None:
 
 
 def findings(rows: Sequence[ResultRow]) -> str:
-    """Return the errors by λ, the best λ of each method, and whether it lies inside the range that was tried."""
+    """Return the errors by λ, and the best λ of each method with its position in the range."""
     parts = [error_table(rows)]
     for name, found in by_method(rows).items():
         at_best = lowest(found)
@@ -78,11 +78,11 @@ def findings(rows: Sequence[ResultRow]) -> str:
             parts.append(f"{name}: every fit failed.")
             continue
         tried = [row.regParam for row in finished(found)]
-        where = "inside the range tried" if min(tried) < at_best.regParam < max(tried) else "at the end of the range"
+        where = "inside the range" if min(tried) < at_best.regParam < max(tried) else "at the end of the range"
         errors = [best_rmse(row) for row in finished(found)]
         parts.append(
-            f"{name}: the lowest test RMSE is {min(errors):.4f}, at λ = {at_best.regParam:g}, {where}; over all λ it "
-            f"varies by {max(errors) - min(errors):.4f}."
+            f"{name}: the lowest test RMSE is {min(errors):.4f}, with λ = {at_best.regParam:g}, {where}; it varies by "
+            f"{max(errors) - min(errors):.4f} over all λ."
         )
     return "\n\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""Settings of the job that runs the studies, and their defaults: published ones, and others for real ratings."""
+"""Settings of the studies, with defaults for the published set and for real ratings."""
 
 import dataclasses
 from dataclasses import fields, replace
@@ -14,8 +14,8 @@ from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setti
 TEXTBOOK, SPARK = "textbook", "spark"
 
 _RUN = "study"
-_MODEL = "model: by default what suits the published set, or RATINGS"
-_SWEEPS = "sweeps: by default what suits the published set, or RATINGS"
+_MODEL = "model; defaults differ for the published set and RATINGS"
+_SWEEPS = "sweeps; defaults differ for the published set and RATINGS"
 _SPARK = "Spark"
 
 
@@ -23,47 +23,47 @@ _SPARK = "Spark"
 class Tuning:
     """Hyperparameters of all studies of a data set, in the conventions of `spark_mf.SGD` and `spark_mf.ALS`.
 
-    Steps are those of gradients *summed* over a batch; the step of an averaged gradient is batch_size times as large.
-    λ is that of ``regularization``, for SGD and for ALS alike.
+    Step sizes are for gradients *summed* over a batch; for averaged gradients, they are batch_size times as large. All
+    λ are in the convention of `regularization`.
     """
 
     rank: int
     epochs: int
-    """Of SGD."""
+    """Epochs of SGD."""
     iterations: int
-    """Of ALS."""
+    """Iterations of ALS."""
     regularization: str
     reg_param: float
     bias_reg_param: float
     init_std: float
     step_size: float
-    """Of single ratings."""
+    """Step size for single ratings."""
     batch_size: int
     batch_step_size: float
-    """Of batches."""
+    """Step size for batches."""
     momentum_step_size: float
-    """Of batches with momentum, which adds up about ten steps."""
+    """Step size for batches with momentum, which adds up about ten steps."""
     adam_step_size: float
     biased_step_size: float
-    """Of batches, in a model with biases."""
+    """Step size for batches in a model with biases."""
     lambdas: tuple[float, ...]
-    """Of models without biases."""
+    """λ of models without biases."""
     biased_lambdas: tuple[float, ...]
-    """Of models with biases."""
+    """λ of models with biases."""
     ranks: tuple[int, ...]
     rank_reg_param: float
-    """λ where it stays and ranks vary; small enough to overfit."""
+    """Common λ in the study of the rank, small enough to overfit."""
     patience: int
     step_factors: tuple[float, ...]
-    """Times the step of each optimizer."""
+    """Factors of the step size of each optimizer."""
 
     @property
     def middle_lambda(self) -> float:
-        """The middle one of lambdas, which is meant to be a good one."""
+        """Median of `lambdas`, which should be a good value."""
         return sorted(self.lambdas)[len(self.lambdas) // 2]
 
 
-# The source's steps are those of averaged gradients, .005 and .02, and its λ is that of the mean objective.
+# The source has step sizes for averaged gradients, 0.005 and 0.02, and the λ of the mean objective.
 PUBLISHED = Tuning(
     rank=4,
     epochs=150,
@@ -110,7 +110,7 @@ RATINGS = Tuning(
 
 
 def _tuned(name: str, help: str, group: str) -> Any:
-    """Return an unset setting of `Tuning`, whose help says what it is by default."""
+    """Return a setting that overrides a field of `Tuning`, with the defaults in its help."""
     published, ratings = (_shown(getattr(tuning, name)) for tuning in (PUBLISHED, RATINGS))
     default = published if published == ratings else f"{published}; with RATINGS {ratings}"
     return setting(None, f"{help} (default: {default})", group=group)
@@ -134,11 +134,11 @@ class ExperimentSettings(ReadSettings):
     )
     on: Annotated[str, one_of(TEXTBOOK, SPARK)] | None = setting(
         None,
-        f"whose estimators: {TEXTBOOK}, NumPy on one machine (default without RATINGS), or {SPARK} (default with them)",
+        f"package of the estimators: {TEXTBOOK} (NumPy, default without RATINGS) or {SPARK} (default with RATINGS)",
         group=_RUN,
     )
-    seed: NonNegativeInt = setting(0, "of splitting, initial factors, visits and directions", group=_RUN)
-    test_fraction: Fraction = setting(0.1, "share of RATINGS held out for the test", group=_RUN)
+    seed: NonNegativeInt = setting(0, "seed of the split, initial factors, orders and directions", group=_RUN)
+    test_fraction: Fraction = setting(0.1, "fraction of RATINGS held out as test rows", group=_RUN)
     rank: PositiveInt | None = _tuned("rank", "number of latent factors", _MODEL)
     epochs: PositiveInt | None = _tuned("epochs", "epochs of SGD", _MODEL)
     iterations: PositiveInt | None = _tuned("iterations", "iterations of ALS", _MODEL)
@@ -163,33 +163,33 @@ class ExperimentSettings(ReadSettings):
     patience: PositiveInt | None = _tuned("patience", "patience of early-stopping, in epochs", _SWEEPS)
     pyspark_history: Several[PositiveInt] = setting(
         (1, 2, 3, 5, 7),
-        "iterations after which convergence measures pyspark's RMSE besides the last one, which is at most the 10th; "
-        "each costs a fit",
+        "iterations after which convergence measures the RMSE of pyspark's ALS, besides the last (at most the 10th); "
+        "each requires a fit",
         group=_SWEEPS,
     )
     master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
     driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a sweep over nothing."""
+        """Raise a ValueError if a sweep is empty."""
         for name in ("lambdas", "biased_lambdas", "ranks", "step_factors"):
             if getattr(self, name) == ():
                 raise ValueError(f"--{name.replace('_', '-')} must not be empty. Pass at least one value, such as 1.")
 
     @property
     def runner(self) -> str:
-        """Whose estimators are fitted, `TEXTBOOK` or `SPARK`."""
+        """Package of the estimators, `TEXTBOOK` or `SPARK`."""
         return self.on or (TEXTBOOK if self.ratings is None else SPARK)
 
     @property
     def tuning(self) -> Tuning:
-        """Tuning that suits the data, overridden by the settings that were given."""
+        """Default tuning for the data, overridden by the given settings."""
         given = {each.name: getattr(self, each.name, None) for each in fields(Tuning)}
         suited = PUBLISHED if self.ratings is None else RATINGS
         return replace(suited, **{name: value for name, value in given.items() if value is not None})
 
     @property
     def comparison(self) -> CompareSettings:
-        """Settings with which a comparison reads and splits the same ratings."""
+        """Settings of a comparison that reads and splits the same ratings."""
         shared = {each.name: getattr(self, each.name) for each in fields(ReadSettings)}
         return CompareSettings(**shared, ratings=self.ratings, test_fraction=self.test_fraction, seed=self.seed)

@@ -1,4 +1,4 @@
-"""Definition of a study, and the function that runs one and writes rows, plots and a report."""
+"""Definition of a study, and functions that run a study and write its rows, plots and report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ class Study:
     name : str
         Name of the study in the settings of the job.
     asks : str
-        The question it answers, in one or two sentences.
+        Question that the study answers, in one or two sentences.
     row_type : type
-        Dataclass of its rows, which `read_rows` reads.
+        Dataclass of the rows.
     pictures : tuple[str, ...]
-        File names of its plots.
+        File names of the plots.
     run : Callable[[Fits], Iterator[Any]]
-        Yields its rows.
+        Yields the rows.
     draw : Callable[[Sequence[Any], Path], list[str]]
-        Writes the plots for which there are rows to a folder, and returns their names.
+        Writes the plots that have rows to a folder, and returns their names.
     findings : Callable[[Sequence[Any]], str]
         Returns the results: tables and sentences in Markdown.
     given : Callable[[Sequence[Any]], str]
         Returns data and hyperparameters as a Markdown list.
     needs_spark : bool
-        Whether it needs a session even where the textbook is fitted.
+        Whether the study needs a session even with the estimators of the textbook.
     textbook_only : bool
-        Whether it needs what only the textbook's estimators offer.
+        Whether the study supports only the estimators of the textbook.
     takes_ratings : bool
-        Whether it accepts RATINGS.
+        Whether the study accepts RATINGS.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Study:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of what it leaves beside its rows."""
+        """Names of the output files besides the rows."""
         return (REPORT, *self.pictures)
 
 
 def run_study(study: Study, fits: Fits, folder: OutputFolder) -> list[Any]:
-    """Run a study, leave rows, pictures and report in the folder, and return the rows."""
+    """Run a study, write rows, plots and report to the folder, and return the rows."""
     folder.start()
     rows = []
     for row in study.run(fits):
@@ -74,14 +74,15 @@ def run_study(study: Study, fits: Fits, folder: OutputFolder) -> list[Any]:
 
 
 def study_report(study: Study, rows: Sequence[Any], drawn: Sequence[str]) -> str:
-    """Return the report in Markdown, from the rows alone.
+    """Return the report in Markdown.
 
     Parameters
     ----------
+    study : Study
     rows : Sequence
-        Of the study's type; at least one.
+        Rows of the study; at least one.
     drawn : Sequence[str]
-        File names of its pictures, beside the report.
+        File names of the plots in the folder of the report.
     """
     sections = [
         f"# {study.name.replace('-', ' ').capitalize()}",
@@ -90,6 +91,6 @@ def study_report(study: Study, rows: Sequence[Any], drawn: Sequence[str]) -> str
         pictures(drawn),
         failures(rows),
         "## Data and hyperparameters\n\n" + study.given(rows),
-        "## Where\n\n" + whereabouts(rows[0]),
+        "## Environment\n\n" + whereabouts(rows[0]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

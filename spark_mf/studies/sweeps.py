@@ -7,14 +7,14 @@ from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocat
 
 from spark_mf.benchmarks.drawing import draw_curve
 
-# Where one of the values is 0, so much of the axis round it is linear: a tenth of the smallest other value.
+# If one of the values is 0, the axis is linear up to this fraction of the smallest other value.
 _LINEAR_PART = 0.1
 
 
 def draw_sweep(
     axes: Axes, place: int, label: str, values: Sequence[float], errors: Sequence[float], ticks: bool = False
 ) -> None:
-    """Draw errors over a logarithmic axis of values, which with ``ticks`` are the only ones that it names."""
+    """Draw errors by value on a logarithmic axis; with `ticks`, the ticks are exactly the values."""
     draw_curve(axes, place, label, list(zip(values, errors, strict=True)))
     if min(values) > 0:
         axes.set_xscale("log")
@@ -28,7 +28,7 @@ def draw_sweep(
 
 
 def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], of: str, by: str) -> None:
-    """Mark the lowest error by a star; the legend says whose it is and at which value of what it is swept by."""
+    """Mark the lowest error with a star; `of` is the name of the curve and `by` that of the hyperparameter."""
     lowest = min(range(len(errors)), key=lambda place: errors[place])
     axes.plot(
         values[lowest],
@@ -42,7 +42,7 @@ def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], of
 
 
 def spread_errors(axes: Axes) -> None:
-    """Draw errors over a logarithmic axis, on which neither large ones nor small differences are lost."""
+    """Make the error axis logarithmic, so that both large errors and small differences are visible."""
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -20,12 +20,12 @@ from spark_mf.textbook.ratings import Matrix
 
 PICTURE = "update_paths.png"
 
-# One rating by one user of one item, and a start off the valley u·v = r.
+# One rating of one item by one user, and initial factors away from the valley u·v = r.
 RATING, LAMBDA, START = 2.0, 0.3, (3.0, 2.5)
 STEP, INNER_STEPS = 0.05, 2
 _SMALL_GRADIENT, _MOST_MOVES = 1e-3, 5_000
 _CONTOURS = 22
-# Markers are no closer than this share of the picture.
+# Minimum distance of markers, relative to the size of the plot.
 _APART = 0.02
 
 _R, _OBSERVED, _PENALTY = np.array([[RATING]]), np.array([[True]]), np.array([LAMBDA])
@@ -35,26 +35,26 @@ Point = tuple[Matrix, Matrix]
 
 @dataclass(frozen=True, kw_only=True)
 class PathRow:
-    """The path of one method.
+    """Path of one method.
 
     Attributes
     ----------
     label : str
-        The method's name in tables and plots.
+        Name of the method in tables and plots.
     rating, regParam : float
         r and λ of the objective (r − u·v)² + λ(u² + v²).
     stepSize : float | None
-        What gradients are multiplied by; None for ALS, which solves.
+        Step size; None for ALS, which solves exactly.
     u, v : tuple[float, ...]
-        The points, the start among them.
+        Points of the path, including the initial point.
     objectives : tuple[float, ...]
-        The objective at each.
+        Objective at each point.
     gradient : float
-        Length of the gradient at the last one.
+        Norm of the gradient at the last point.
     updates : int
-        Changes of u or of v, or of both where they are changed at once.
+        Number of updates of u, of v, or of both simultaneously.
     iterations : int
-        Rounds in which both were changed.
+        Number of iterations, each of which updates both.
     master, cores, versions, git, started_at
         As in `ResultRow`.
     """
@@ -77,12 +77,12 @@ class PathRow:
     error: str | None = None
 
     def to_json(self) -> str:
-        """Return one line of JSON, without the line's end."""
+        """Return one line of JSON without a line end."""
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
 
 
 def run(fits: Fits) -> Iterator[PathRow]:
-    """Run each method from the same start until the gradient is close to 0."""
+    """Run each method from the same initial point until the gradient is close to 0."""
     exact = ALS(rank=1, regParam=LAMBDA, regularization="plain")
 
     def solve(fixed: Matrix, old: Matrix) -> Matrix:
@@ -97,7 +97,7 @@ def run(fits: Fits) -> Iterator[PathRow]:
 
 
 def alternating(move: Callable[[Matrix, Matrix], Matrix], moves: int) -> Iterator[Point]:
-    """Yield the points of so many moves of v for a fixed u, then of u for the new v, and so on without end."""
+    """Yield points while alternating between `moves` updates of v for a fixed u and of u for a fixed v, without end."""
     u, v = _start()
     while True:
         for _ in range(moves):
@@ -109,7 +109,7 @@ def alternating(move: Callable[[Matrix, Matrix], Matrix], moves: int) -> Iterato
 
 
 def descending() -> Iterator[Point]:
-    """Yield the points of gradient descent on both at once."""
+    """Yield the points of gradient descent on u and v simultaneously, without end."""
     u, v = _start()
     while True:
         du, dv = gradient(_R, _OBSERVED, u, v, LAMBDA)
@@ -148,7 +148,7 @@ def _gradient_length(point: Point) -> float:
 
 
 def minimum(rating: float, lam: float) -> tuple[float, float]:
-    """Return the place u = v of the minimum with u > 0, and the objective there: √(r − λ) and 2λr − λ², for 0 ≤ λ < r.
+    """Return u = v = √(r − λ) of the minimum with u > 0, and its objective 2λr − λ², for 0 ≤ λ < r.
 
     At a minimum the gradient is 0: v(r − u·v) = λu and u(r − u·v) = λv, so u² = v² and r − u² = λ.
     """
@@ -156,7 +156,7 @@ def minimum(rating: float, lam: float) -> tuple[float, float]:
 
 
 def draw(rows: Sequence[PathRow], folder: Path) -> list[str]:
-    """Draw the paths over contours of the objective."""
+    """Draw the paths on contours of the objective."""
     place, lowest = minimum(rows[0].rating, rows[0].regParam)
     figure = new_figure(7.6)
     axes = figure.add_subplot()
@@ -176,7 +176,7 @@ def draw(rows: Sequence[PathRow], folder: Path) -> list[str]:
         )
     axes.plot(place, place, linestyle="none", marker="*", markersize=18, color="black", label=f"minimum, {lowest:.4g}")
     axes.annotate("start", (rows[0].u[0], rows[0].v[0]), (6, 6), textcoords="offset points")
-    label_axes(axes, "u, the user's factor (√ of the ratings' unit)", "v, the item's factor (likewise)")
+    label_axes(axes, "u, factor of the user (√ of the rating unit)", "v, factor of the item (√ of the rating unit)")
     axes.set_title(
         f"Paths to the minimum of (r − uv)² + λ(u² + v²)\nr = {rows[0].rating:g}, λ = {rows[0].regParam:g}", fontsize=11
     )
@@ -189,7 +189,7 @@ def _draw_contours(axes: Axes, rows: Sequence[PathRow], lowest: float) -> None:
     across = [np.linspace(*_margins([each for row in rows for each in getattr(row, name)]), 200) for name in ("u", "v")]
     u, v = np.meshgrid(*across)
     heights = (rating - u * v) ** 2 + lam * (u**2 + v**2)
-    # Each contour lies higher above the minimum by the same factor: even ones would leave the valley empty.
+    # The contours are spaced logarithmically, because evenly spaced ones would leave the valley empty.
     levels = lowest + np.geomspace(1e-3, heights.max() - lowest, _CONTOURS)
     axes.contour(u, v, heights, levels=levels, colors="0.75", linewidths=0.8)
 
@@ -200,7 +200,7 @@ def _margins(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _apart(row: PathRow) -> list[int]:
-    """Return the points that get a marker: near the minimum they would cover each other."""
+    """Return the points that get a marker, without points that are too close to each other near the minimum."""
     points = np.array([row.u, row.v]).T
     least = _APART * max(np.ptp(row.u), np.ptp(row.v))
     marked = [0]
@@ -233,34 +233,34 @@ def findings(rows: Sequence[PathRow]) -> str:
     most = max(rows, key=lambda row: row.iterations)
     zigzags = [row.label for row in rows if all(a == b or c == d for a, b, c, d in _moves(row))]
     return (
-        f"{table}\n\nThe minimum is {lowest:.6g}, at u = v = {place:.4f} and at its mirror image. {fewest.label} "
-        f"needed the fewest iterations, {fewest.iterations}, and {most.label} the most, {most.iterations}; an "
-        f"iteration changes both factors. Every update of {' and of '.join(zigzags) or 'none'} is parallel to an "
+        f"{table}\n\nThe minimum is {lowest:.6g}, at u = v = {place:.4f} and at u = v = {-place:.4f}. {fewest.label} "
+        f"needs the fewest iterations, {fewest.iterations}, and {most.label} the most, {most.iterations}; an "
+        f"iteration updates both factors. Every update of {' and of '.join(zigzags) or 'none'} is parallel to an "
         "axis, so the paths zigzag."
     )
 
 
 def _moves(row: PathRow) -> Iterator[tuple[float, float, float, float]]:
-    """Yield u before and after each update, and v before and after it."""
+    """Yield u before and after, and v before and after, each update."""
     return zip(row.u, row.u[1:], row.v, row.v[1:], strict=False)
 
 
 def given(rows: Sequence[PathRow]) -> str:
-    """Return the problem and the steps, as a Markdown list."""
+    """Return the problem and the step sizes as a Markdown list."""
     row = rows[0]
-    steps = "; ".join(f"{each.label}: step {each.stepSize:g}" for each in rows if each.stepSize is not None)
+    steps = "; ".join(f"{each.label}: step size {each.stepSize:g}" for each in rows if each.stepSize is not None)
     return (
-        f"- One rating r = {row.rating:g} by one user of one item, rank 1, λ = {row.regParam:g}, objective (plain): "
-        f"(r − uv)² + λ(u² + v²); start ({row.u[0]:g}, {row.v[0]:g}).\n"
-        f"- {steps}; ALS solves each factor for the other. Each method ends where the gradient is no longer than "
+        f"- One rating r = {row.rating:g} of one item by one user, rank 1, λ = {row.regParam:g}, objective (plain): "
+        f"(r − uv)² + λ(u² + v²); initial point ({row.u[0]:g}, {row.v[0]:g}).\n"
+        f"- {steps}; ALS solves exactly. Each method stops when the norm of the gradient is at most "
         f"{_SMALL_GRADIENT:g}, or after {_MOST_MOVES} updates."
     )
 
 
 UPDATE_PATHS = Study(
     name="update-paths",
-    asks="One rating of one item by one user has two parameters, so that the path of a method can be plotted. How do "
-    "ALS, gradient descent and ALS with inner gradient descent move to the minimum?",
+    asks="How do ALS, gradient descent and ALS with inner gradient descent move to the minimum? One rating of one item "
+    "by one user has two parameters, so the paths can be plotted.",
     row_type=PathRow,
     pictures=(PICTURE,),
     run=run,

@@ -1,7 +1,8 @@
-"""Matrix factorization on one machine, in NumPy that reads like the formulas: right, small and slow.
+"""Reference implementation of matrix factorization in NumPy, which follows the formulas and is meant for small data.
 
-The estimators have the settings of those on Spark, so ``from spark_mf.textbook import ALS`` and ``from spark_mf import
-ALS`` are followed by the same lines. Everything is float64, and n × m matrices are dense: at most 5 million cells.
+The estimators have the names and Params of those on Spark, so changing the import ``from spark_mf.textbook import ALS``
+to ``from spark_mf import ALS`` runs the same program on Spark. All arrays are float64, and n × m matrices are dense,
+with at most 5 million cells.
 """
 
 from spark_mf.textbook.als import ALS

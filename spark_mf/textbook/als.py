@@ -18,19 +18,25 @@ ORDERS = ("items", "users")
 
 @dataclass(frozen=True, kw_only=True)
 class ALS(Estimator):
-    """ALS: each iteration solves all rows of one side for the other side's fixed rows, then the other side.
+    """Alternating least squares, the reference implementation of `spark_mf.ALS`.
+
+    Each iteration solves all rows of one side with the other side fixed, and then the other side:
 
         (Vᵀ_u V_u + w_u I) u = Vᵀ_u r_u        V_u the rows of the items that u rated, r_u the ratings
 
     with the weight w_u = λ, λ·n_u or λ·|Ω| of `spark_mf.textbook.loss` (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
-    Koren, Bell and Volinsky 2009). As spark_mf.ALS. It refuses repeated pairs.
+    Koren, Bell and Volinsky 2009). Repeated pairs are an error.
 
     Parameters
     ----------
-    solver : "cholesky" exactly; "gd" by gradient descent from the row of the iteration before, which is ALS+GD
-    innerSteps : steps of "gd" for each row and half-step
-    innerTol : a row's steps end once its gradient's norm is no more than innerTol times that of the first
-    order : the side that is solved first, "items" as spark_mf.ALS or "users"
+    solver : {"cholesky", "gd"}
+        "cholesky" solves exactly; "gd" (ALS+GD) takes gradient-descent steps from the row of the previous iteration.
+    innerSteps : int
+        Steps of "gd" for each row in each half-step.
+    innerTol : float
+        The steps of a row end once the norm of its gradient is at most innerTol times that of the first gradient.
+    order : {"items", "users"}
+        Side that is solved first; `spark_mf.ALS` solves items first.
     """
 
     solver: str = "cholesky"
@@ -46,7 +52,7 @@ class ALS(Estimator):
         require_at_least_zero("innerTol", self.innerTol)
 
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
-        """Yield the parameters after each two half-steps."""
+        """Yield the parameters after each iteration of two half-steps."""
         R, observed = ratings.matrix, ratings.observed
         w_U = row_penalties(ratings.user_counts, self.regParam, self.regularization)
         w_V = row_penalties(ratings.item_counts, self.regParam, self.regularization)
@@ -60,7 +66,7 @@ class ALS(Estimator):
             yield Parameters.without_biases(U, V)
 
     def half_step(self, R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector, old: Matrix) -> Matrix:
-        """Return one side's new rows, float64[rows, k], for the other side's `fixed` ones; `old` is not changed."""
+        """Return the new rows of one side as float64[rows, k], for `fixed` rows of the other; `old` is not changed."""
         if self.solver == "gd":
             return descend_rows(R, observed, fixed, penalties, old, self.innerSteps, self.innerTol)
         if observed.all():
@@ -69,14 +75,18 @@ class ALS(Estimator):
 
 
 def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
-    """Return the x that minimises ‖F x − r‖² + penalty·‖x‖².
+    """Return the x that minimizes ‖F x − r‖² + penalty·‖x‖², from the normal equations (FᵀF + penalty·I) x = Fᵀr.
 
-    It solves the normal equations (FᵀF + penalty·I) x = Fᵀr. Without a penalty they may be singular, and x is the
-    least-squares solution of the smallest norm (Golub and Van Loan, "Matrix computations", 4th ed., §5.5).
+    Without a penalty they may be singular, and x is the minimum-norm least-squares solution (Golub and Van Loan,
+    "Matrix computations", 4th ed., §5.5).
 
     Parameters
     ----------
-    F : float64[ratings, k], the other side's rows of the row's ratings r : float64[ratings]
+    F : float64[ratings, k]
+        Row of the other side for each rating.
+    r : float64[ratings]
+        Ratings of the row.
+    penalty : float
     """
     if penalty == 0:
         return np.linalg.lstsq(F, r, rcond=None)[0]
@@ -84,11 +94,11 @@ def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
 
 
 def solve_rows(R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector) -> Matrix:
-    """Return the solution of each row by itself, float64[rows, k].
+    """Return the separate solutions of all rows as float64[rows, k].
 
     Parameters
     ----------
-    R, observed : float64 and bool[rows, columns]
+    R, observed : float64[rows, columns] and bool[rows, columns]
     fixed : float64[columns, k]
     penalties : float64[rows]
     """
@@ -97,9 +107,9 @@ def solve_rows(R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector) -> M
 
 
 def solve_fully_observed(R: Matrix, fixed: Matrix, penalty: float) -> Matrix:
-    """Return the solution of all rows where every pair is observed: R F (FᵀF + penalty·I)⁻¹, one k × k system.
+    """Return the solution of all rows if every pair is observed: R F (FᵀF + penalty·I)⁻¹, one k × k system.
 
-    Without a penalty it is R (F⁺)ᵀ, with the pseudoinverse F⁺: the solutions of the smallest norm.
+    Without a penalty it is R (F⁺)ᵀ, the minimum-norm solution, with the pseudoinverse F⁺.
     """
     if penalty == 0:
         return np.linalg.lstsq(fixed, R.T, rcond=None)[0].T

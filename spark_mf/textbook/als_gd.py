@@ -1,4 +1,4 @@
-"""ALS+GD: rows that are solved by some steps of gradient descent in place of a least-squares solution."""
+"""ALS+GD: half-steps that take steps of gradient descent instead of solving the least-squares problems."""
 
 import numpy as np
 
@@ -15,20 +15,26 @@ def descend_rows(
     tol: float = 0.0,
     stepSize: float | None = None,
 ) -> Matrix:
-    """Return each row x after gradient descent on ‖F x − r‖² + w·‖x‖², float64[rows, k].
+    """Return each row x after gradient descent on ‖F x − r‖² + w·‖x‖², as float64[rows, k].
 
     With A = FᵀF + w·I, half the gradient is g = A x − Fᵀr, and along −g the minimum is at the length ‖g‖²/gᵀA g
-    (Cauchy's step; Golub and Van Loan, "Matrix computations", 4th ed., §11.3.1). Rows do not depend on each other.
+    (Cauchy's step; Golub and Van Loan, "Matrix computations", 4th ed., §11.3.1). The rows are independent.
 
     Parameters
     ----------
-    R, observed : float64 and bool[rows, columns]
-    fixed : float64[columns, k], F has those rows of it that are observed
-    penalties : float64[rows], w
-    start : float64[rows, k]; not changed
-    steps : L, the most steps of a row
-    tol : a row ends once ‖g‖ ≤ tol·‖g of its first step‖
-    stepSize : in place of the exact line search, x ← x − stepSize·(2 g)
+    R, observed : float64[rows, columns] and bool[rows, columns]
+    fixed : float64[columns, k]
+        Rows of the other side; F consists of the observed ones.
+    penalties : float64[rows]
+        The weights w.
+    start : float64[rows, k]
+        Not changed.
+    steps : int
+        Maximum number of steps, L.
+    tol : float
+        The steps of a row end once ‖g‖ ≤ tol·‖g of its first step‖.
+    stepSize : float, optional
+        Step size of x ← x − stepSize·(2 g), which replaces the exact line search.
     """
     X, w = start.copy(), penalties[:, None]
     smallest = None
@@ -39,7 +45,7 @@ def descend_rows(
             smallest = tol**2 * squared
         if stepSize is None:
             curvature = np.where(observed, (G @ fixed.T) ** 2, 0).sum(axis=1) + penalties * squared
-            # Where a gradient is as good as 0 its square may underflow, and there is nowhere to go.
+            # The square of a gradient close to 0 may underflow; such a row has converged.
             lengths = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)
         else:
             lengths = np.full_like(squared, 2 * stepSize)

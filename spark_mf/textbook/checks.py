@@ -1,4 +1,4 @@
-"""Validation of settings, with error messages of one shape."""
+"""Validation of Params, with uniform error messages."""
 
 import math
 

@@ -16,25 +16,35 @@ from spark_mf.textbook.stopping import EarlyStopping, ProductChange, product_cha
 
 @dataclass(frozen=True, kw_only=True)
 class Estimator:
-    """Settings of all methods; names and meanings are those of the estimators on Spark.
+    """Base class of the estimators, with the Params that all methods share; they are those of the estimators on Spark.
 
     Parameters
     ----------
-    rank : k, the factors of each user and item
-    maxIter : the most iterations
-    regParam : λ
-    regularization : "weighted", "plain" or "mean", see `spark_mf.textbook.loss`
-    initStd : standard deviation of the first factors
-    tol : ALS and GD end after the iteration with ‖U Vᵀ − U₀ V₀ᵀ‖_F < tol; 0 for never
-    seed : of the random numbers where `fit` gets no generator; None for 0
-    userCol, itemCol, ratingCol, validationIndicatorCol : columns of a table that `fit` is given
-    clipPredictions : keep predictions within the range of the training ratings
-    clipTo : keep them within this range instead
+    rank : int
+        Number of factors of each user and item, k.
+    maxIter : int
+        Maximum number of iterations.
+    regParam : float
+        λ.
+    regularization : {"weighted", "plain", "mean"}
+        See `spark_mf.textbook.loss`.
+    initStd : float
+        Standard deviation of the initial factors.
+    tol : float
+        ALS and GD stop after the first iteration with ‖U Vᵀ − U₀ V₀ᵀ‖_F < tol; 0 disables this.
+    seed : int or None
+        Seed of the random numbers if `fit` is called without a generator; None for 0.
+    userCol, itemCol, ratingCol, validationIndicatorCol : str
+        Columns of a table that is passed to `fit`.
+    clipPredictions : bool
+        Whether predictions are clipped to the range of the training ratings.
+    clipTo : tuple[float, float] or None
+        Range to which predictions are clipped instead.
 
     Raises
     ------
     ValueError
-        For a value outside its range or choices; the sentence names the setting, the value and what is allowed.
+        If a value is out of range or not among the choices.
     """
 
     rank: int = 10
@@ -63,20 +73,26 @@ class Estimator:
     def fit(
         self, ratings: Any, rng: np.random.Generator | None = None, initial: tuple[Matrix, Matrix] | None = None
     ) -> Model:
-        """Fit the training ratings.
+        """Fit a model to the training ratings.
 
         Parameters
         ----------
-        ratings : Ratings, or what `Ratings.from_columns` takes
-        rng : what U, then V, then each epoch's order are drawn from; one of `seed` where it is not given
-        initial : (U, V) to start from in place of the draw; they are not changed
+        ratings : Ratings, or a table for `Ratings.from_columns`
+        rng : numpy.random.Generator, optional
+            Generator of U, then V, then the order of each epoch; by default a new one with `seed`.
+        initial : tuple[float64[n, k], float64[m, k]], optional
+            Initial (U, V) instead of random factors; not changed.
+
+        Returns
+        -------
+        Model
 
         Raises
         ------
         ValueError, TypeError
-            When the ratings cannot be used, or `initial` has other shapes than they ask for.
+            If the ratings cannot be used, or `initial` has other shapes than the ratings require.
         ArithmeticError
-            When the parameters become infinite, as with too large a step.
+            If the parameters become infinite, for example because the step size is too large.
         """
         if not isinstance(ratings, Ratings):
             names = self.userCol, self.itemCol, self.ratingCol, self.validationIndicatorCol
@@ -102,16 +118,16 @@ class Estimator:
         return Model(**vars(kept), summary=summary, clip=clip)
 
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
-        """Yield the parameters after each iteration, without end."""
+        """Yield the parameters after each of infinitely many iterations."""
         raise NotImplementedError
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
-        """Draw the first U, then V, from N(0, initStd²)."""
+        """Draw the initial U, then V, from N(0, initStd²)."""
         n, m = shape
         return rng.normal(0, self.initStd, (n, self.rank)), rng.normal(0, self.initStd, (m, self.rank))
 
     def objective(self, ratings: Ratings, parameters: Parameters) -> float:
-        """Return what is minimised."""
+        """Return the objective, which the method minimizes."""
         return objective(ratings, parameters, self.regParam, self.regularization)
 
     def _start(self, ratings: Ratings, U: Matrix, V: Matrix) -> Parameters:

@@ -14,17 +14,19 @@ from spark_mf.textbook.ratings import Ratings
 
 @dataclass(frozen=True, kw_only=True)
 class GD(Estimator):
-    """Gradient descent: each iteration is one step down the full gradient, U and V both from the old U and V.
+    """Gradient descent, the reference implementation of `spark_mf.GD`.
+
+    Each iteration takes one step along the negative full gradient, for U and V simultaneously:
 
         U ← U − (stepSize/|Ω|)·∂U        ∂U = −2 E V + 2 w_U U
         V ← V − (stepSize/|Ω|)·∂V        ∂V = −2 Eᵀ U + 2 w_V V
 
-    with the errors E and the weights w (λ, λ·n_row or λ·|Ω|) of `spark_mf.textbook.loss`. As spark_mf.GD. It refuses
-    repeated pairs.
+    with the errors E and the weights w (λ, λ·n_row or λ·|Ω|) of `spark_mf.textbook.loss`. Repeated pairs are an error.
 
     Parameters
     ----------
-    stepSize : what the gradient of the mean form is multiplied by
+    stepSize : float
+        Factor of the gradient of the mean form.
     """
 
     maxIter: int = 100
@@ -38,7 +40,7 @@ class GD(Estimator):
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
         """Yield the parameters after each step."""
         R, observed = ratings.matrix, ratings.observed
-        # The gradient of "mean" is divided by |Ω| already.
+        # The gradient of "mean" is already divided by |Ω|.
         step = self.stepSize / (1 if self.regularization == "mean" else len(ratings))
         U, V = start.U, start.V
         while True:

@@ -1,7 +1,7 @@
-"""The objective of a factorization, its gradient, and a check of the one by the other.
+"""Objective of a factorization, its gradient, and a gradient check by central differences.
 
-The model is r̂ = μ + b_u + b_i + u·v, the error e = r − r̂ over the observed pairs Ω, n_u and n_i the ratings of a user
-and of an item. `regularization` names how λ weighs the penalty:
+The model is r̂ = μ + b_u + b_i + u·v, with errors e = r − r̂ over the observed pairs Ω; n_u and n_i are the numbers of
+ratings of a user and of an item. `regularization` determines the weights of the penalty:
 
 =========== ========================================================== ============================================
 "plain"     Σ e² + λ(‖U‖² + ‖V‖²)                                      sum convention; Koren, Bell and Volinsky 2009,
@@ -13,9 +13,9 @@ and of an item. `regularization` names how λ weighs the penalty:
 "mean"      (1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)                              mean convention
 =========== ========================================================== ============================================
 
-and, with biases, λ_b(Σ b_u² + Σ b_i²) in the same way (Koren, Bell and Volinsky 2009, eq. 4 and 5). All of them are
-Σ e² + Σ w_r‖row_r‖² with a weight for each row, "mean" divided by |Ω|. Shapes: R float64[n, m], observed bool[n, m],
-U float64[n, k], V float64[m, k], biases float64[n] and float64[m].
+Biases add λ_b(Σ b_u² + Σ b_i²) in the same way (Koren, Bell and Volinsky 2009, eq. 4 and 5). The sum form of all
+objectives is Σ e² + Σ w_r‖row_r‖² with a weight for each row; "mean" divides it by |Ω|. Shapes: R float64[n, m],
+observed bool[n, m], U float64[n, k], V float64[m, k], biases float64[n] and float64[m].
 """
 
 from collections.abc import Callable, Sequence
@@ -30,13 +30,16 @@ REGULARIZATIONS = ("weighted", "plain", "mean")
 
 
 def row_penalties(counts: Positions, regParam: float, regularization: str) -> Vector:
-    """Return the weights w of a side's squared norms in the sum form, float64[rows].
+    """Return the weights w of the squared norms of one side in the sum form, as float64[rows].
 
     Parameters
     ----------
-    counts : int64[rows], the ratings of each row
-    regParam : λ
-    regularization : "plain": w = λ; "weighted": w = λ·n_row; "mean": w = λ·|Ω|
+    counts : int64[rows]
+        Number of ratings of each row.
+    regParam : float
+        λ.
+    regularization : {"plain", "weighted", "mean"}
+        "plain": w = λ; "weighted": w = λ·n_row; "mean": w = λ·|Ω|.
     """
     if regularization == "weighted":
         return regParam * counts
@@ -57,12 +60,14 @@ def loss(
     globalMean: float = 0.0,
     biasRegParam: float | None = None,
 ) -> float:
-    """Return the objective of the module's table.
+    """Return the objective in the table of this module.
 
     Parameters
     ----------
-    userBias, itemBias : both or neither
-    biasRegParam : λ_b; λ where it is not given
+    userBias, itemBias : float64[n] and float64[m], optional
+        Both or neither.
+    biasRegParam : float, optional
+        λ_b; by default λ.
     """
     E = errors(R, observed, U, V, userBias, itemBias, globalMean)
     n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
@@ -75,7 +80,7 @@ def loss(
 def objective(
     ratings: Ratings, parameters: Parameters, regParam: float, regularization: str, biasRegParam: float | None = None
 ) -> float:
-    """Return the same for ratings as pairs, in which a pair may come several times."""
+    """Return the same objective as `loss`, for ratings as pairs, which may be repeated."""
     e = ratings.values - parameters.predict(ratings.users, ratings.items)
     return _total(
         float(e @ e), ratings.user_counts, ratings.item_counts, parameters, regParam, regularization, biasRegParam
@@ -111,7 +116,7 @@ def errors(
     itemBias: Vector | None = None,
     globalMean: float = 0.0,
 ) -> Matrix:
-    """Return E, float64[n, m]: r − r̂ where observed and 0 elsewhere."""
+    """Return E as float64[n, m]: r − r̂ for observed pairs, and 0 for all others."""
     predictions = globalMean + U @ V.T
     if userBias is not None and itemBias is not None:
         predictions = predictions + userBias[:, None] + itemBias[None, :]
@@ -130,9 +135,9 @@ def gradient(
     globalMean: float = 0.0,
     biasRegParam: float | None = None,
 ) -> tuple[Matrix, ...]:
-    """Return (∂U, ∂V) of `loss`, and with biases (∂U, ∂V, ∂b_u, ∂b_i), each of its parameter's shape.
+    """Return the gradient of `loss`: (∂U, ∂V), or (∂U, ∂V, ∂b_u, ∂b_i) with biases.
 
-    In the sum form ∂U = −2 E V + 2 w_U U, ∂V = −2 Eᵀ U + 2 w_V V, ∂b_u = −2 Σ_i e + 2 w_b b_u.
+    In the sum form, ∂U = −2 E V + 2 w_U U, ∂V = −2 Eᵀ U + 2 w_V V, ∂b_u = −2 Σ_i e + 2 w_b b_u.
     """
     E = errors(R, observed, U, V, userBias, itemBias, globalMean)
     n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
@@ -153,12 +158,14 @@ def gradient(
 
 @dataclass(frozen=True, eq=False)
 class GradientCheck:
-    """A gradient beside its central differences; each a tuple with an array for each parameter.
+    """Comparison of a gradient with central differences, as tuples with one array for each parameter.
 
     Attributes
     ----------
-    analytic, numeric : the gradient as given, and (L(x + h) − L(x − h)) / 2h entry by entry
-    relative_error : |analytic − numeric| / (|analytic| + |numeric|); 0 where both are 0
+    analytic, numeric : tuple of arrays
+        The given gradient, and (L(x + h) − L(x − h)) / 2h for each entry x.
+    relative_error : tuple of arrays
+        |analytic − numeric| / (|analytic| + |numeric|), or 0 if both are 0.
     max_relative_error : float
     """
 
@@ -183,14 +190,18 @@ def gradient_check(
     parameters: Sequence[Matrix],
     step: float = 1e-5,
 ) -> GradientCheck:
-    """Compare a gradient with central differences, whose error is of the order step².
+    """Compare a gradient with central differences, which have an error of order step².
 
     Parameters
     ----------
-    loss : called as loss(*parameters)
-    gradient : called as gradient(*parameters), returns an array for each parameter
-    parameters : float64 arrays; they are not changed
-    step : h, what an entry is moved by
+    loss : callable
+        Called as loss(*parameters).
+    gradient : callable
+        Called as gradient(*parameters); returns an array for each parameter.
+    parameters : Sequence of float64 arrays
+        Not changed.
+    step : float
+        Difference of an entry, h.
     """
     numeric = []
     for position, parameter in enumerate(parameters):

@@ -9,7 +9,7 @@ from spark_mf.textbook.ratings import Matrix, Pairs, Positions, Vector
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """The parameters of r̂ = μ + b_u + b_i + u·v (Koren, Bell and Volinsky 2009, eq. 4); without biases μ and b are 0.
+    """Parameters of r̂ = μ + b_u + b_i + u·v (Koren, Bell and Volinsky 2009, eq. 4); without biases, μ and b are 0.
 
     Attributes
     ----------
@@ -30,62 +30,62 @@ class Parameters:
         return cls(U, V, np.zeros(len(U)), np.zeros(len(V)), 0.0)
 
     def predict(self, users: Positions, items: Positions) -> Vector:
-        """Return r̂ of each pair of positions, float64[N]."""
+        """Return r̂ of each pair of positions as float64[N]."""
         products = (self.U[users] * self.V[items]).sum(axis=1)
         return self.globalMean + self.userBias[users] + self.itemBias[items] + products
 
 
 @dataclass(frozen=True)
 class Record:
-    """One iteration: ALS both half-steps, GD one step, SGD one epoch."""
+    """History of one iteration, which is two half-steps of ALS, one step of GD, or one epoch of SGD."""
 
     iteration: int
-    """Counted from 1."""
+    """Number of the iteration, from 1."""
     seconds: float
     """Wall-clock seconds of this iteration alone."""
     objective: float
-    """The minimised objective of the stated `regularization`, after the iteration."""
+    """Objective after the iteration, in the convention of `regularization`."""
     train_rmse: float
-    """Root mean squared error over the training ratings after the iteration, never clipped. (Spark's SGD has the
-    running one, of each rating just before its update.)"""
+    """RMSE of unclipped predictions of the training ratings after the iteration. (`spark_mf.SGD` reports the running
+    RMSE, from the error of each rating just before its update.)"""
     validation_rmse: float | None
-    """The same over the ratings held out, of predictions clipped where that is asked for; None without such ratings."""
+    """RMSE of the validation ratings, with predictions clipped to `Model.clip`; None without validation ratings."""
     product_change: float
-    """‖U Vᵀ − U₀ V₀ᵀ‖_F, the iteration's change of all predictions' products u·v, in the ratings' unit."""
+    """‖U Vᵀ − U₀ V₀ᵀ‖_F, the change of all products u·v in the iteration, in units of the ratings."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The course of a fit."""
+    """Training summary of a fit."""
 
     history: tuple[Record, ...]
     stoppedEarly: bool
-    """Whether the rule of stopping ended the fit, not maxIter."""
+    """Whether a stopping criterion ended the fit before maxIter."""
     bestIteration: int | None
-    """The iteration whose parameters the model has, counted from 1; None for the last."""
+    """Iteration with the parameters of the model, from 1; None for the last."""
 
     @property
     def totalIterations(self) -> int:
-        """Number of iterations that were run."""
+        """Number of iterations of the fit."""
         return len(self.history)
 
 
 @dataclass(frozen=True, eq=False)
 class Model(Parameters):
-    """Fitted parameters, the course of the fit, and the range of predictions."""
+    """Fitted parameters, training summary, and the range of predictions."""
 
     summary: Summary
     clip: tuple[float, float] | None
-    """The lowest and highest prediction; None to take predictions as they are."""
+    """Lowest and highest prediction; None for unclipped predictions."""
 
     def predict(self, users: Positions, items: Positions) -> Vector:
-        """Return r̂ of each pair of positions, clipped where the model clips, float64[N]."""
+        """Return r̂ of each pair of positions as float64[N], clipped to `clip`."""
         predictions = super().predict(users, items)
         return predictions if self.clip is None else predictions.clip(*self.clip)
 
 
 def rmse(parameters: Parameters, pairs: Pairs, clip: tuple[float, float] | None = None) -> float:
-    """Return the root mean squared error over some ratings, of predictions clipped to `clip` if it is given."""
+    """Return the root mean squared error of predictions of ratings, clipped to `clip` if it is given."""
     predictions = parameters.predict(pairs.users, pairs.items)
     if clip is not None:
         predictions = predictions.clip(*clip)

@@ -1,7 +1,7 @@
 """Optimizers and step-size schedules.
 
 An optimizer keeps the state of each entry of one array of parameters. `change` takes the gradient g of some rows and
-returns the change to add to them; the state of other rows is unchanged.
+returns the change of these rows; the state of other rows is unchanged.
 """
 
 from typing import Protocol
@@ -15,22 +15,25 @@ SCHEDULES = ("constant", "exponential", "inverse")
 
 
 class Optimizer(Protocol):
-    """Base class of the three optimizers."""
+    """Interface of the three optimizers."""
 
     def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
-        """Return what to add to the rows.
+        """Return the change of the rows.
 
         Parameters
         ----------
-        g : float64[rows, k], their gradient
-        step : of this epoch
-        rows : which rows, none twice; all where it is not given
+        g : float64[rows, k]
+            Gradient of the rows.
+        step : float
+            Step size of this epoch.
+        rows : int64[rows] or slice
+            Different rows; by default all.
         """
         ...
 
 
 class Plain:
-    """Stochastic gradient descent itself: −step·g."""
+    """Plain gradient step, −step·g."""
 
     def change(self, g: Matrix, step: float, rows: Positions | slice = slice(None)) -> Matrix:
         """Return −step·g."""
@@ -38,7 +41,7 @@ class Plain:
 
 
 class Momentum:
-    """Momentum, the heavy ball: velocity ← momentum·velocity − step·g, and the velocity is added.
+    """Momentum (heavy ball): velocity ← momentum·velocity − step·g; the change is the velocity.
 
     Polyak 1964, "Some methods of speeding up the convergence of iteration methods", eq. 9.
     """
@@ -54,12 +57,12 @@ class Momentum:
 
 
 class Adam:
-    """Adam: a step of about the same length for each entry, whatever the size of its gradients.
+    """Adam: steps of about the same length for each entry, independent of the size of its gradients.
 
         mean ← β₁·mean + (1 − β₁)·g,  square ← β₂·square + (1 − β₂)·g²,  t ← t + 1
         −step · (mean/(1 − β₁ᵗ)) / (√(square/(1 − β₂ᵗ)) + ε)
 
-    Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; t counts a row's own updates.
+    Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; t counts the updates of a row.
     """
 
     def __init__(self, shape: tuple[int, ...], beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
@@ -77,11 +80,12 @@ class Adam:
 
 
 def step_factor(schedule: str, decay: float, epoch: int) -> float:
-    """Return what the step is multiplied by in epoch t = 0, 1, … (learning-rate decay).
+    """Return the factor of the step size in epoch t = 0, 1, … (learning-rate decay).
 
     Parameters
     ----------
-    schedule : "constant" 1; "exponential" decayᵗ; "inverse" 1/(1 + decay·t)
+    schedule : {"constant", "exponential", "inverse"}
+        The factor is 1, decayᵗ or 1/(1 + decay·t).
     """
     if schedule == "exponential":
         return decay**epoch

@@ -1,7 +1,7 @@
-"""The published experiments: their data, their numbers, and the runs that give them again.
+"""Published experiments: their data, their results, and functions that reproduce them.
 
-All share one generator, so an experiment gives its published number only where those before it have drawn what they
-draw; `run_published` runs them in order.
+All experiments share one random generator, so they reproduce the published numbers only in order, as in
+`run_published`.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ SEED = 42
 N_USERS, N_ITEMS, RANK = 100, 60, 4
 LOWEST, HIGHEST = 1.0, 5.0
 
-#: Training and test ratings.
+#: Numbers of training and test ratings.
 TRAIN_RATINGS, TEST_RATINGS = 952, 238
-#: ∂L/∂U₀₀ of the gradient check, and what its relative error is below.
+#: ∂L/∂U₀₀ of the gradient check, and an upper bound of its relative error.
 FIRST_GRADIENT, LARGEST_RELATIVE_ERROR = 2.93976684, 1e-9
-#: Test RMSE of the last epoch, by the names of `METHODS`.
+#: Test RMSE of the last epoch of each of the `METHODS`.
 TEST_RMSE = {
     "SGD": 1.0551,
     "mini-batch GD": 1.3128,
@@ -31,14 +31,14 @@ TEST_RMSE = {
     "ALS": 0.9943,
     "mini-batch GD, biases": 0.4592,
 }
-#: What is published as the best without biases, the best epoch of momentum. (Those of SGD and ALS are lower still.)
+#: Published as the best result without biases: the best epoch of momentum. (SGD and ALS have lower ones.)
 BEST_WITHOUT_BIASES = 1.0545
 #: Test RMSE of the best epoch with biases, by λ.
 LAMBDA_SWEEP = {0.001: 0.4398, 0.005: 0.4419, 0.01: 0.4409, 0.05: 0.4392, 0.1: 0.4409, 0.5: 0.4385, 1.0: 0.4396}
 
 
 def _notebook_sgd(**settings: object) -> SGD:
-    """SGD as the experiments have it: batches averaged, λ on every row, no decay, factors from N(0, 0.1²)."""
+    """Return SGD as in the experiments: averaged batches, λ on every row, no decay, factors from N(0, 0.1²)."""
     common = {
         "rank": RANK,
         "regParam": 0.01,
@@ -55,13 +55,13 @@ def _notebook_sgd(**settings: object) -> SGD:
 
 
 def biased(regParam: float, maxIter: int) -> SGD:
-    """Mini-batch gradient descent with biases, at the λ of its factors."""
+    """Return mini-batch gradient descent with biases, with `regParam` for the factors."""
     return _notebook_sgd(
         batchSize=32, stepSize=0.01, fitBias=True, regParam=regParam, biasRegParam=0.001, maxIter=maxIter
     )
 
 
-#: The experiments of `TEST_RMSE`, in the order in which they draw from the generator.
+#: The experiments of `TEST_RMSE`, in the order in which they use the generator.
 METHODS: dict[str, Estimator] = {
     "SGD": _notebook_sgd(batchSize=1, stepSize=0.005),
     "mini-batch GD": _notebook_sgd(batchSize=32, stepSize=0.02),
@@ -73,13 +73,15 @@ METHODS: dict[str, Estimator] = {
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One fit, and what is needed for the same on Spark.
+    """A fit, with the data to repeat it on Spark.
 
     Attributes
     ----------
-    estimator : its settings
-    initial : (U, V) that were drawn, float64[100, 4] and float64[60, 4]
-    model : Model, of the best epoch for SGD
+    estimator : Estimator
+    initial : tuple[float64[100, 4], float64[60, 4]]
+        Initial (U, V).
+    model : Model
+        For SGD, the model of the best epoch.
     """
 
     estimator: Estimator
@@ -88,25 +90,25 @@ class Run:
 
     @property
     def test_rmse(self) -> list[float]:
-        """The test RMSE after each iteration, of predictions clipped to [1, 5]."""
+        """Test RMSE after each iteration, of predictions clipped to [1, 5]."""
         return [record.validation_rmse for record in self.model.summary.history if record.validation_rmse is not None]
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A published number beside the one obtained.
+    """A published number and the reproduced number.
 
     Attributes
     ----------
     name : str
     published, obtained : float
-        For the gradient's relative error, `published` is what it has to be below.
+        For the relative error of the gradient, `published` is an upper bound.
     decimals : int
-        The printed decimals, to which both have to agree; -1 where `obtained` has to be below `published`.
+        Number of published decimals, to which both must agree; -1 if `published` is an upper bound.
     run : Run or None
-        The fit that gave the number; None for the data and the gradient check.
+        The fit; None for the data and the gradient check.
     best : bool
-        Whether the number is of the best epoch, not of the last.
+        Whether the number belongs to the best epoch rather than the last.
     """
 
     name: str
@@ -125,15 +127,16 @@ class Result:
 
 
 def published_ratings(rng: np.random.Generator) -> Ratings:
-    """Draw the data set, 952 training and 238 test ratings of 100 users and 60 items; the test ratings are held out.
+    """Return the data set: 952 training ratings and 238 held-out test ratings of 60 items by 100 users.
 
-    Standard normal U then V of rank 4; R = U Vᵀ scaled linearly to [1, 5], plus N(0, 0.25²), clipped to [1, 5];
-    observed where uniform < 0.20, at least 2 in each row and then in each column; the row-major list of observed pairs
-    shuffled, the first 20 % held out.
+    U, then V, of rank 4 are standard normal. R is U Vᵀ scaled linearly to [1, 5], plus N(0, 0.25²), clipped to [1, 5].
+    A pair is observed if a uniform number is below 0.20, and pairs are added until each row, and then each column, has
+    at least 2. The row-major list of observed pairs is shuffled, and its first 20 % are held out.
 
     Parameters
     ----------
-    rng : numpy.random.default_rng(42) for the published one
+    rng : numpy.random.Generator
+        numpy.random.default_rng(42) for the published data set.
     """
     U, V = rng.standard_normal((N_USERS, RANK)), rng.standard_normal((N_ITEMS, RANK))
     R = U @ V.T
@@ -152,7 +155,7 @@ def published_ratings(rng: np.random.Generator) -> Ratings:
 
 
 def check_corner(ratings: Ratings, rng: np.random.Generator) -> GradientCheck:
-    """Check the gradient of the sum convention on the first 5 × 5 corner: rank 3, N(0, 0.5²), λ = 0.1, h = 1e-5."""
+    """Check the gradient of the sum convention on the first 5 × 5 pairs: rank 3, N(0, 0.5²), λ = 0.1, h = 1e-5."""
     R, observed = ratings.matrix[:5, :5], ratings.observed[:5, :5]
     U, V = rng.normal(0, 0.5, (5, 3)), rng.normal(0, 0.5, (5, 3))
 
@@ -166,13 +169,13 @@ def check_corner(ratings: Ratings, rng: np.random.Generator) -> GradientCheck:
 
 
 def run(estimator: Estimator, ratings: Ratings, rng: np.random.Generator) -> Run:
-    """Draw U, then V, and fit from them."""
+    """Fit an estimator from random factors, first U, then V."""
     initial = estimator.draw(rng, ratings.shape)
     return Run(estimator, initial, estimator.fit(ratings, rng, initial))
 
 
 def run_methods(ratings: Ratings, rng: np.random.Generator) -> list[Result]:
-    """Fit the `METHODS` and return the test RMSE of each one's last epoch, and the best one without biases."""
+    """Fit the `METHODS`, and return the test RMSE of the last epoch of each, and the best RMSE without biases."""
     results = []
     for name, estimator in METHODS.items():
         fitted = run(estimator, ratings, rng)
@@ -184,7 +187,7 @@ def run_methods(ratings: Ratings, rng: np.random.Generator) -> list[Result]:
 
 
 def run_sweep(ratings: Ratings, rng: np.random.Generator) -> list[Result]:
-    """Fit the model with biases for 100 epochs at each λ and return the test RMSE of each one's best epoch."""
+    """Fit the model with biases for 100 epochs with each λ, and return the test RMSE of the best epoch of each."""
     results = []
     for lam, published in LAMBDA_SWEEP.items():
         fitted = run(biased(lam, 100), ratings, rng)
@@ -195,7 +198,7 @@ def run_sweep(ratings: Ratings, rng: np.random.Generator) -> list[Result]:
 
 
 def run_published() -> tuple[Ratings, list[Result]]:
-    """Draw the data set and run all published experiments in order; return the data and each number, obtained anew."""
+    """Run all published experiments in order, and return the data set and the reproduced numbers."""
     rng = np.random.default_rng(SEED)
     ratings = published_ratings(rng)
     check = check_corner(ratings, rng)

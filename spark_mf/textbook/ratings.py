@@ -1,4 +1,4 @@
-"""Ratings on one machine: as pairs, and as a dense matrix with a mask."""
+"""Ratings in memory, as pairs and as a dense matrix with a mask."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ Matrix = NDArray[np.floating]
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: The most that the textbook takes: its matrices are dense, and its loops are Python's.
+#: Limits of the textbook, because its matrices are dense and its loops are Python loops.
 MAX_CELLS, MAX_RATINGS = 5_000_000, 1_000_000
 _WAY_OUT = "Use spark_mf.ALS, spark_mf.SGD or spark_mf.GD, which run on Spark"
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Some ratings, each with the positions of its user and its item.
+    """Ratings with the positions of their users and items.
 
     Attributes
     ----------
@@ -38,23 +38,25 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Ratings(Pairs):
-    """The training ratings Ω and those held out, of n users and m items.
+    """Training ratings Ω and validation ratings of n users and m items.
 
     Attributes
     ----------
     users, items : int64[N]
-        Positions of each training rating's user in 0 … n − 1 and item in 0 … m − 1, in row-major order of the pairs.
+        Positions of the user, from 0 to n − 1, and the item, from 0 to m − 1, of each training rating, in row-major
+        order.
     values : float64[N]
-    shape : (n, m)
+    shape : tuple[int, int]
+        (n, m).
     validation : Pairs or None
-        Ratings held out; their users and items are among the n and m.
+        Validation ratings of the same users and items.
     user_ids, item_ids : arrays of n and m, or None
-        What the positions stand for, in ascending order.
+        Id of each position, ascending.
 
     Raises
     ------
     ValueError
-        For more than 5 million cells n·m or 1 million ratings, and without training ratings.
+        If there are more than 5 million cells n·m, more than 1 million ratings, or no training ratings.
     """
 
     shape: tuple[int, int]
@@ -78,12 +80,12 @@ class Ratings(Pairs):
 
     @cached_property
     def matrix(self) -> Matrix:
-        """R, float64[n, m]; 0 where nothing is observed.
+        """R as float64[n, m], with 0 for pairs that are not observed.
 
         Raises
         ------
         ValueError
-            When a pair has several ratings.
+            If a pair has several ratings.
         """
         R = np.zeros(self.shape)
         R[self.users, self.items] = self.values
@@ -97,19 +99,19 @@ class Ratings(Pairs):
 
     @cached_property
     def observed(self) -> Mask:
-        """bool[n, m], whether a pair is in Ω."""
+        """Whether each pair is in Ω, as bool[n, m]."""
         observed = np.zeros(self.shape, bool)
         observed[self.users, self.items] = True
         return observed
 
     @cached_property
     def user_counts(self) -> Positions:
-        """n_u, int64[n]: the training ratings of each user."""
+        """Number of training ratings of each user, n_u, as int64[n]."""
         return np.bincount(self.users, minlength=self.shape[0])
 
     @cached_property
     def item_counts(self) -> Positions:
-        """n_i, int64[m]: the training ratings of each item."""
+        """Number of training ratings of each item, n_i, as int64[m]."""
         return np.bincount(self.items, minlength=self.shape[1])
 
     @classmethod
@@ -119,8 +121,10 @@ class Ratings(Pairs):
         Parameters
         ----------
         R : float64[n, m]
-        observed : bool[n, m], the training ratings
-        held_out : bool[n, m], the validation ratings
+        observed : bool[n, m]
+            Mask of the training ratings.
+        held_out : bool[n, m], optional
+            Mask of the validation ratings.
         """
         users, items = np.nonzero(observed)
         validation = None
@@ -140,21 +144,21 @@ class Ratings(Pairs):
         ratingCol: str = "rating",
         validationIndicatorCol: str | None = None,
     ) -> Self:
-        """Return the ratings of a table, ids sorted and each pair's ratings in the table's order.
+        """Return the ratings of a table with sorted ids; the ratings of a pair keep their order.
 
         Parameters
         ----------
-        table : mapping of columns, pandas frame, or anything with `toPandas()` such as a Spark DataFrame
-            Ids are whole numbers or strings, ratings finite numbers, the indicator is boolean.
+        table : mapping of columns, pandas DataFrame, or an object with `toPandas()` such as a Spark DataFrame
+            Ids must be integers or strings, ratings finite numbers, and the indicator boolean.
         validationIndicatorCol : str, optional
-            Rows where it is true are held out. Those of users or items without training ratings are left out.
+            Column that is true for validation rows. Those of users or items without training ratings are left out.
 
         Raises
         ------
         TypeError
-            When `table` has no columns, or an id is neither a whole number nor a string.
+            If `table` has no columns, or an id is neither an integer nor a string.
         ValueError
-            For a column that is missing, shorter than the others or not of such values; for too many ratings.
+            If a column is missing, has another length or other values, or there are too many ratings.
         """
         names = [userCol, itemCol, ratingCol] + ([validationIndicatorCol] if validationIndicatorCol else [])
         columns = _columns(table, names)
@@ -197,7 +201,7 @@ class Ratings(Pairs):
 
 def _columns(table: Any, names: list[str]) -> dict[str, NDArray[Any]]:
     if hasattr(table, "toPandas"):
-        # One more than is allowed tells that there are too many, without fetching them all.
+        # One row more than the limit is enough to detect a table that is too large.
         table = (table.limit(MAX_RATINGS + 1) if hasattr(table, "limit") else table).toPandas()
     if not (isinstance(table, Mapping) or hasattr(table, "columns")):
         raise TypeError(
@@ -209,8 +213,8 @@ def _columns(table: Any, names: list[str]) -> dict[str, NDArray[Any]]:
     columns = {name: np.asarray(table[name]) for name in names}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"columns must have the same length, got {told}. Pass one value per rating in each.")
+        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"columns must have the same length, got {found}. Pass one value per rating in each.")
     if lengths[names[0]] > MAX_RATINGS:
         raise ValueError(f"ratings must have at most {MAX_RATINGS:,} rows, got more. {_WAY_OUT}.")
     return columns

@@ -26,45 +26,55 @@ TOUCHED, ALL = "touched", "all"
 
 @dataclass(frozen=True, kw_only=True)
 class SGD(Estimator):
-    """Stochastic gradient descent (batchSize=1), and mini-batch gradient descent (more), on r̂ = μ + b_u + b_i + u·v.
+    """Stochastic gradient descent (batchSize=1) or mini-batch gradient descent on r̂ = μ + b_u + b_i + u·v.
 
-    An iteration is an epoch: the training ratings in an order drawn anew, `batchSize` at a time. With e = r − r̂ and
-    the weight w of a row in the sum form Σ e² + Σ w‖row‖² (λ, λ·n_row or λ·|Ω|, see `spark_mf.textbook.loss`) the
-    gradient of a batch is, for a user's row u,
+    An iteration is an epoch over the training ratings in a new random order, `batchSize` at a time. With e = r − r̂ and
+    the weight w of a row in the sum form Σ e² + Σ w‖row‖² (λ, λ·n_row or λ·|Ω|, see `spark_mf.textbook.loss`), the
+    gradient of a batch for the row u of a user is
 
     - ``updatedRows="touched"``: −2 Σ (e·v − (w/n_u)·u) over the user's ratings in the batch. Errors are summed, each
-      rating carries its share of its row's penalty, and only rows with a rating in the batch, and the optimizer's
-      state of those, change. What large-scale code does, spark_mf.SGD among it: a step costs what its ratings cost.
-    - ``updatedRows="all"``: −(2/B) Σ e·v over them, B the ratings of the batch, plus 2 (w/|Ω|)·u, which is 2λ·u for
-      ``regularization="mean"``. Errors are averaged, and every row is shrunk, and its state moves, at every batch.
+      rating carries its share of the penalty of its row, and only rows with ratings in the batch, and their optimizer
+      state, change. Large-scale code such as `spark_mf.SGD` does this, because a step costs only as much as its
+      ratings.
+    - ``updatedRows="all"``: −(2/B) Σ e·v over the same ratings, with B ratings in the batch, plus 2 (w/|Ω|)·u, which is
+      2λ·u for ``regularization="mean"``. Errors are averaged, and each batch regularizes every row and updates its
+      state.
 
-    Both are unbiased: over a batch drawn at random "touched" is in expectation B/|Ω| times, "all" 1/|Ω| times the
-    gradient of the sum form. So a step s of "all" is in expectation a step s/B of "touched" with the same λ and
-    regularization, and where one batch has all ratings and each row one of them, it is the same to rounding. That
-    holds for the plain optimizer; momentum and Adam differ with smaller batches, as "touched" lets the state of a row
-    rest between its ratings, and Adam, whose steps do not grow with the gradient, keeps the step s. The last batch of
-    an epoch may be smaller: averaged, its ratings count for more.
+    Both are unbiased: for a random batch, "touched" is in expectation B/|Ω| times, and "all" 1/|Ω| times the gradient
+    of the sum form. A step s of "all" is therefore in expectation a step s/B of "touched" with the same λ and
+    regularization; if one batch has all ratings and each row one of them, both are equal up to rounding. This holds for
+    the plain optimizer. Momentum and Adam differ with smaller batches, because "touched" does not change the state of a
+    row between its ratings; Adam keeps the step s, because its steps do not grow with the gradient. In the last batch
+    of an epoch, which may be smaller, averaging gives each rating more weight.
 
-    ``updateOrder="sequential"`` updates the items of a batch first and the users from the new items, by the errors
-    before both; with ``batchSize=1`` that is ALS+SGD. "simultaneous" updates both from the old ones. Koren, Bell and
-    Volinsky 2009, "Matrix factorization techniques for recommender systems", whose step leaves out the 2 of the square.
+    ``updateOrder="sequential"`` updates the items of a batch first, and then the users from the new items and the old
+    errors; with ``batchSize=1``, this is ALS+SGD. "simultaneous" updates both from the old rows. Koren, Bell and
+    Volinsky 2009, "Matrix factorization techniques for recommender systems", leave the factor 2 out of the step.
 
-    With ratings held out the model has the parameters of the best epoch; spark_mf.SGD has the same settings, except
+    With validation ratings, the model has the parameters of the best epoch. `spark_mf.SGD` has the same Params except
     `updatedRows`.
 
     Parameters
     ----------
-    stepSize : of the first epoch
-    fitBias : whether there are biases, which start at 0, and μ, the mean of the training ratings
-    biasRegParam, biasStepSize : λ and step of the biases; regParam and stepSize where they are None
-    optimizer : "sgd", "momentum" or "adam"
-    momentum, beta1, beta2, epsilon : settings of the optimizers, see `spark_mf.textbook.optimizers`
-    schedule, decay : of the step, "constant", "exponential" or "inverse"
-    updateOrder : "simultaneous" or "sequential"
-    batchSize : ratings of a batch; the last one of an epoch has what is left
-    earlyStoppingPatience : epochs without a lower RMSE after which the fit ends; 0 for never
-    tol : what an RMSE must be lower by to count, see `spark_mf.textbook.stopping`
-    updatedRows : "touched" or "all"
+    stepSize : float
+        Step size of the first epoch.
+    fitBias : bool
+        Whether to fit biases, which start at 0, and to use the mean of the training ratings as μ.
+    biasRegParam, biasStepSize : float or None
+        λ and step size of the biases; None for regParam and stepSize.
+    optimizer : {"sgd", "momentum", "adam"}
+    momentum, beta1, beta2, epsilon : float
+        See `spark_mf.textbook.optimizers`.
+    schedule : {"constant", "exponential", "inverse"}
+        Learning-rate schedule with the parameter `decay`.
+    updateOrder : {"simultaneous", "sequential"}
+    batchSize : int
+        Number of ratings of a batch; the last batch of an epoch may be smaller.
+    earlyStoppingPatience : int
+        Number of epochs without a lower RMSE after which the fit stops; 0 disables this.
+    tol : float
+        Minimum decrease of the RMSE that counts as an improvement; see `spark_mf.textbook.stopping`.
+    updatedRows : {"touched", "all"}
     """
 
     maxIter: int = 20
@@ -120,7 +130,7 @@ class SGD(Estimator):
             for begin in range(0, len(order), self.batchSize):
                 batch = order[begin : begin + self.batchSize]
                 i, j = users[batch], items[batch]
-                u, v = U.x[i], V.x[j]  # copies, so the old rows
+                u, v = U.x[i], V.x[j]  # copies of the old rows
                 e = (values[batch] - (mean + b_u.x[i, 0] + b_i.x[j, 0] + (u * v).sum(axis=1)))[:, None]
                 V.descend(j, e, u, step)
                 U.descend(i, e, v if self.updateOrder == "simultaneous" else V.x[j], step)
@@ -131,7 +141,7 @@ class SGD(Estimator):
             yield Parameters(U.x.copy(), V.x.copy(), b_u.x[:, 0].copy(), b_i.x[:, 0].copy(), mean)
 
     def objective(self, ratings: Ratings, parameters: Parameters) -> float:
-        """Return what is minimised, with the biases' own λ."""
+        """Return the objective, with the λ of the biases."""
         return objective(ratings, parameters, self.regParam, self.regularization, self._bias_lambda)
 
     @property
@@ -161,30 +171,37 @@ class SGD(Estimator):
 
 
 class _Block:
-    """One array of parameters, U, V or a side's biases, and how a batch changes it.
+    """One array of parameters (U, V, or the biases of one side) and its updates.
 
     Parameters
     ----------
-    x : float64[rows, k], changed in place
+    x : float64[rows, k]
+        Changed in place.
     optimizer : Optimizer
-    penalties : float64[rows], w
-    counts : int64[rows], the ratings of each row
+    penalties : float64[rows]
+        The weights w.
+    counts : int64[rows]
+        Number of ratings of each row.
     """
 
     def __init__(self, x: Matrix, optimizer: Optimizer, penalties: Vector, counts: Positions) -> None:
         self.x, self.optimizer = x, optimizer
-        # What each rating of a row carries of its penalty, and the penalty in the mean form.
+        # The share of each rating in the penalty of its row, and the penalty in the mean form.
         self.share = (penalties / np.maximum(counts, 1))[:, None]
         self.of_mean = (penalties / counts.sum())[:, None]
 
     def descend(self, i: Positions, e: Matrix, slope: Matrix, step: float) -> None:
-        """Go down the gradient of a batch.
+        """Take a step along the negative gradient of a batch.
 
         Parameters
         ----------
-        i : int64[B], the row of each rating
+        i : int64[B]
+            Row of each rating.
         e : float64[B, 1]
-        slope : float64[B, k], the derivative of r̂ by the row: the other side's row, or 1 for a bias
+            Error of each rating.
+        slope : float64[B, k]
+            Derivative of r̂ with respect to the row: the row of the other side, or 1 for a bias.
+        step : float
         """
         raise NotImplementedError
 
@@ -193,7 +210,7 @@ class _TouchedRows(_Block):
     def descend(self, i: Positions, e: Matrix, slope: Matrix, step: float) -> None:
         rows, position = np.unique(i, return_inverse=True)
         g = np.zeros((len(rows), self.x.shape[1]))
-        # A row may come several times in a batch, and g[position] += … would count it once.
+        # A row may occur several times in a batch, and g[position] += … would count it once.
         np.add.at(g, position, -2 * (e * slope - self.share[i] * self.x[i]))
         self.x[rows] += self.optimizer.change(g, step, rows)
 

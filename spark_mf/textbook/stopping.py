@@ -1,4 +1,4 @@
-"""Rules that end a fit before its maximum number of iterations."""
+"""Stopping criteria."""
 
 import math
 
@@ -9,12 +9,12 @@ from spark_mf.textbook.ratings import Matrix
 
 
 def product_change(U: Matrix, V: Matrix, old_U: Matrix, old_V: Matrix) -> float:
-    """Return ‖U Vᵀ − U₀ V₀ᵀ‖_F without forming a product of n × m.
+    """Return ‖U Vᵀ − U₀ V₀ᵀ‖_F without forming an n × m product.
 
     U Vᵀ − U₀ V₀ᵀ = (U − U₀) Vᵀ + U₀ (V − V₀)ᵀ = A Bᵀ with A = [U − U₀, U₀] and B = [V, V − V₀], and
-    ‖A Bᵀ‖²_F = tr(AᵀA BᵀB), the sum of the entries of AᵀA ∘ BᵀB: 2k × 2k matrices, (n + m)(2k)² multiplications in
-    place of n·m·k. ‖U Vᵀ‖² − 2⟨U Vᵀ, U₀ V₀ᵀ⟩ + ‖U₀ V₀ᵀ‖² is the same number, but between nearly equal factors its
-    digits cancel; the differences are taken first here.
+    ‖A Bᵀ‖²_F = tr(AᵀA BᵀB) is the sum of the entries of AᵀA ∘ BᵀB. These are 2k × 2k matrices, so it takes (n + m)(2k)²
+    multiplications instead of n·m·k. The equivalent ‖U Vᵀ‖² − 2⟨U Vᵀ, U₀ V₀ᵀ⟩ + ‖U₀ V₀ᵀ‖² suffers from cancellation if
+    the factors are nearly equal; the differences in A and B avoid it.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def product_change(U: Matrix, V: Matrix, old_U: Matrix, old_V: Matrix) -> float:
     """
     A = np.hstack([U - old_U, old_U])
     B = np.hstack([V, V - old_V])
-    # Rounding may leave a sum of 0 just below it.
+    # Rounding may make a sum of 0 slightly negative.
     return math.sqrt(max(0.0, float(((A.T @ A) * (B.T @ B)).sum())))
 
 
 class ProductChange:
-    """End after the first iteration whose product change is below tol; 0 for never."""
+    """Stop after the first iteration whose product change is below `tol`; 0 disables this."""
 
     bestIteration: int | None = None
 
@@ -36,20 +36,22 @@ class ProductChange:
         self.tol = tol
 
     def ends_after(self, record: Record) -> bool:
-        """Return whether no iteration follows."""
+        """Return whether the fit ends after this iteration."""
         return record.product_change < self.tol
 
 
 class EarlyStopping:
-    """End after `patience` iterations in turn that were not better than the best by more than `tol`.
+    """Stop after `patience` consecutive iterations that do not improve the best RMSE by more than `tol`.
 
-    It watches the validation RMSE where there is one, and then the best iteration's parameters are kept; else, with
-    tol > 0, the training RMSE.
+    With validation ratings, the criterion uses the validation RMSE, and the model has the parameters of the best
+    iteration. Without them, it uses the training RMSE if tol > 0.
 
     Parameters
     ----------
-    patience : iterations, 0 for never
-    tol : what an RMSE must be lower by to count as better
+    patience : int
+        Number of iterations; 0 disables this.
+    tol : float
+        Minimum decrease of the RMSE that counts as an improvement.
     """
 
     def __init__(self, patience: int, tol: float = 0.0) -> None:
@@ -58,7 +60,7 @@ class EarlyStopping:
         self._best, self._since = math.inf, 0
 
     def ends_after(self, record: Record) -> bool:
-        """Take note of an iteration and return whether none follows."""
+        """Record an iteration, and return whether the fit ends after it."""
         has_validation = record.validation_rmse is not None
         if not has_validation and self.tol == 0:
             return False

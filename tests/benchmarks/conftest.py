@@ -1,4 +1,4 @@
-"""Result rows of a made-up comparison and a look at what is drawn, for tests that need no Spark."""
+"""Rows of an invented comparison, and recorded figures, for tests without Spark."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ RowMaker = Callable[..., ResultRow]
 
 
 def a_row(**changes: Any) -> ResultRow:
-    """A run of 4 iterations: 1 s of set-up and 0.5 s an iteration."""
+    """Return a run of 4 iterations, with 1 s of set-up and 0.5 s per iteration."""
     values: dict[str, Any] = {
         "model": "spark_mf.ALS",
         "label": "spark_mf.ALS, cholesky",
@@ -47,7 +47,7 @@ def a_row(**changes: Any) -> ResultRow:
 
 
 def a_row_of_sgd(**changes: Any) -> ResultRow:
-    """A run of 8 epochs with biases: 2 s of which an epoch takes 0.125 s."""
+    """Return a run of 8 epochs with biases, with 2 s in total and 0.125 s per epoch."""
     step = StepParams(
         stepSize=0.01, biasStepSize=0.005, biasRegParam=0.02, optimizer="sgd", schedule="exponential", decay=0.9,
         updateOrder="simultaneous", initStd=0.1,
@@ -63,13 +63,13 @@ def a_row_of_sgd(**changes: Any) -> ResultRow:
 
 @pytest.fixture
 def make_row_of_sgd() -> RowMaker:
-    """Makes a row of SGD; keyword arguments change some of its values."""
+    """Function that returns a row of SGD; keyword arguments override values."""
     return a_row_of_sgd
 
 
 @pytest.fixture
 def make_row() -> RowMaker:
-    """Makes a row of known values; keyword arguments change some of them."""
+    """Function that returns a row of known values; keyword arguments override values."""
     return a_row
 
 
@@ -113,7 +113,7 @@ def comparison() -> list[ResultRow]:
 
 @pytest.fixture
 def saved(monkeypatch):
-    """The figures that were saved, so that a test can look at what they hold."""
+    """List of all saved figures."""
     figures = []
     save = Figure.savefig
 

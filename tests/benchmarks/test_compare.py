@@ -1,4 +1,4 @@
-"""The ratings of a comparison by each way to split them, counted by hand."""
+"""Tests of the split ratings of a comparison, counted by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where runs happen: commits only of checkouts, memory summed over the processes below one."""
+"""Tests of the environment of runs: commits, and memory over all child processes."""
 
 import os
 import subprocess

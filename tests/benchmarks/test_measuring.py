@@ -1,4 +1,4 @@
-"""Timed runs with estimators whose answers are known: what becomes part of a row, and what of a failure."""
+"""Tests of timed runs with estimators of known results, including failures."""
 
 import logging
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which linear algebra library a JVM gets: folders of an unpacked package, and refusals in one sentence."""
+"""Tests of the selection of the BLAS library of a JVM."""
 
 import pytest
 

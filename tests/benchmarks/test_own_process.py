@@ -1,4 +1,4 @@
-"""The process of a point, and what becomes of it when the one that waits for it is ended."""
+"""Tests of the process of a point, and of its end when its parent is terminated."""
 
 import os
 import signal

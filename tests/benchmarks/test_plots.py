@@ -1,4 +1,4 @@
-"""Plots: which curves and bars are drawn from rows, and with what labels."""
+"""Tests of the curves, bars and labels of plots."""
 
 import dataclasses
 
@@ -105,7 +105,7 @@ def test_a_beginning_far_off_does_not_flatten_the_others(tmp_path, make_row, sav
     low, high = axes.get_ylim()
     assert 0.8 < low < 0.87
     assert 0.95 < high < 1.0
-    assert "beginnings lie above, at up to 2.70" in axes.get_ylabel()
+    assert "first values, up to 2.70, are cropped" in axes.get_ylabel()
 
 
 @pytest.mark.parametrize(("epochs", "scale"), [(50, "linear"), (51, "log")])
@@ -120,9 +120,9 @@ def test_axes_have_names_and_units(tmp_path, comparison, saved):
     by_iteration, by_time, fits = (figure.axes for figure in saved)
     for above, below in (by_iteration, by_time):
         assert above.get_ylabel() == "test RMSE, in units of the ratings"
-        assert below.get_ylabel() == "training RMSE (of spark_mf.SGD: running)"
+        assert below.get_ylabel() == "training RMSE (spark_mf.SGD: running)"
     assert by_iteration[1].get_xlabel() == "iteration or epoch"
-    assert by_time[1].get_xlabel().startswith("seconds since the fit began; all that is not an iteration")
+    assert by_time[1].get_xlabel().startswith("seconds since the start of the fit, with all overhead")
     assert fits[0].get_xlabel() == "seconds"
 
 

@@ -1,4 +1,4 @@
-"""Tables and reports from rows: figures worked by hand, and nothing missing."""
+"""Tests of tables and reports against ratios computed by hand."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_the_report_says_what_was_compared_and_how(comparison):
         "- All methods: rank 16, seed 7.",
         "- spark_mf.ALS; pyspark.ALS: 4 iterations, λ = 0.1; objective (weighted): Σ e² + λ(Σ_u n_u‖u‖² + Σ_i n_i‖v‖²)",
         result_table(comparison),
-        "spark_mf.ALS, cg: the fit is 6.0 times as fast, its test RMSE 0.0010 higher.",
+        "spark_mf.ALS, cg: the fit is 6.0 times as fast, and its test RMSE is 0.0010 higher.",
         "![fit time](fit_time.png)",
         "- spark_mf.ALS, broken: no memory left",
         "(warm-up)",
@@ -78,14 +78,14 @@ def test_the_report_tells_sgd_from_als(comparison, make_row_of_sgd):
     plain = make_row_of_sgd(label="spark_mf.SGD, no biases", step=biased.step.without_biases())
     report = comparison_report([*comparison, biased, plain])
     assert (
-        "- spark_mf.SGD, biases: 8 epochs, λ = 0.05, step 0.01 and 0.005 of biases, λ_b = 0.02, sgd, schedule "
-        "exponential 0.9, simultaneous updates, initial deviation 0.1; objective (weighted): Σ e² + "
+        "- spark_mf.SGD, biases: 8 epochs, λ = 0.05, step size 0.01 (0.005 for biases), λ_b = 0.02, sgd, schedule "
+        "exponential 0.9, simultaneous updates, initial standard deviation 0.1; objective (weighted): Σ e² + "
     ) in report
-    assert "‖v‖²) + λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²) with r̂ = μ + b_u + b_i + u·v, n_u and n_i the ratings" in report
-    assert "- spark_mf.SGD, no biases: 8 epochs, λ = 0.05, step 0.01, sgd, schedule exponential 0.9" in report
-    assert "- spark_mf.SGD, biases: the fit is 6.0 times as fast, its test RMSE 0.0390 lower." in report
-    assert "spark_mf.SGD need not reach the RMSE of ALS, and --max-rmse-difference does not judge it" in report
-    assert "Its training RMSE and objective are running ones: the error of each rating as it was just before" in report
+    assert "‖v‖²) + λ_b(Σ_u n_u b_u² + Σ_i n_i b_i²) with r̂ = μ + b_u + b_i + u·v, with n_u and n_i ratings" in report
+    assert "- spark_mf.SGD, no biases: 8 epochs, λ = 0.05, step size 0.01, sgd, schedule exponential 0.9" in report
+    assert "- spark_mf.SGD, biases: the fit is 6.0 times as fast, and its test RMSE is 0.0390 lower." in report
+    assert "spark_mf.SGD need not reach the RMSE of ALS and is not checked by --max-rmse-difference" in report
+    assert "running training RMSE and objective are computed from the error of each rating just before its" in report
     assert "- Engines: spark_mf.SGD ring." in report
     assert "running" not in comparison_report(comparison)
 

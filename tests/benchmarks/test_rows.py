@@ -1,4 +1,4 @@
-"""Result rows: written, read back, and faults named by file and line."""
+"""Tests of result rows: round trip, and errors with file and line."""
 
 import json
 import math

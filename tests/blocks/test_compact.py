@@ -1,4 +1,4 @@
-"""Compact arrays come back as they were, to the last bit, and take the bytes that are promised."""
+"""Tests that compact arrays are restored exactly and have the documented sizes."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Rating blocks: built from ratings, packed and unpacked to the bit, and refused when they are wrong."""
+"""Tests of rating blocks: construction, packing, and errors."""
 
 import pickle
 

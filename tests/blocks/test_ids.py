@@ -1,4 +1,4 @@
-"""Ids to dense indices and back, and the union of chunks."""
+"""Tests of the mapping of ids to dense indices, and of the merge of chunks."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Partitions: every row has one place, and places lead back to rows."""
+"""Tests of partitions of rows into blocks."""
 
 import pickle
 

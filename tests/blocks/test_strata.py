@@ -1,4 +1,4 @@
-"""The schedule of stratified descent: each cell once an epoch, and no row or column twice in a stratum."""
+"""Tests of the SGD schedule: each cell is processed once per epoch, and strata share neither rows nor columns."""
 
 from collections import deque
 

@@ -1,3 +1,3 @@
-"""Result rows, as the benchmarks' tests make them."""
+"""Result rows from the tests of the benchmarks."""
 
 from tests.benchmarks.conftest import make_row as make_row

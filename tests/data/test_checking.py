@@ -1,4 +1,4 @@
-"""The whole check: what is refused, what becomes of duplicates and of the rare, and that no row is lost."""
+"""Tests of the complete check: errors, duplicates, k-core, and that no row is lost."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Selecting ratings: every accepted type, every refusal."""
+"""Tests of the selection of rating columns: accepted types and errors."""
 
 import math
 from decimal import Decimal

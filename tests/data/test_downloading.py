@@ -1,4 +1,4 @@
-"""Taking files out of archives: what is written, and what is refused."""
+"""Tests of the extraction of files from archives."""
 
 import hashlib
 import zipfile

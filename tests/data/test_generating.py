@@ -1,4 +1,4 @@
-"""Generated ratings: exact counts, the same rows for any layout, long tails, and truth that explains them."""
+"""Tests of generated ratings: exact counts, independence of partitions, long tails and true factors."""
 
 from typing import Any
 

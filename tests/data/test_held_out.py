@@ -1,4 +1,4 @@
-"""The parts of marked ratings, and the count of rows that no model can predict, worked by hand."""
+"""Tests of the parts of a split and of the number of cold rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading ratings: every format gives the same rows; whatever is wrong with a file is one sentence."""
+"""Tests of reading ratings: equal rows from every format, and errors for invalid files."""
 
 import gzip
 import os

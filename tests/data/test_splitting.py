@@ -1,4 +1,4 @@
-"""Marks of ratings: decided pair by pair or by time, whatever the partitions, the order and the ids' width."""
+"""Tests that splits do not depend on the partitions, the order of the rows, or the width of the ids."""
 
 import math
 from collections import defaultdict

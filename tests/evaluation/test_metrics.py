@@ -1,4 +1,4 @@
-"""Errors of predictions, worked by hand."""
+"""Tests of error metrics against values computed by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The job that a test module names in `JOB`, loaded from its script."""
+"""Fixture that loads the script of the job in `JOB` of a test module."""
 
 import importlib.util
 import logging
@@ -15,7 +15,7 @@ JOBS = Path(__file__).resolve().parents[2] / "jobs"
 
 @pytest.fixture(scope="module")
 def job(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """The module of `jobs/JOB.py`; what it shows its progress with is removed afterwards."""
+    """Module of `jobs/JOB.py`; its progress handlers are removed afterwards."""
     name = request.module.JOB
     found = importlib.util.spec_from_file_location(f"{name}_job", JOBS / f"{name}.py")
     assert found is not None

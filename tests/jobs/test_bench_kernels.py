@@ -22,7 +22,7 @@ def test_the_job_leaves_rows_report_and_plot(job, tmp_path, capsys):
     rows = [json.loads(line) for line in (output / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 6
     assert {path.name for path in output.iterdir()} == {"results.jsonl", "report.md", "updates_by_rank.png"}
-    assert "Bandwidth of the memory: 1 threads" in capsys.readouterr().out
+    assert "Memory bandwidth: 1 threads" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,8 @@ def test_the_report_judges_what_was_asked_at_20_million():
     rows = [made_up("generate", 20_000_000, 16.0), made_up("generate", 100_000_000, 50.0)]
     rows += [made_up("partition", 1_000_000, 3.0), made_up("partition", 20_000_000, 13.0)]
     table = step_table(rows)
-    assert "generate: asked 1.0, measured 1.25 million ratings/s" in table
-    assert "partition 20,000,000 ratings: asked 15 s, measured 13.0 s" in table
+    assert "generate: target 1.0, measured 1.25 million ratings/s" in table
+    assert "partition 20,000,000 ratings: target 15 s, measured 13.0 s" in table
     assert "check:" not in table
     assert "commit unknown" in step_report(rows, None)
 

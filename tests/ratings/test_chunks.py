@@ -1,4 +1,4 @@
-"""Ratings come from Spark as arrays, by either of two ways."""
+"""Tests of the conversion of DataFrames to arrays, by both methods."""
 
 from types import SimpleNamespace
 from typing import Any

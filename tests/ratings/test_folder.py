@@ -1,4 +1,4 @@
-"""Partitioned ratings: a fit from the folder is the fit from the data, and a folder that changed is refused."""
+"""Tests of partitioned ratings: equal models, and errors for folders that have changed."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""SGD from a folder of partitioned ratings: by user or from the grid, with its blocks or joined ones."""
+"""Tests of SGD on partitioned ratings, by user and from the grid, with equal or fewer blocks."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Laid-out ratings in memory: the model of a fit from the DataFrame, for any number of fits."""
+"""Tests that fits of ratings laid out in memory give the model of a fit of the DataFrame."""
 
 from typing import Any
 

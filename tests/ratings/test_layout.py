@@ -1,4 +1,4 @@
-"""From a DataFrame to blocks and back: every rating arrives once, where its row belongs."""
+"""Tests of the layout of a DataFrame in blocks: every rating arrives once, in the block of its row."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""The manifest of partitioned ratings: there and back, and refused in one sentence when it cannot be right."""
+"""Tests of the manifest of partitioned ratings: round trip, and errors for invalid manifests."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Datasets that give other rows when Spark computes them again: one consistent model, or one sentence."""
+"""Tests of datasets that give other rows when Spark computes them again: a consistent model, or an error."""
 
 import logging
 import random

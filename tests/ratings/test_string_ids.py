@@ -1,4 +1,4 @@
-"""Keys for string ids: each id has its own, whatever the hash does."""
+"""Tests of the keys of string ids, which must be unique."""
 
 import pytest
 from pyspark import StorageLevel

@@ -1,4 +1,4 @@
-"""Dataclasses from JSON: every annotation that is promised, and a sentence for every other value."""
+"""Tests of the conversion of JSON to dataclasses."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Ratings for small fits that are disturbed on the way."""
+"""Ratings for small fits that are interrupted."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.recovery.losses import Losses
 
 @pytest.fixture(scope="session")
 def table() -> pd.DataFrame:
-    """2,000 ratings of 100 users and 60 items, a tenth of them held out."""
+    """2,000 ratings of 60 items by 100 users, of which a tenth are validation rows."""
     rng = np.random.default_rng(11)
     user, item = np.divmod(rng.permutation(100 * 60)[:2000], 60)
     u, v = rng.normal(0, 0.6, (100, 2)), rng.normal(0, 0.6, (60, 2))

@@ -1,4 +1,4 @@
-"""Studies on tiny settings with the textbook, and made-up rows whose findings are known."""
+"""Studies with small settings on the textbook, and invented rows with known findings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture
 def make_fits() -> Callable[..., Fits]:
-    """Makes the fits of a study on the published set by the textbook, tiny but for the given settings."""
+    """Function that returns the `Fits` of a study on the published set, with small settings that arguments override."""
 
     def make(**changes: Any) -> Fits:
         settings = ExperimentSettings(**{**TINY, **changes})
@@ -41,7 +41,7 @@ def make_fits() -> Callable[..., Fits]:
 
 @pytest.fixture
 def left_by(make_fits, tmp_path) -> Callable[..., tuple[Any, Any]]:
-    """Runs a study as the job does, and returns it and the folder that it left."""
+    """Function that runs a study like the job, and returns the study and its output folder."""
 
     def left(name: str, **changes: Any) -> tuple[Any, Any]:
         fits = make_fits(name=name, **changes)
@@ -54,7 +54,7 @@ def left_by(make_fits, tmp_path) -> Callable[..., tuple[Any, Any]]:
 
 @pytest.fixture
 def make_fitted(make_row) -> Callable[..., ResultRow]:
-    """Makes the row of a fit with the given test RMSE, epoch by epoch, and a training RMSE half as large."""
+    """Function that returns the row of a fit with given test RMSEs by epoch, and training RMSEs half as large."""
 
     def make(label: str, errors: Sequence[float], **changes: Any) -> ResultRow:
         history = tuple(record(k, 0.5, None, error / 2, error) for k, error in enumerate(errors, start=1))
@@ -67,7 +67,7 @@ def make_fitted(make_row) -> Callable[..., ResultRow]:
 
 @pytest.fixture
 def step() -> StepParams:
-    """What SGD without biases is told."""
+    """Hyperparameters of SGD without biases."""
     return StepParams(
         stepSize=0.1, biasStepSize=None, biasRegParam=None, optimizer="sgd", schedule="constant", decay=1.0,
         updateOrder="simultaneous", initStd=0.1, batchSize=32,

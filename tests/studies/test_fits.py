@@ -1,4 +1,4 @@
-"""Fits as rows: what was asked for is what was fitted, by either runner."""
+"""Tests that studies fit the requested hyperparameters with both packages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The slice of the objective: right directions, right heights, the solution where it belongs."""
+"""Tests of the study of the loss landscape: directions, objectives, and the position of the solution."""
 
 import dataclasses
 
@@ -81,5 +81,5 @@ def test_the_solution_is_marked_and_the_bar_has_a_unit(surface, tmp_path, saved)
     landscape.draw([surface[1]], tmp_path)
     axes, bar = saved[0].axes
     assert axes.lines[0].get_xydata().tolist() == [[0, 0]]
-    assert axes.get_xlabel() == "1st direction, in lengths of the solution"
+    assert axes.get_xlabel() == "1st direction, relative to the solution's norm"
     assert bar.get_ylabel() == "objective (mean), in squared units of the ratings, logarithmic"

@@ -1,4 +1,4 @@
-"""The studies of courses: convergence, stopping early and the generalization gap."""
+"""Tests of the studies of convergence, early stopping and the generalization gap."""
 
 import pytest
 
@@ -40,11 +40,11 @@ def test_convergence_tells_the_lowest_and_when_each_was_near_its_end(make_fitted
         make_fitted("lost", [], error="diverged"),
     ]
     told = convergence.findings(rows)
-    assert "The lowest test RMSE is that of ALS, 0.9000 at 1." in told
-    assert "last test RMSE: SGD at 3; ALS at 2." in told
-    assert "pyspark's ALS weights" not in told
+    assert "ALS has the lowest test RMSE, 0.9000 in iteration 1." in told
+    assert "last test RMSE of the method: SGD 3; ALS 2." in told
+    assert "pyspark's ALS supports" not in told
     theirs = make_fitted("pyspark's ALS", [0.95], model="pyspark.ALS", regularization="plain")
-    assert "pyspark's ALS weights the penalty" in convergence.findings([*rows, theirs])
+    assert "pyspark's ALS supports only the weighted objective" in convergence.findings([*rows, theirs])
 
 
 @pytest.fixture
@@ -67,11 +67,12 @@ def test_stopping_early_fits_the_same_start_twice(make_fits):
 def test_epochs_saved_and_error_kept_are_counted(stopped):
     told = early_stopping.findings(stopped)
     assert "ended after epoch 3 and saved 2 of 5 epochs (40%)" in told
-    assert "that of epoch 2, whose test RMSE is 0.3000 below that of the last of all epochs, and 0.0000 above" in told
+    assert "factors of epoch 2, with a test RMSE 0.3000 below that of the last epoch of the complete fit" in told
+    assert ", and 0.0000 above that of its best epoch." in told
 
 
 def test_a_fit_that_never_stopped_saves_nothing(stopped):
-    assert "nothing was saved" in early_stopping.findings([stopped[0], stopped[0]])
+    assert "no epochs were saved" in early_stopping.findings([stopped[0], stopped[0]])
 
 
 def test_best_and_last_epochs_are_marked(tmp_path, stopped, saved):
@@ -98,4 +99,4 @@ def test_the_gap_is_test_less_training_error(tmp_path, make_fitted, saved):
     assert lines_of(below)["λ = 0: test"].get_ydata().tolist() == [1.0, 0.5, 0.6]
     told = generalization_gap.findings(rows)
     assert "widest with λ = 1 (0.7000) and narrowest with λ = 0 (0.6000)" in told
-    assert "lowest with λ = 0 (1.2000): the narrowest gap." in told
+    assert "lowest with λ = 0 (1.2000), which also has the narrowest gap." in told

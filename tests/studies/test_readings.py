@@ -1,4 +1,4 @@
-"""What the reports of studies say of the fits before their findings."""
+"""Tests of the hyperparameters in the reports of studies."""
 
 from dataclasses import replace
 
@@ -13,11 +13,11 @@ def test_fits_that_differ_in_what_is_swept_share_a_line(make_fitted, step):
     assert of_als.startswith("- 4 fits: ")
     assert "rank 2, 4, λ = 0.01, 0.1, objective" in of_als
     assert of_sgd.startswith("- SGD 0.5; SGD 0.25: ")
-    assert "sgd, step 0.25, 0.5 for the summed gradient of 32 ratings" in of_sgd
+    assert "sgd, step size 0.25, 0.5 for the summed gradient of 32 ratings" in of_sgd
 
 
 def test_another_optimizer_is_another_line(make_fitted, step):
     rows = [make_fitted(name, [1.0], step=replace(step, optimizer=name, batchSize=1)) for name in ("sgd", "adam")]
     lines = given_to_fits(rows).splitlines()
     assert [line.partition(":")[0] for line in lines[3:]] == ["- sgd", "- adam"]
-    assert "step 0.1 of each rating" in lines[3]
+    assert "step size 0.1 for single ratings" in lines[3]

@@ -1,4 +1,4 @@
-"""What every study leaves: rows that can be read back, pictures drawn from them, and a report of what they say."""
+"""Tests of the output of every study: rows, plots and report."""
 
 import pytest
 from matplotlib.image import imread
@@ -53,7 +53,7 @@ def test_rows_of_a_study_that_is_killed_are_kept(make_fits, tmp_path):
 def test_a_report_names_the_fits_that_failed(make_fitted):
     rows = [make_fitted("λ = 1", [0.9], regParam=1.0), make_fitted("λ = 2", [], regParam=2.0, error="too large")]
     report = study_report(find_study(ExperimentSettings(name="regularization")), rows, [])
-    assert "## What failed\n\n- λ = 2: too large" in report
+    assert "## Failures\n\n- λ = 2: too large" in report
 
 
 @pytest.mark.parametrize("name", [study.name for study in STUDIES if study.row_type is ResultRow])

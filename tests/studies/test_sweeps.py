@@ -1,4 +1,4 @@
-"""The studies that sweep λ, rank and step: what is fitted, and what is found in rows of known errors."""
+"""Tests of the studies that sweep λ, rank and step size: fits, and findings for rows with known errors."""
 
 import dataclasses
 
@@ -55,7 +55,7 @@ def test_no_penalty_at_all_has_a_place_on_the_axis(tmp_path, lambdas, saved):
 def test_the_best_lambda_is_that_of_the_lowest_error(lambdas):
     told = regularization.findings(lambdas)
     assert (
-        "ALS: the lowest test RMSE is 0.7000, at λ = 0.1, inside the range tried; over all λ it varies by 0.4" in told
+        "ALS: the lowest test RMSE is 0.7000, with λ = 0.1, inside the range; it varies by 0.4000 over all λ." in told
     )
     assert "at the end of the range" in regularization.findings(lambdas[1:])
 
@@ -64,8 +64,8 @@ def test_a_lambda_that_failed_is_named_and_not_drawn(tmp_path, lambdas, make_fit
     rows = [*lambdas, make_fitted("d", [], regParam=0.001, error="diverged")]
     regularization.draw(rows, tmp_path)
     assert lines_of(saved[0].axes[0])["test RMSE"].get_xdata().tolist() == [0.01, 0.1, 1.0]
-    assert "not drawn: d" in saved[0].axes[0].get_title()
-    assert "| d   | 0.001 |  failed |" in regularization.findings(rows)
+    assert "not drawn (diverged or failed): d" in saved[0].axes[0].get_title()
+    assert "| d   | 0.001 |         failed |" in regularization.findings(rows)
 
 
 def test_rank_fits_each_rank_at_each_lambda_once(make_fits):
@@ -80,7 +80,7 @@ def ranks(make_fitted):
     other = {1: 1.1, 2: 1.2, 4: 0.85}
     return [
         make_fitted(label, [2.0, errors[k]], rank=k, regParam=lam)
-        for errors, lam, text in ((fixed, 0.1, "rank {}, the λ of all"), (other, 1.0, "rank {}, λ = 1"))
+        for errors, lam, text in ((fixed, 0.1, "rank {}, common λ"), (other, 1.0, "rank {}, λ = 1"))
         for k, label in ((k, text.format(k)) for k in errors)
     ]
 
@@ -96,21 +96,22 @@ def test_each_rank_has_its_errors_at_the_lambda_of_all_and_at_its_own(tmp_path, 
     lines = lines_of(axes)
     assert lines["test RMSE, λ = 0.1"].get_xydata().tolist() == [[1, 0.9], [2, 0.8], [4, 1.0]]
     assert lines["training RMSE, λ = 0.1"].get_ydata().tolist() == [0.45, 0.4, 0.5]
-    assert lines["test RMSE, each rank's best λ (named)"].get_ydata().tolist() == [0.9, 0.8, 0.85]
+    assert lines["test RMSE, best λ for each rank"].get_ydata().tolist() == [0.9, 0.8, 0.85]
     assert [text.get_text() for text in axes.texts] == ["0.1", "0.1", "1", "best λ"]
     assert axes.get_xticks().tolist() == [1, 2, 4]
-    assert axes.get_xlabel() == "rank, factors of each user and item"
+    assert axes.get_xlabel() == "rank"
 
 
 def test_more_rank_overfits_from_the_best_one_on(ranks):
     told = rank.findings(ranks)
-    assert "At λ = 0.1 the test RMSE is lowest at rank 2, 0.8000" in told
-    assert "at rank 4 the training RMSE is 0.5000 and the test RMSE 1.0000. There λ = 1 compensates for 0.1500" in told
-    assert "lowest at rank 2, 0.8000 at λ = 0.1" in told
+    assert "With λ = 0.1, the test RMSE is lowest at rank 2, 0.8000" in told
+    assert "at rank 4, the training RMSE is 0.5000 and the test RMSE 1.0000. There, λ = 1 decreases the test" in told
+    assert "decreases the test RMSE by 0.1500." in told
+    assert "lowest at rank 2, 0.8000 with λ = 0.1" in told
 
 
 def test_more_rank_that_does_not_overfit_is_said(ranks):
-    assert "the largest tried: more rank did not overfit" in rank.findings([row for row in ranks if row.rank < 4])
+    assert "the largest tried, so higher ranks do not overfit" in rank.findings([row for row in ranks if row.rank < 4])
 
 
 def test_optimizers_are_fitted_at_multiples_of_their_steps(make_fits):
@@ -155,6 +156,7 @@ def test_sensitivity_is_the_best_error_by_step_and_divergence_a_cross(tmp_path, 
 
 def test_the_range_of_good_steps_is_told(optimizers):
     told = adam_vs_momentum.findings(optimizers)
-    assert "Momentum: lowest test RMSE 0.8000 with step 1, at epoch 2. 1 of 3 steps are within 5% of it" in told
-    assert "1 to 1; 1 diverged or failed." in told
-    assert "Adam: lowest test RMSE 0.7000 with step 1, at epoch 2. 3 of 3 steps are within 5% of it, 0.1 to 10" in told
+    assert "Momentum: the lowest test RMSE is 0.8000, with step size 1 in epoch 2. 1 of 3 step sizes, from" in told
+    assert "from 1 to 1, are within 5% of it; 1 diverged or failed." in told
+    assert "Adam: the lowest test RMSE is 0.7000, with step size 1 in epoch 2. 3 of 3 step sizes, from 0.1 to" in told
+    assert "from 0.1 to 10, are within 5% of it; 0 diverged or failed." in told

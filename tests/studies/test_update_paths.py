@@ -1,4 +1,4 @@
-"""The paths of a problem of two parameters, against what can be worked out by hand."""
+"""Tests of the study of update paths against values computed by hand."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_als_with_inner_steps_goes_down_one_factor_at_a_time(paths):
 def test_the_report_says_who_zig_zags_and_who_needed_most(paths):
     told = update_paths.findings(paths)
     assert "Every update of ALS and of ALS+GD, 2 inner steps is parallel to an axis" in told
-    assert f"ALS needed the fewest iterations, {paths[0].iterations}, and GD the most" in told
+    assert f"ALS needs the fewest iterations, {paths[0].iterations}, and GD the most" in told
 
 
 def test_the_paths_are_drawn_with_their_numbers_of_updates(paths, tmp_path, saved):
@@ -60,4 +60,4 @@ def test_the_paths_are_drawn_with_their_numbers_of_updates(paths, tmp_path, save
     drawn = {line.get_label(): line for line in axes.lines}
     assert drawn[f"GD: {paths[1].updates} updates"].get_xdata().tolist() == list(paths[1].u)
     assert drawn["minimum, 1.11"].get_xdata() == pytest.approx([1.3038], abs=1e-4)
-    assert axes.get_ylabel() == "v, the item's factor (likewise)"
+    assert axes.get_ylabel() == "v, factor of the item (√ of the rating unit)"

@@ -1,4 +1,4 @@
-"""Alternating least squares: rows by hand, and what a solution is known by."""
+"""Tests of alternating least squares, against rows computed by hand and optimality conditions."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""ALS+GD: inner steps by hand, many of them against exact rows, and what they never do."""
+"""Tests of ALS+GD: inner steps computed by hand, convergence to exact rows, and monotonicity."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The formulas of cost against loops that do the work and count, multiplication by multiplication."""
+"""Tests of the numbers of operations against loops that count them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What all methods share: settings, first factors, history, range of predictions."""
+"""Tests of the base class of the estimators: Params, initial factors, history and clipping."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Gradient descent: a step by hand, and what it goes down."""
+"""Tests of gradient descent: a step computed by hand, and decrease of the objective."""
 
 from typing import Any
 

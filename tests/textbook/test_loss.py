@@ -1,4 +1,4 @@
-"""The objective worked out by hand, its gradient by central differences."""
+"""Tests of the objective against values computed by hand, and of its gradient against central differences."""
 
 import numpy as np
 import pytest

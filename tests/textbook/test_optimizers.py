@@ -1,4 +1,4 @@
-"""Optimizers and schedules against steps worked out by hand."""
+"""Tests of optimizers and schedules against steps computed by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every published number, to the last printed digit."""
+"""Tests that every published number is reproduced to the last digit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Ratings from tables: what is read, in which order, and what is refused."""
+"""Tests of ratings from tables: order, values and errors."""
 
 import numpy as np
 import pandas as pd

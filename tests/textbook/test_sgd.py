@@ -1,4 +1,4 @@
-"""Stochastic and mini-batch gradient descent: steps by hand, and what "touched" and "all" have in common."""
+"""Tests of stochastic and mini-batch gradient descent, and of the relation of "touched" and "all"."""
 
 from dataclasses import replace
 

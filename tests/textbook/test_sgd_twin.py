@@ -1,4 +1,4 @@
-"""The textbook's SGD on touched rows against the plain twin of Spark's kernels: two writings of the same step."""
+"""Tests of the textbook's SGD on touched rows against the reference implementation of the kernels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rules of stopping."""
+"""Tests of stopping criteria."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures of scaling from rows, as PNG files; nothing here runs Spark."""
+"""Plots of scaling as PNG files, without Spark."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,24 +16,24 @@ from spark_mf.benchmarks.scalability.settings import BLOCKS, RANK, RATINGS, STRO
 BREAKDOWN = "breakdown.png"
 PLOTS = (*(f"{experiment}.png" for experiment in (STRONG, WEAK, RATINGS, RANK, BLOCKS)), BREAKDOWN)
 
-# Parts of a breakdown: what the legend says, and a look that a print without colours keeps apart.
+# Parts of a breakdown: legend, colour, and a hatch that is distinct in black and white.
 _PARTS = {
     "kernels": ("kernels", COLORS[0], ""),
-    "tasks": ("rest of tasks (pipe to Python, ring); pyspark: all their work", "#56B4E9", "||"),
+    "tasks": ("rest of tasks (pipe to Python, ring); pyspark: all work of tasks", "#56B4E9", "||"),
     "serialization": ("serialisation in the JVM", "#E69F00", "xx"),
     "shuffle": ("shuffle", "#009E73", "\\\\"),
     "scheduling": ("scheduling", "#CC79A7", ".."),
     "idle": ("slots without a task", "#FFFFFF", "//"),
     "driver": ("driver alone (gathering, broadcasting)", "#BBBBBB", "--"),
 }
-# What grows in each experiment, as axes name it.
+# Axis label of the size in each experiment.
 _GROWN = {STRONG: "cores", WEAK: "cores", RATINGS: "ratings", RANK: "rank", BLOCKS: "blocks"}
 _PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 _IDEAL: dict[str, Any] = {"color": "0.5", "linestyle": ":", "linewidth": 1.2, "zorder": 0}
 
 
 def draw_scalability(rows: Sequence[ScalabilityRow], folder: Path) -> list[str]:
-    """Draw every experiment that has times, and the breakdown; return the names of the files."""
+    """Draw every experiment that has times, and the breakdown, and return the names of the files."""
     drawn = []
     for experiment in (STRONG, WEAK):
         if any(len(points) > 1 for points in scaled(rows, experiment).values()):
@@ -50,7 +50,7 @@ def draw_scalability(rows: Sequence[ScalabilityRow], folder: Path) -> list[str]:
 
 
 def draw_cores(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> None:
-    """Seconds of an iteration, speed-up and efficiency against cores, beside what would be ideal."""
+    """Draw seconds per iteration, speed-up and efficiency by cores, with ideal lines."""
     methods = scaled(rows, experiment)
     cores = sorted({point.size for points in methods.values() for point in points})
     figure = new_figure(10.5)
@@ -69,8 +69,8 @@ def draw_cores(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> N
     speedup.set_yscale("log", base=2)
     speedup.yaxis.set_major_formatter(_PLAIN)
     seconds.set_xscale("log", base=2)
-    seconds.set_ylabel("seconds an iteration")
-    speedup.set_ylabel("speed-up" if experiment == STRONG else "speed-up, work grown with the cores")
+    seconds.set_ylabel("seconds per iteration")
+    speedup.set_ylabel("speed-up" if experiment == STRONG else "speed-up, for work that grows with the cores")
     efficiency.set(ylabel="efficiency", xlabel=_GROWN[experiment])
     efficiency.set_xticks(cores, list(map(str, cores)))
     efficiency.xaxis.set_minor_formatter(NullFormatter())
@@ -84,14 +84,14 @@ def draw_cores(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> N
 
 
 def draw_growth(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> None:
-    """Seconds of an iteration against what grows, both logarithmic, beside straight lines of known growth."""
+    """Draw seconds per iteration by size on logarithmic axes, with lines of known growth."""
     methods = scaled(rows, experiment)
     figure = new_figure(6.4)
     axes = figure.add_subplot()
     _draw_methods(axes, methods, lambda point: point.seconds)
     sizes = sorted({point.size for points in methods.values() for point in points})
     lowest = min(point.seconds for points in methods.values() for point in points)
-    for power, label in {RATINGS: ((1, "linear"),), RANK: ((1, "linear"), (2, "square")), BLOCKS: ()}[experiment]:
+    for power, label in {RATINGS: ((1, "linear"),), RANK: ((1, "linear"), (2, "quadratic")), BLOCKS: ()}[experiment]:
         start = lowest * 0.5
         line = [start * (size / sizes[0]) ** power for size in sizes]
         axes.plot(sizes, line, **_IDEAL)
@@ -100,16 +100,16 @@ def draw_growth(rows: Sequence[ScalabilityRow], experiment: str, path: Path) -> 
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(sizes, [_short(size) for size in sizes])
-    axes.set(ylabel="seconds an iteration", xlabel=_GROWN[experiment])
+    axes.set(ylabel="seconds per iteration", xlabel=_GROWN[experiment])
     cores = max(row.cores for row in rows if experiment in row.experiments)
-    axes.set_title(f"Growth with {experiment} on {cores} cores; dotted: slopes to compare with", fontsize=11)
+    axes.set_title(f"Growth with {experiment} on {cores} cores; dotted: reference slopes", fontsize=11)
     if experiment == BLOCKS:
         axes.set_title(f"Growth with the number of blocks on {cores} cores", fontsize=11)
     save_figure(figure, path)
 
 
 def draw_breakdown(rows: Sequence[ScalabilityRow], path: Path) -> None:
-    """Draw the breakdown of an iteration as shares, one bar per number of cores."""
+    """Draw the breakdown of an iteration as fractions, with one bar per number of cores."""
     experiment = next(
         (each for each in (STRONG, WEAK, RATINGS, RANK, BLOCKS) if any(each in row.experiments for row in rows)), STRONG
     )
@@ -136,8 +136,8 @@ def draw_breakdown(rows: Sequence[ScalabilityRow], path: Path) -> None:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(0, 1.25)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    axes.set_xlabel("part of a mean iteration, with all that follows the set-up")
-    axes.set_title(f"What an iteration went into, by {_GROWN[experiment]}", fontsize=11)
+    axes.set_xlabel("fraction of a mean iteration, including everything after the set-up")
+    axes.set_title(f"Breakdown of an iteration, by {_GROWN[experiment]}", fontsize=11)
     save_figure(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""Report of a scalability measurement in Markdown, from its rows alone."""
+"""Report of a scalability measurement in Markdown, from its rows."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,12 +13,12 @@ _CORES_HEADERS = ("method", "cores", "ratings", "s/iteration", "speed-up", "effi
 _GROWTH_HEADERS = ("method", "{}", "s/iteration", "× first", "growth", "set-up, s", "fit, s")
 _PART_NAMES = ("kernels", "rest of tasks", "serialisation", "shuffle", "scheduling", "idle slots", "driver")
 
-# Other programs that take more of the machine than this make times doubtful.
+# If other programs use a larger fraction of the processors, times are unreliable.
 _QUIET = 0.1
 
 
 def scalability_table(rows: Sequence[ScalabilityRow]) -> str:
-    """Return a table for each experiment that has times, below its name."""
+    """Return a table for each experiment that has times, with its name as the heading."""
     parts = []
     for experiment in EXPERIMENTS:
         methods = scaled(rows, experiment)
@@ -28,18 +28,18 @@ def scalability_table(rows: Sequence[ScalabilityRow]) -> str:
 
 
 def scalability_report(rows: Sequence[ScalabilityRow], plots: Sequence[str] = ()) -> str:
-    """Return the whole report; ``plots`` are file names of pictures beside it."""
+    """Return the report; `plots` are file names in its folder."""
     first = rows[0]
     sections = [
-        "# How fits scale",
-        f"{len(rows)} points, {sum(row.error is not None for row in rows)} of them failed; {first.iterations} "
-        f"iterations (of SGD epochs), λ = {first.regParam:g}.",
+        "# Scalability of fits",
+        f"{len(rows)} points, {sum(row.error is not None for row in rows)} of which failed; {first.iterations} "
+        f"iterations (for SGD: epochs), λ = {first.regParam:g}.",
         "## Results\n\n" + scalability_table(rows),
         pictures(plots),
-        "## What an iteration went into\n\n" + _breakdowns(rows),
+        "## Breakdown of an iteration\n\n" + _breakdowns(rows),
         failures(rows),
         "## How it was measured\n\n" + _READING + _machine(rows),
-        "## Where\n\n" + whereabouts(first) + "\n  Other points: the same, on the cores that the tables give.",
+        "## Environment\n\n" + whereabouts(first) + "\n  Other points differ in the number of cores, see the tables.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -68,7 +68,7 @@ def _table(methods: dict[str, list[Scaled]], experiment: str) -> str:
 
 
 def _breakdowns(rows: Sequence[ScalabilityRow]) -> str:
-    """Return seconds of a mean iteration, one line a point."""
+    """Return the breakdown of a mean iteration in seconds, with one line per point."""
     cells = []
     for row in rows:
         if row.breakdown is not None:
@@ -80,31 +80,31 @@ def _breakdowns(rows: Sequence[ScalabilityRow]) -> str:
 
 
 def _machine(rows: Sequence[ScalabilityRow]) -> str:
-    """Return how much other programs took of the machine, as a further line of a list."""
+    """Return a further line of a list, on the processor use of other programs."""
     shares = [row.busy_before for row in rows if row.busy_before is not None]
     if not shares:
-        return "\n- How busy the machine was with other programs is not known."
+        return "\n- The processor use of other programs is not known."
     busy = sum(share > _QUIET for share in shares)
     return (
-        f"\n- In the second before a point's session started, other programs took {min(shares):.0%} to "
-        f"{max(shares):.0%} of the machine's processors, more than {_QUIET:.0%} at {busy} of {len(shares)} points"
-        + (": their times are too long by what others took, and ratios of them are rough." if busy else ".")
+        f"\n- In the second before the session of a point started, other programs used {min(shares):.0%} to "
+        f"{max(shares):.0%} of the processors, and more than {_QUIET:.0%} at {busy} of {len(shares)} points"
+        + (", whose times are too long and whose ratios are only approximate." if busy else ".")
     )
 
 
 _READING = """\
-- Every point had a process and a session of its own, with one fit of a sample before the clock starts. A point's name
-  is METHOD:CORES:RATINGS:RANK:BLOCKS:REPETITION.
-- `s/iteration` is the median of the fit's own history; of pyspark's ALS, which keeps none, the mean of the fit without
-  its set-up, and the set-up is that of a fit of no iterations.
-- `speed-up` is against the method's own fewest cores; in `weak` the ratings and users grow with the cores, and the
-  speed-up counts the grown work. `efficiency` is 1 where it is ideal. Items are as many at every size, so that the part
-  of ALS that grows with rows alone does not grow in full. `growth` is p of seconds ~ sizeᵖ from the first size to the
-  last.
-- The breakdown comes from Spark's event log. It is a mean over all that follows the set-up, starting the last stage and
-  gathering the model included, divided by the iterations, and so more than `s/iteration`; of pyspark's ALS the
-  set-up's own breakdown is taken off. `kernels` is the arithmetic, by the clock of our own fits; pyspark's ALS has
-  none, and all work of its tasks is `rest of tasks`. Of ours that is the pipe between the JVM and Python, packing and
-  unpacking there, and on the ring, where an iteration is inside one stage, exchanging factors and waiting for others.
-  Driver and broadcasts that it makes are `driver`, loading broadcasts in the JVM is `serialisation`, in Python
-  `rest of tasks`."""
+- Every point was measured in a separate process and session, after a warm-up fit of a sample. The name of a point is
+  METHOD:CORES:RATINGS:RANK:BLOCKS:REPETITION.
+- `s/iteration` is the median over the history of the fit. pyspark's ALS has no history: its `s/iteration` is the mean
+  of the fit without its set-up, and its set-up is the time of a fit with 0 iterations.
+- `speed-up` is relative to the smallest number of cores of the method; in `weak`, the ratings and users grow with the
+  cores, and the speed-up includes the larger amount of work. The ideal `efficiency` is 1. The number of items is the
+  same at every size, so the part of ALS that depends only on the rows does not grow in proportion. `growth` is p in
+  seconds ~ sizeᵖ, from the first size to the last.
+- The breakdown comes from Spark's event log. It is the mean of everything after the set-up, including the start of the
+  last stage and gathering the model, divided by the number of iterations, and is therefore more than `s/iteration`. For
+  pyspark's ALS, the breakdown of the set-up is subtracted. `kernels` is the arithmetic, measured by the fits of
+  spark_mf; for pyspark's ALS, all work of tasks is `rest of tasks`. For spark_mf, `rest of tasks` is the pipe between
+  the JVM and Python with packing and unpacking, loading broadcasts in Python and, on the ring, where all iterations
+  run in one stage, exchanging factors and waiting for other workers. `serialisation` includes loading broadcasts in the
+  JVM, and `driver` includes making broadcasts."""

@@ -1,4 +1,4 @@
-"""Tables, plot and report of the benchmark of SGD's kernels, from its rows."""
+"""Table, plot and report of the benchmark of the kernels of SGD."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ _HEADERS = (
     "shape",
     "threads",
     "million ratings/s",
-    "bytes a rating",
+    "bytes per rating",
     "GB/s if from memory",
     "of bandwidth",
 )
 
 
 def kernel_table(rows: Sequence[KernelRow]) -> str:
-    """Return the rows as an aligned Markdown table, and the bandwidth that they are measured against."""
+    """Return the rows as an aligned Markdown table, and the memory bandwidth below it."""
     cells = [
         (
             row.kernel,
@@ -42,11 +42,11 @@ def kernel_table(rows: Sequence[KernelRow]) -> str:
     ]
     bandwidths = sorted({(row.threads, row.bandwidth) for row in rows})
     listed = "; ".join(f"{threads} threads {bandwidth / 1e9:.1f} GB/s" for threads, bandwidth in bandwidths)
-    return f"{aligned(_HEADERS, cells)}\n\nBandwidth of the memory: {listed}."
+    return f"{aligned(_HEADERS, cells)}\n\nMemory bandwidth: {listed}."
 
 
 def draw_kernels(rows: Sequence[KernelRow], path: Path) -> None:
-    """Ratings a second by rank, a panel a kernel, of as many threads as were used, beside the limit of memory."""
+    """Draw ratings per second by rank with the most threads, one panel per kernel, and the limit of the memory."""
     threads = max(row.threads for row in rows)
     figure = Figure(figsize=(10.0, 5.0), dpi=120, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -56,42 +56,42 @@ def draw_kernels(rows: Sequence[KernelRow], path: Path) -> None:
             curve = [(row.rank, row.ratings_per_second / 1e6) for row in chosen if row.shape == shape]
             axes.plot(*zip(*curve, strict=True), color=color, marker=marker, label=shape)
         limits = {row.rank: row.bandwidth / row.bytes_a_rating / 1e6 for row in chosen}
-        axes.plot(list(limits), list(limits.values()), "k:", label="if every row came from memory, at its bandwidth")
+        axes.plot(list(limits), list(limits.values()), "k:", label="limit if every row is read from memory")
         axes.set(xscale="log", yscale="log", xlabel="rank", title=name)
         axes.set_xticks(list(limits), [str(rank) for rank in limits])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(alpha=0.3, which="both")
     panels[0].set_ylabel("million ratings/s")
-    figure.suptitle(f"SGD's kernels on {threads} threads, by rank and shape of the block", fontsize=11)
+    figure.suptitle(f"Kernels of SGD on {threads} threads, by rank and shape of the block", fontsize=11)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, format="png")
 
 
 def kernel_report(rows: Sequence[KernelRow]) -> str:
-    """Return the whole report, in Markdown, beside the plot `KERNELS_PLOT`."""
+    """Return the report in Markdown, with the plot `KERNELS_PLOT` in its folder."""
     first = rows[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     sizes = "; ".join(f"{name} {users:,} × {items:,}" for name, (users, items) in SHAPES.items())
     return "\n".join(
         [
-            "# SGD's kernels against the bandwidth of the memory",
+            "# Kernels of SGD relative to the memory bandwidth",
             "",
             kernel_table(rows),
             "",
-            f"![ratings a second by rank]({KERNELS_PLOT})",
+            f"![ratings per second by rank]({KERNELS_PLOT})",
             "",
-            f"- `{TRAIN}` makes an update for each rating, `{EVALUATE}` only sums its error. Biases are fitted too.",
-            f"- Shapes, users × items of each thread's block, with {first.ratings:,} ratings drawn evenly: {sizes}. "
-            f"`{IN_CACHE}` fits a second-level cache, `{REAL_CELL}` is one of a fit on 20 million ratings and two "
-            f"cores, sorted into tiles as there, `{UNBLOCKED}` is in no order.",
-            "- `bytes a rating`: what one must move when neither of its rows is in a cache: both rows in, biases and "
-            "padding included, after training out again, and the rating's 12.",
-            "- `of bandwidth`: these bytes a second over what the memory delivers to as many threads that add a "
-            "multiple of one long array to another in place. At 1 memory would be the limit; above it caches deliver "
-            "rows, below it arithmetic or the memory's latency is the limit.",
-            "- Each figure is the fastest of three passes.",
-            f"- {versions}; commit {first.git or 'unknown'}; begun {first.started_at}.",
+            f"- `{TRAIN}` updates the rows of each rating, and `{EVALUATE}` only sums the squared errors, with biases.",
+            f"- Shapes are users × items of the block of each thread, with {first.ratings:,} uniformly distributed "
+            f"ratings: {sizes}. `{IN_CACHE}` fits into a second-level cache; `{REAL_CELL}` is a cell of a fit on 20 "
+            f"million ratings and two cores, sorted into tiles as in the fit; `{UNBLOCKED}` is unsorted.",
+            "- `bytes per rating` is the memory traffic of a rating if neither of its rows is in a cache: both rows "
+            "with biases and padding, twice for training, and 12 bytes of the rating.",
+            "- `of bandwidth` is the resulting traffic divided by the memory bandwidth, measured with as many threads "
+            "that add a multiple of one long array to another. At 1, the memory would be the limit; above 1, caches "
+            "serve rows; below 1, arithmetic or the memory latency is the limit.",
+            "- Each value is the fastest of three passes.",
+            f"- {versions}; commit {first.git or 'unknown'}; started {first.started_at}.",
             "",
         ]
     )

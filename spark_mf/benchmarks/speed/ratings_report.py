@@ -1,4 +1,4 @@
-"""Table, plot and report of the benchmark of ratings, from its rows."""
+"""Table, plot and report of the benchmark of preparing ratings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _ASKED_RATINGS, _ASKED_SECONDS = 20_000_000, 15.0
 
 
 def step_table(rows: Sequence[StepRow]) -> str:
-    """Return the rows as an aligned table that is Markdown too; below it what was asked for."""
+    """Return the rows as an aligned Markdown table, and a list of the targets below it."""
     cells = [
         (
             row.step,
@@ -36,7 +36,7 @@ def step_table(rows: Sequence[StepRow]) -> str:
 
 
 def draw_growth(rows: Sequence[StepRow], path: Path) -> None:
-    """Seconds by ratings, both logarithmic, one line a step, beside the straight lines of linear growth."""
+    """Draw seconds by ratings on logarithmic axes, with one curve per step and lines of linear growth."""
     figure = Figure(figsize=(8.0, 5.4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     for step, color, marker in zip(STEPS, COLORS, MARKERS, strict=False):
@@ -56,7 +56,7 @@ def draw_growth(rows: Sequence[StepRow], path: Path) -> None:
 
 
 def step_report(rows: Sequence[StepRow], plot: str | None) -> str:
-    """Return the whole report, in Markdown; ``plot`` is the file name of a picture beside it."""
+    """Return the report in Markdown; `plot` is a file name in its folder."""
     first = rows[0]
     versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
     picture = ["", f"![seconds by ratings]({plot})"] if plot else []
@@ -69,31 +69,33 @@ def step_report(rows: Sequence[StepRow], plot: str | None) -> str:
             *failed,
             *picture,
             "",
-            f"- {first.master}, {first.cores} cores, a heap of {first.driver_heap} at every size; {versions}; "
-            f"commit {first.git or 'unknown'}; begun {first.started_at}.",
-            "- Every point had a process and a JVM of its own, which first did the same on 100,000 ratings, untimed.",
-            f"- `s` is the step itself: {GENERATE}, making and writing; {CHECK}, reading, checking (duplicates too) "
-            f"and writing; {PARTITION}, laying out by user and by item and writing. The whole job also counts or "
-            "checks what it reads.",
-            "- `driver` is the driver's Python process. All processes are driver, JVM and Python workers; pages that "
-            "workers share count in each.",
+            f"- {first.master}, {first.cores} cores, a driver heap of {first.driver_heap} at every size; {versions}; "
+            f"commit {first.git or 'unknown'}; started {first.started_at}.",
+            "- Every point was measured in a separate process and JVM, after a warm-up on 100,000 ratings.",
+            f"- `s` is the time of the step alone: {GENERATE} is generating and writing; {CHECK} is reading, checking "
+            f"(including duplicates) and writing; {PARTITION} is laying out by user and by item, and writing. The "
+            "whole job also counts or checks its input.",
+            "- `driver` is the Python process of the driver. All processes are the driver, the JVM and the Python "
+            "workers; memory pages that workers share are counted for each of them.",
             "",
         ]
     )
 
 
 def _judged(rows: Sequence[StepRow]) -> list[str]:
-    """Return what was asked for, and whether it was reached at the asked size or above."""
+    """Return the target of each step and the measured value, at the size of the target or above."""
     lines = []
     for step in (GENERATE, CHECK):
         speeds = {row.ratings: row.ratings_per_second for row in rows if row.step == step and row.ratings_per_second}
         large = {ratings: speed for ratings, speed in speeds.items() if ratings >= _ASKED_RATINGS}
         if large:
             slowest = min(large.values())
-            lines.append(f"{step}: asked {_ASKED_PER_SECOND / 1e6:.1f}, measured {slowest / 1e6:.2f} million ratings/s")
+            lines.append(
+                f"{step}: target {_ASKED_PER_SECOND / 1e6:.1f}, measured {slowest / 1e6:.2f} million ratings/s"
+            )
     for row in rows:
         if row.step == PARTITION and row.ratings == _ASKED_RATINGS and row.seconds is not None:
             lines.append(
-                f"{PARTITION} {_ASKED_RATINGS:,} ratings: asked {_ASKED_SECONDS:.0f} s, measured {row.seconds:.1f} s"
+                f"{PARTITION} {_ASKED_RATINGS:,} ratings: target {_ASKED_SECONDS:.0f} s, measured {row.seconds:.1f} s"
             )
     return lines

@@ -1,4 +1,4 @@
-"""Report of the benchmark, from its rows alone: speed ratios, and whether they reach their targets."""
+"""Report of the speed benchmark: speed ratios, and whether they reach their targets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class _Asked:
 
 _WITHOUT = _Asked(exact=8, cg=20, cg_fit=12, sgd_fit=15, recommend=10)
 _NATIVE = _Asked(exact=4, cg=10, cg_fit=6, sgd_fit=8, recommend=10)
-# Of a set up to this size only whole fits were asked for.
+# Data sets up to this size have targets for complete fits only.
 _SMALL_RATINGS = 1_000_000
 _SMALL = _Asked(exact_fit=5, cg_fit=5)
 
-_FIGURE_HEADERS = ("figure", "against", "pyspark", "spark_mf", "measured", "asked", "reached")
+_FIGURE_HEADERS = ("figure", "relative to", "pyspark", "spark_mf", "measured", "target", "reached")
 _ROW_HEADERS = (
     "model", "blocks", "fit, s", "set-up, s", "s/iteration", "first, s", "recommend, s", "test RMSE", "peak MiB",
 )  # fmt: skip
@@ -46,20 +46,20 @@ _ROW_HEADERS = (
 
 @dataclass(frozen=True)
 class Figure:
-    """One asked figure and what was measured.
+    """A measured figure and its target.
 
     Attributes
     ----------
     name, against : str
-        What is measured, and what it is compared with; "" where with nothing.
+        Name of the figure, and of the reference that it is relative to, or "".
     theirs, ours : float | None
-        What pyspark and spark_mf took; None where not measured or not needed.
+        Values of pyspark and spark_mf; None if not measured or not needed.
     measured : float | None
-        The figure itself; None where a row for it is missing.
+        Value of the figure; None if a row is missing.
     asked : float
-        The least that was asked for, or the most.
+        Target, a minimum or a maximum.
     is_limit : bool
-        Whether ``asked`` is the most.
+        Whether the target is a maximum.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the ratio reaches its target; None if it was not measured."""
+        """Whether the figure reaches its target; None if it was not measured."""
         if self.measured is None:
             return None
         return self.measured <= self.asked if self.is_limit else self.measured >= self.asked
 
     def cells(self) -> tuple[str, ...]:
-        """Return the figure's line of the table."""
+        """Return the cells of the figure for the table."""
         sign, form = ("≤", ".4g") if self.is_limit else ("≥", ".1f")
         unit = "" if self.is_limit or not self.against else " ×"
         verdict = {None: "not measured", True: "yes", False: "no"}[self.reached]
@@ -90,7 +90,7 @@ class Figure:
 
 
 def figures(rows: Sequence[ResultRow]) -> list[Figure]:
-    """Return all target figures, against pyspark without and with native BLAS, with its best block count each."""
+    """Return all figures, relative to pyspark without and with native BLAS, each with the best number of blocks."""
     is_small = bool(rows) and rows[0].ratings <= _SMALL_RATINGS
     without = [row for row in rows if row.model == BASELINE and row.blas and not _is_native(row)]
     native = [row for row in rows if row.model == BASELINE and _is_native(row)]
@@ -107,7 +107,7 @@ def figures(rows: Sequence[ResultRow]) -> list[Figure]:
 
 
 def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow], asked: _Asked) -> list[Figure]:
-    """Return the figures that compare with pyspark."""
+    """Return the figures relative to pyspark."""
     exact, cg = _own(rows, "cholesky"), _own(rows, "cg")
     sgd = [row for row in rows if row.label == EVALUATED_SGD]
     speeds = (
@@ -116,7 +116,7 @@ def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow
         ("whole fit, Cholesky", exact, asked.exact_fit, _fit),
         ("whole fit, cg", cg, asked.cg_fit, _fit),
         ("whole fit, SGD evaluated", sgd, asked.sgd_fit, _fit),
-        # Both solvers' models were timed; the slower one counts.
+        # The models of both solvers were timed, and the slower one is used.
         ("recommendForAllUsers(10)", exact + cg, asked.recommend, lambda row: row.recommend_seconds),
     )
     found = [_speed(name, against, theirs, ours, least, seconds) for name, ours, least, seconds in speeds if least]
@@ -125,7 +125,7 @@ def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow
         difference = abs(own - best) if own is not None and best is not None else None
         found.append(Figure(name, against, best, own, difference, MAX_RMSE_DIFFERENCE, is_limit=True))
     if asked.sgd_fit:
-        # The evaluated fit keeps its best epoch, which test rows must not choose: the other one keeps its last.
+        # The evaluated fit selects its best epoch on test rows, so the larger RMSE of both fits is used.
         both = _values([row for row in rows if row.label in (EVALUATED_SGD, SGD_ALONE)], lambda row: row.test_rmse)
         best, own = _fastest_rmse(theirs), max(both, default=None)
         excess = own - best if own is not None and best is not None else None
@@ -134,7 +134,7 @@ def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow
 
 
 def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
-    """Return what was asked of SGD's epochs themselves, against its kernels in one process."""
+    """Return the figures of the epochs of SGD, relative to its kernels in one process."""
     by_label = {row.label: row.seconds_per_iteration for row in rows}
     spark, spark_alone = by_label.get(EVALUATED_SGD), by_label.get(SGD_ALONE)
     kernels, kernels_alone = by_label.get(EVALUATED_KERNELS), by_label.get(KERNELS_ALONE)
@@ -158,7 +158,7 @@ def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
 
 
 def bench_table(rows: Sequence[ResultRow]) -> str:
-    """Return the rows, and below them the figures, as aligned tables that are Markdown too."""
+    """Return the rows, and the figures below them, as aligned Markdown tables."""
     cells = [
         (
             row.label,
@@ -178,27 +178,31 @@ def bench_table(rows: Sequence[ResultRow]) -> str:
 
 
 def bench_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
-    """Return the whole report, in Markdown; ``plots`` are file names of pictures beside it."""
+    """Return the report in Markdown; `plots` are file names in its folder."""
     libraries = [
-        f"- Linear algebra that the JVM of {row.label} was seen to use: {row.blas}." for row in rows if row.blas
+        f"- Linear algebra library that the JVM of {row.label} was observed to use: {row.blas}."
+        for row in rows
+        if row.blas
     ]
     return report(rows, "\n".join([bench_table(rows), "", _READING, *libraries]), plots)
 
 
 _READING = f"""\
-- The figures are asked of rank 64, 10 iterations, 20 epochs and 2 cores, on 20 million ratings; of a set of at most
-  one million other figures are asked. Each is against pyspark at the block count that is best at it; RMSE against
-  its fastest fit.
-- `s/iteration`: of {OWN} the median of its history, beside it the first; each also computes the objective and the
-  training RMSE. Of {BASELINE} the mean of the fit without its set-up, as it keeps no history. Of SGD the median epoch.
-- `evaluated`: the RMSE of all test rows was computed after each epoch. The fit through Spark got them as validation
-  rows and keeps its best epoch by them, so that its own test RMSE is not judged but the worse of it and that of the
-  fit without evaluation, which keeps its last epoch.
-- SGD's kernels: the same cells, schedule and seeds in one process without Spark, one thread a user block. The
-  evaluation's share is by the medians of two fits through Spark, in one process by parts of one run's epochs.
-- `recommend`: recommendForAllUsers(10), the result read to its end and thrown away, on the model that was just
-  fitted; of {BASELINE} on the model of its fastest fit alone.
-- Each line of {OWN}, SGD, its kernels, and each library that pyspark was run with, had a process of its own."""
+- The targets are for rank 64, 10 iterations, 20 epochs and 2 cores, on 20 million ratings; data sets of at most one
+  million ratings have other targets. Each figure is relative to pyspark with its best number of blocks for this figure,
+  and the RMSE is relative to its fastest fit.
+- `s/iteration`: for {OWN}, the median of its history, which also has the time of the first iteration; each iteration
+  includes the objective and the training RMSE. For {BASELINE}, which has no history, the mean of the fit without its
+  set-up. For SGD, the median epoch.
+- `evaluated`: the RMSE of all test rows is computed after each epoch. The fit on Spark uses them as validation rows and
+  selects its best epoch on them. Therefore the larger of its test RMSE and that of the fit without evaluation, which
+  keeps its last epoch, is compared.
+- Kernels of SGD: the same cells, schedule and seeds in one process without Spark, with one thread per user block. The
+  evaluation's share comes from the medians of two fits on Spark, and from the parts of the epochs of one run in one
+  process.
+- `recommend`: recommendForAllUsers(10), with the complete result read and discarded, on the fitted model; for
+  {BASELINE}, only on the model of its fastest fit.
+- Each line of {OWN}, SGD and its kernels, and each library of pyspark, was measured in a separate process."""
 
 
 def _is_native(row: ResultRow) -> bool:
@@ -206,7 +210,7 @@ def _is_native(row: ResultRow) -> bool:
 
 
 def _own(rows: Sequence[ResultRow], solver: str) -> list[ResultRow]:
-    """Return the rows of `OWN` with a solver on the engine that it takes by itself."""
+    """Return the rows of `OWN` with a solver on its automatically selected engine."""
     return [row for row in rows if row.model == OWN and row.solver == solver and row.engine != "broadcast"]
 
 

@@ -66,7 +66,7 @@ def refuse_duplicates(repeated: DataFrame, source: RatingsSource) -> None:
     Raises
     ------
     ValueError
-        The message has the number of repeated rows, an example and possible fixes.
+        If there are repeated pairs; the message has their number, an example and possible fixes.
     """
     repeats = repeated.where("nth > 1").count()
     if not repeats:

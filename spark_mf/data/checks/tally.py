@@ -206,7 +206,7 @@ def refuse_faults(tally: Tally) -> None:
     Raises
     ------
     ValueError
-        The message has the number of faulty rows by reason, and the first of them.
+        If there are faulty rows; the message has their number by reason, and the first of them.
     """
     if not tally.faulty:
         return

@@ -53,7 +53,7 @@ def require_time_format(time_format: str | None) -> None:
     Raises
     ------
     ValueError
-        For a text without a year; `require_pattern` checks whether Spark supports the pattern.
+        If a pattern has no year; `require_pattern` checks whether Spark supports the pattern.
     """
     if time_format is not None and time_format not in TIME_FORMATS and "y" not in time_format:
         raise ValueError(
@@ -63,12 +63,12 @@ def require_time_format(time_format: str | None) -> None:
 
 
 def require_pattern(spark: SparkSession, time_format: str | None) -> None:
-    """Raise an error for a pattern that Spark does not support; reads no rows.
+    """Raise an error if Spark does not support a pattern; reads no rows.
 
     Raises
     ------
     ValueError
-        The message has the reason of Spark.
+        If the format is neither one of `TIME_FORMATS` nor a supported pattern; the message contains Spark's reason.
     """
     require_time_format(time_format)
     if time_format is None or time_format in TIME_FORMATS:
@@ -97,7 +97,7 @@ def possible_formats(kind: DataType, asked: str | None, column: str) -> tuple[st
     Raises
     ------
     ValueError
-        For a type that cannot hold times, or times of the requested format.
+        If the type cannot hold times, or times of the requested format.
     """
     if isinstance(kind, (TimestampType, TimestampNTZType, DateType)):
         return (TYPED,)

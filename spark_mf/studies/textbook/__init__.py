@@ -1,1 +1,1 @@
-"""The published numbers of the textbook, in NumPy and on Spark."""
+"""Reproduction of the published numbers in NumPy and on Spark."""

@@ -23,10 +23,10 @@ _ORDINARY = {"ALS": "broadcast", "GD": "broadcast", "SGD": "stages"}
 
 
 def as_on_spark(estimator: TextbookEstimator) -> TextbookEstimator:
-    """Return the textbook estimator with the method of Spark: SGD sums gradients and updates the rows of a batch only.
+    """Return the textbook estimator with the method of Spark: SGD sums gradients and updates only the rows of a batch.
 
-    With the same λ and regularization and 1/batchSize of the step it is in expectation the same as an estimator that
-    averages a batch and penalises all rows; Adam, whose steps do not grow with the gradient, keeps its step.
+    With 1/batchSize of the step size, it is in expectation equal to an estimator that averages a batch and regularizes
+    all rows. Adam keeps its step size, because its steps do not grow with the gradient.
     """
     if not isinstance(estimator, SGD) or estimator.updatedRows == "touched":
         return estimator
@@ -41,11 +41,11 @@ class SparkTwin:
     ----------
     spark : SparkSession
     ratings : Ratings
-        With test ratings held out.
+        Training ratings, with the test ratings as validation ratings.
     engine : str
         "auto", "ring" or "ordinary".
     folder : Path
-        Where initial factors are saved for warm starts; readable by the whole session.
+        Folder for initial factors, which all processes of the session must be able to read.
     """
 
     def __init__(self, spark: SparkSession, ratings: Ratings, engine: str, folder: Path) -> None:
@@ -59,10 +59,11 @@ class SparkTwin:
         Parameters
         ----------
         estimator : TextbookEstimator
-            Whose method is that of Spark, see `as_on_spark`.
-        initial : (U, V)
+            Output of `as_on_spark`.
+        initial : tuple[float64[n, k], float64[m, k]]
+            Initial (U, V).
         best : bool
-            Whether the model is that of the epoch with the lowest test RMSE instead of the last one.
+            Whether the model has the factors of the epoch with the lowest test RMSE instead of the last one.
         """
         twin = on_spark(estimator, self._engine).setInitialModel(self._save(estimator, initial))
         if best:
@@ -70,7 +71,7 @@ class SparkTwin:
         return twin.fit(self._rows.where(~F.col(HELD_OUT)))
 
     def test_rmse(self, model: FactorModel, clip: tuple[float, float]) -> float:
-        """Return RMSE over the test ratings, of predictions clipped to (low, high)."""
+        """Return the test RMSE of predictions clipped to (low, high)."""
         predicted = model.transform(self._rows.where(HELD_OUT))
         clipped = F.least(F.greatest("prediction", F.lit(clip[0])), F.lit(clip[1]))
         errors = rating_errors(predicted.withColumn("prediction", clipped))
@@ -78,7 +79,7 @@ class SparkTwin:
         return errors.rmse
 
     def _save(self, estimator: TextbookEstimator, initial: tuple[Matrix, Matrix]) -> str:
-        """Save initial factors as a model, with μ and biases of 0 if the estimator fits biases, and return its path."""
+        """Save initial factors as a model, with μ and zero biases if the estimator fits biases, and return the path."""
         path = str(self._folder / "initial")
         has_biases = isinstance(estimator, SGD) and estimator.fitBias
         sides = initial[::-1] if _is_turned(estimator) else initial
@@ -89,10 +90,10 @@ class SparkTwin:
 
 
 def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
-    """Return the estimator of spark_mf with the name and the settings of the textbook's.
+    """Return the estimator of `spark_mf` with the name and the Params of a textbook estimator.
 
-    What only the textbook has is left out: where it clips, its `order`, which is done by turning the ratings on their
-    side, `updatedRows`, and the deviation of ALS's first factors.
+    Params that only the textbook has are left out: `clipTo`, `updatedRows`, `initStd` of ALS, and `order`, for which
+    users and items are exchanged instead.
     """
     name = type(estimator).__name__
     cls = getattr(spark_mf, name)
@@ -105,7 +106,7 @@ def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
 
 
 def _is_turned(estimator: TextbookEstimator) -> bool:
-    """Return whether users are solved first, where Spark solves items first."""
+    """Return whether users are solved first, so that users and items must be exchanged on Spark."""
     return isinstance(estimator, ALS) and estimator.order == "users"
 
 

@@ -1,4 +1,4 @@
-"""Tables and report of the textbook's job, from its rows."""
+"""Tables and report of the textbook job."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,21 +17,21 @@ _FORMULAS = {
 
 
 def textbook_tables(rows: Sequence[TextbookRow]) -> str:
-    """Return tables of published and obtained numbers, of the textbook and Spark, and of costs, in Markdown."""
+    """Return tables of the published numbers, of the textbook and Spark, and of costs, in Markdown."""
     return "\n\n".join(text for _, text in _sections(rows))
 
 
 def textbook_fault(rows: Sequence[TextbookRow]) -> str | None:
-    """Return what is wrong with the results, as one sentence; None when every number is as it should be."""
+    """Return one sentence on the incorrect results, or None if all are correct."""
     faults = [row.fault for row in rows if row.fault]
     return f"{len(faults)} of {len(rows)} results are wrong, the first: {faults[0]}" if faults else None
 
 
 def textbook_report(rows: Sequence[TextbookRow]) -> str:
     """Return the report in Markdown."""
-    sections = ["# The textbook: published, obtained, and on Spark"]
+    sections = ["# Textbook: published, reproduced and Spark results"]
     sections += [f"## {title}\n\n{text}" for title, text in _sections(rows)]
-    sections += [failures(rows), "## Where\n\n" + whereabouts(rows[-1])]
+    sections += [failures(rows), "## Environment\n\n" + whereabouts(rows[-1])]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -60,7 +60,7 @@ def _published(rows: Sequence[TextbookRow]) -> str:
     ]
     agreeing = sum(row.is_published_number for row in rows)
     return (
-        aligned(("number", "published", "obtained", "the same"), cells)
+        aligned(("number", "published", "reproduced", "equal"), cells)
         + f"\n\n{agreeing} of {len(rows)} published numbers are reproduced to the last printed digit."
     )
 
@@ -106,9 +106,9 @@ def _cost(rows: Sequence[TextbookRow]) -> str:
         "Multiply-add operations per iteration, for n users, m items, |Ω| training "
         f"ratings, rank K and L inner steps:\n\n{formulas}\n\n"
         + aligned(headers, cells)
-        + "\n\nSeconds are the median over iterations. On Spark they include communication, and for ALS "
-        "and GD one more pass over the ratings for the training error. In NumPy, a rating of SGD and a row of ALS "
-        "is one iteration of a Python loop."
+        + "\n\nSeconds are medians over iterations. On Spark, they include communication and, for ALS and GD, an "
+        "additional pass over the ratings for the training error. In NumPy, each rating of SGD and each row of ALS is "
+        "one iteration of a Python loop."
     )
 
 

@@ -1,11 +1,11 @@
-"""Result rows of the textbook's job: a reproduced number, the same fit on Spark, or the cost of a method."""
+"""Result rows of the textbook job: a reproduced number, the same fit on Spark, or the cost of a method."""
 
 import math
 from dataclasses import dataclass
 
 from spark_mf.benchmarks.rows import ResultRow
 
-#: By how much of the textbook's error that of the same method on Spark may differ.
+#: Largest accepted relative difference of the errors of the textbook and Spark.
 NEAR = 0.01
 
 PUBLISHED, ON_SPARK, COST = "published", "on Spark", "cost"
@@ -13,22 +13,22 @@ PUBLISHED, ON_SPARK, COST = "published", "on Spark", "cost"
 
 @dataclass(frozen=True, kw_only=True)
 class TextbookRow(ResultRow):
-    """One row; what every row has is explained at `ResultRow`.
+    """Result row with additional fields to those of `ResultRow`.
 
     Attributes
     ----------
     part : str
         `PUBLISHED`, `ON_SPARK` or `COST`.
     obtained : float | None
-        The number obtained: test RMSE, a count or a gradient. Test RMSE are of predictions clipped to [1, 5].
+        The reproduced number: a test RMSE of predictions clipped to [1, 5], a count or a gradient.
     published : float | None
-        The published number; for a relative error, what it must be below. None where nothing was published.
+        The published number, or an upper bound of a relative error; None if nothing was published.
     decimals : int
-        Printed decimals of the published number, to which both must agree; -1 where it is an upper bound.
+        Published decimals, to which both numbers must agree; -1 if the published number is an upper bound.
     textbook : float | None
-        In rows of `ON_SPARK`: what the textbook obtains by the same method from the same first factors.
+        In rows of `ON_SPARK`, the result of the textbook by the same method from the same initial factors.
     operations : int | None
-        In rows of `COST`: multiply-adds of one iteration.
+        In rows of `COST`, multiply-add operations of one iteration.
     """
 
     part: str
@@ -40,7 +40,7 @@ class TextbookRow(ResultRow):
 
     @property
     def is_published_number(self) -> bool:
-        """Whether the obtained number equals the published one in every published digit."""
+        """Whether the number equals the published one in every published digit."""
         if self.obtained is None or self.published is None:
             return False
         if self.decimals < 0:
@@ -49,14 +49,14 @@ class TextbookRow(ResultRow):
 
     @property
     def deviation(self) -> float:
-        """By how much of the textbook's number the one on Spark differs; NaN where one is missing."""
+        """Relative difference between the numbers of Spark and the textbook; NaN if one is missing."""
         if self.obtained is None or self.textbook is None:
             return math.nan
         return self.obtained / self.textbook - 1
 
     @property
     def fault(self) -> str | None:
-        """Description of what is wrong with the row; None if nothing is."""
+        """Description of an incorrect result; None if the row is correct."""
         if self.error is not None:
             return f"{self.label} failed: {self.error}"
         if self.part == PUBLISHED and not self.is_published_number:

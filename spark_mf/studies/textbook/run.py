@@ -1,4 +1,4 @@
-"""The textbook's job: reproduction of the published numbers, the same fits on Spark, and costs of the methods."""
+"""Run of the textbook job: the published numbers, the same fits on Spark, and the costs of the methods."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _TIMED_ITERATIONS = 5
 
 
 def _without_published_number() -> dict[str, Estimator]:
-    """Return the methods of which no number was published, set as their nearest relatives of which one was."""
+    """Return the methods without a published number, with the Params of the most similar published ones."""
     sgd, batches, als = (METHODS[name] for name in ("SGD", "mini-batch GD", "ALS"))
     return {
         "GD": GD(rank=RANK, maxIter=150, regParam=0.01, regularization="mean", stepSize=5.0, clipTo=_CLIP),
@@ -40,10 +40,7 @@ def _without_published_number() -> dict[str, Estimator]:
 
 
 def run_textbook(settings: TextbookSettings, spark: SparkSession | None) -> Iterator[TextbookRow]:
-    """Yield the rows of all parts, those of Spark only with a session.
-
-    A fit on Spark that fails leaves a row that says so.
-    """
+    """Yield the rows of all parts, without those on Spark if there is no session; a failed fit gives an error row."""
     with phase("reproducing the published numbers"):
         ratings, results = run_published()
         rng = np.random.default_rng(SEED)
@@ -60,7 +57,7 @@ def run_textbook(settings: TextbookSettings, spark: SparkSession | None) -> Iter
 
 @dataclass(frozen=True)
 class _Rows:
-    """Makes rows of fits to one data set, at one place."""
+    """Makes the rows of fits to one data set in one environment."""
 
     ratings: Ratings
     where: Provenance
@@ -76,7 +73,7 @@ class _Rows:
     def row(
         self, part: str, label: str, package: str, estimator: Estimator, model: Any | None, **found: Any
     ) -> TextbookRow:
-        """Return a row of an estimator's settings; `model` is what it fitted, and gives the history."""
+        """Return the row of an estimator, with the history of its model."""
         held_out = 0 if self.ratings.validation is None else len(self.ratings.validation)
         sizes = {
             "dataset": "published set",
@@ -118,7 +115,7 @@ def _row(
 def _on_spark(
     settings: TextbookSettings, spark: SparkSession, ratings: Ratings, results: list[Result], others: dict[str, Run]
 ) -> Iterator[TextbookRow]:
-    """Fit each experiment on Spark, and by the same method in the textbook, from the same first factors."""
+    """Fit each experiment on Spark, and by the same method in the textbook, from the same initial factors."""
     rows = _Rows(ratings, provenance(spark))
     experiments = [(result.name, result.run, result.best) for result in results if result.run is not None]
     experiments += [(f"{name}: test RMSE", fitted, False) for name, fitted in others.items()]
@@ -143,13 +140,13 @@ def _one_on_spark(rows: _Rows, twin: SparkTwin, label: str, published: Run, best
         found["fit_seconds"] = time.perf_counter() - start
         found["setup_seconds"] = fitted.summary.setupSeconds
         found["obtained"] = found["test_rmse"] = twin.test_rmse(fitted, _CLIP)
-    except Exception as fault:  # The other experiments are still wanted.
+    except Exception as fault:  # The other experiments must still run.
         found["error"] = first_sentence(fault)
     return rows.row(ON_SPARK, label, "spark_mf", estimator, fitted, **found)
 
 
 def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
-    """Return multiply-adds of one iteration of the method."""
+    """Return the multiply-add operations of one iteration of the method."""
     if isinstance(estimator, GD):
         return gd_operations(n, m, ratings, estimator.rank)
     if isinstance(estimator, SGD):
@@ -161,7 +158,7 @@ def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
 
 
 def _timed(rank: int, iterations: int) -> dict[str, Estimator]:
-    """Return one fit of each method, to be timed."""
+    """Return one estimator of each method, to be timed."""
     shared: dict[str, Any] = {"rank": rank, "maxIter": iterations, "regParam": 0.05}
     return {
         "GD": GD(**shared, stepSize=1.0),
@@ -194,7 +191,7 @@ def _costs_on_spark(settings: TextbookSettings, spark: SparkSession) -> Iterator
         with phase(f"timing iterations of {label} on Spark"):
             try:
                 model = on_spark(estimator, settings.engine).fit(data)
-            except Exception as fault:  # The other methods are still timed.
+            except Exception as fault:  # The other methods must still be timed.
                 found["error"] = first_sentence(fault)
         name = f"spark_mf.{type(estimator).__name__}"
         yield _row(COST, label, name, estimator, model, where, **sizes, **unsplit, **found)

@@ -1,4 +1,4 @@
-"""Settings of the textbook's job."""
+"""Settings of the textbook job."""
 
 from typing import Annotated
 
@@ -10,21 +10,21 @@ from spark_mf.cli.settings import STRICT, Text, one_of, setting
 TEXTBOOK, BOTH = "textbook", "both"
 ENGINES = ("auto", "ring", "ordinary")
 
-_RUN = "what is run"
-_COST = "cost: the generated ratings on which iterations are timed on Spark"
+_RUN = "run"
+_COST = "generated ratings on which iterations are timed on Spark"
 _SPARK = "Spark"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TextbookSettings:
-    """Every field is an option of ``jobs/textbook.py`` and a key of its TOML."""
+    """Settings of the textbook job; every field is an option of ``jobs/textbook.py`` and a key of its TOML file."""
 
     on: Annotated[str, one_of(TEXTBOOK, BOTH)] = setting(
-        BOTH, f"{TEXTBOOK} for NumPy alone, which needs no Java, or {BOTH} it and Spark", group=_RUN
+        BOTH, f"{TEXTBOOK} for NumPy only, which needs no Java, or {BOTH} for NumPy and Spark", group=_RUN
     )
     engine: Annotated[str, one_of(*ENGINES)] = setting(
         "auto",
-        f"where blocks and factors meet on Spark, one of {', '.join(ENGINES)}: ordinary are stages without a barrier",
+        f"engine on Spark, one of {', '.join(ENGINES)}; ordinary uses no barrier stage",
         group=_RUN,
     )
     cost_users: PositiveInt = setting(20_000, "users", group=_COST)

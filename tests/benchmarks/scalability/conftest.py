@@ -14,7 +14,7 @@ PARTS = Breakdown(kernels=1.5, tasks=0.5, serialization=0.5, shuffle=0.25, sched
 
 @pytest.fixture
 def make_point(make_row: Callable[..., Any]) -> Callable[..., ScalabilityRow]:
-    """Makes the row of a point from its experiment, cores and seconds an iteration."""
+    """Function that returns the row of a point for an experiment, cores and seconds per iteration."""
 
     def make(experiment: str, cores: int, seconds: float | None, **changes: Any) -> ScalabilityRow:
         history = () if seconds is None else tuple(record(k, seconds, None, None, None) for k in (1, 2))

@@ -1,4 +1,4 @@
-"""The reader of event logs and the breakdown, on a log written by hand."""
+"""Tests of the event-log reader and the breakdown, with an event log written by hand."""
 
 import json
 

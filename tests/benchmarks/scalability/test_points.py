@@ -1,4 +1,4 @@
-"""Settings and the points that they ask for; what becomes of points on the way."""
+"""Tests of the settings and points of scalability measurements."""
 
 import json
 import os

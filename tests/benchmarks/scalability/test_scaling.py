@@ -1,4 +1,4 @@
-"""Speed-up, efficiency and growth worked out by hand, and what is drawn and told of rows that were read back."""
+"""Tests of speed-up, efficiency and growth, and of plots and report."""
 
 import pytest
 
@@ -96,7 +96,7 @@ def test_the_report_has_tables_failures_and_the_machine(written):
     line = next(line for line in report.splitlines() if line.startswith(f"| {METHOD} |     4 |"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [METHOD, "4", "800", "2.000", "2.00", "0.50", "1.00", "3.00"]
-    assert "31 points, 1 of them failed" in report
+    assert "31 points, 1 of which failed" in report
     assert ": no room" in report
     assert "is not known" in report
     assert "](strong.png)" in report
@@ -112,7 +112,7 @@ def test_a_busy_machine_is_told(make_point):
     rows = [make_point(STRONG, 1, 2.0, busy_before=0.02), make_point(STRONG, 2, 1.0, busy_before=0.5)]
     report = scalability_report(rows)
     assert "2% to 50%" in report
-    assert "at 1 of 2 points: their times are too long" in report
+    assert "at 1 of 2 points, whose times are too long" in report
 
 
 def test_the_busy_share_is_of_all_processors(monkeypatch):

@@ -1,4 +1,4 @@
-"""The benchmark of SGD's kernels: what it measures, and its figures from made-up rows."""
+"""Tests of the benchmark of the kernels of SGD, and of its table."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

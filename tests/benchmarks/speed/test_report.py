@@ -1,4 +1,4 @@
-"""The figures of the benchmark from made-up rows whose ratios are known."""
+"""Tests of the figures of the benchmark, from rows with known ratios."""
 
 from dataclasses import replace
 

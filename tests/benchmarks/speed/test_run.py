@@ -1,4 +1,4 @@
-"""The benchmark's bookkeeping: which points are measured, and what becomes of rows and ratings in between."""
+"""Tests of the points of the benchmark, and of their rows and ratings."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is wrong with a row: its first fault, whatever it comes from; nothing is lost or taken for something else."""
+"""Tests of the classification of rows by their first fault."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""What is worked out before any rating is made: exact counts, bounded popularity, minimums that hold."""
+"""Tests of the plan of generated ratings: exact counts, bounded popularity and minimums."""
 
 import numpy as np
 import pytest

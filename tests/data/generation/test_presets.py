@@ -1,4 +1,4 @@
-"""The shapes of well-known sets: what was published of them, and that they can be planned."""
+"""Tests of the presets, which must have the published sizes."""
 
 import numpy as np
 import pytest

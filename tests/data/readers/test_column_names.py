@@ -1,4 +1,4 @@
-"""Guessing which column holds what."""
+"""Tests of the detection of columns by name."""
 
 import pytest
 

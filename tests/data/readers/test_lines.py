@@ -1,4 +1,4 @@
-"""Lines of JSON, of other encodings, and with open quotes: every one is a row, part of one, or rejected."""
+"""Tests of lines of JSON, of other encodings, and with open quotes."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Parquet as pandas writes it: nanoseconds, categories and integers with missing values."""
+"""Tests of Parquet files written by pandas: nanoseconds, categories and nullable integers."""
 
 from datetime import datetime
 

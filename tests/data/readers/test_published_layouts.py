@@ -1,4 +1,4 @@
-"""Look-alikes of well-known public files: each is read with the options of docs/ratings.md, to the same rows."""
+"""Tests that files in well-known layouts are read correctly with the options of docs/ratings.md."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Quotes: fields that span lines are read, and a quote that stays open takes and makes no rows."""
+"""Tests of quoted fields that span lines, and of open quotes, which must neither remove nor add other rows."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Separators: what options name, and finding the separator of a file whatever the order and quoting of its columns."""
+"""Tests of separators: names in options, and detection."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Text of any kind: one sentence or every line accounted for, whatever bytes it consists of."""
+"""Tests of random text: every line is counted, or an error is raised."""
 
 import gzip
 import os

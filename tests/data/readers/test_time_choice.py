@@ -1,4 +1,4 @@
-"""The format of a column of times: found in all values, or refused with two of them."""
+"""Tests of the detection of the format of times."""
 
 from collections import Counter
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Texts as times and as whole numbers: what Spark reads of thousands of them, against plain Python."""
+"""Tests of parsed times and integers against plain Python."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""The textbook's experiments: on Spark they are the same fits, and rows and report say what came out."""
+"""Tests of the textbook job: fits on Spark, rows and report."""
 
 from dataclasses import replace
 
