@@ -119,7 +119,7 @@ class _Member:
         solver = self._task.solver.begin(fixed)
         solved = []
         for block in part.blocks:
-            solved.append(solve_block(block, fixed, sums, start, self._task, solver, measured))
+            solved.append(solve_block(block, part.side, fixed, sums, start, self._task, solver, measured))
             self._ring.alive()
         own = np.concatenate([block.factors for block in solved])
         for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):

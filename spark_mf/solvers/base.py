@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_mf.kernels.linalg.least_squares import pad_shared
+
 Factors = NDArray[np.float32]
 #: The leading arguments of the kernels in `spark_mf.kernels.linalg.least_squares`.
 Terms = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
@@ -66,7 +68,7 @@ class RowProblem:
             self.targets,
             self.weights,
             self.fixed,
-            self.shared,
+            None if self.shared is None else pad_shared(self.shared),
             self.penalty,
             self.scale,
             self.prior,

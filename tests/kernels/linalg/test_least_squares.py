@@ -50,7 +50,7 @@ class Problem:
         side = rng.standard_normal((2 * rank, rank)) / rank
         made = {
             "weights": weights.astype(np.float32),
-            "shared": (side.T @ side).astype(np.float32),
+            "shared": fast.pad_shared((side.T @ side).astype(np.float32)),
             "scale": rng.uniform(0.5, 2, rank).astype(np.float32),
             "prior": rng.standard_normal((len(lengths), rank)).astype(np.float32),
         }
