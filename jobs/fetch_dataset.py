@@ -2,8 +2,8 @@
 """Download a public data set of ratings from its publisher: a MovieLens data set, or goodbooks-10k.
 
 Writes the ratings file as published, the README and licence of the data set, and description.json to the output folder;
-the other jobs read the ratings file as it is. A cache keeps the archive, so that a second run downloads nothing. The job
-prints the licence, and needs neither Spark nor Java.
+the other jobs read the ratings file as it is. A cache keeps the archive, so that a second run downloads nothing. Prints
+the licence, and needs neither Spark nor Java.
 
 examples:
   python jobs/fetch_dataset.py --list

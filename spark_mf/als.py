@@ -32,7 +32,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     solver stops early for a row whose gradient has become small, as `innerTol` specifies.
 
     The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
-    than `tol` in Frobenius norm. `summary.stoppedEarly` tells whether it did, and `summary.history` has the
+    than `tol` in Frobenius norm. `summary.stoppedEarly` is True if it did, and `summary.history` has the
     `product_change` of each iteration.
 
     Ids of users and items are integers of any type or strings, and have the same type in the model, its predictions and
@@ -53,8 +53,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
     the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
-    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it was
-    saved as what `asPlain` returns.
+    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it is
+    the saved result of `asPlain`.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def phase(name: str, *, ticking: bool = False) -> Iterator[None]:
         while not done.wait(_SECONDS_BETWEEN_SIGNS):
             logger.info("%s, %.0f s", name, time.perf_counter() - start)
 
-    ticker = threading.Thread(target=tick, name="stage-ticker", daemon=True)
+    ticker = threading.Thread(target=tick, name="phase-ticker", daemon=True)
     if ticking:
         ticker.start()
     session = SparkSession.getActiveSession()

@@ -103,7 +103,7 @@ class ParamsReader(MLReader[T]):
 
 
 class SavableModel(Protocol):
-    """The properties of a fitted model that are saved besides its Params."""
+    """The properties of a fitted model that are saved in addition to its Params."""
 
     @property
     def userFactors(self) -> DataFrame: ...

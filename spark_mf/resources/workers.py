@@ -46,8 +46,8 @@ _ON_A_CLUSTER = (
 )
 
 _OTHERS_WARNED = (
-    "The workers have other versions than the driver: %s. Results may differ in their last digits, and functions that "
-    "one side lacks fail."
+    "The workers have other versions than the driver: %s. Results may differ in their last digits, and calls of "
+    "functions that one side lacks fail."
 )
 
 # Contexts whose workers passed the check: the checked programs, and the hosts at the time of the check.

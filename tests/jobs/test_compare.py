@@ -104,7 +104,7 @@ def refused(job, capsys, *arguments: str) -> str:
 def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
     folder, _ = finished
     before = (folder / "results.jsonl").read_bytes()
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "--output", str(folder))
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, "--output", str(folder))
     assert (folder / "results.jsonl").read_bytes() == before
 
 

@@ -136,8 +136,8 @@ def test_other_versions_are_warned_of_in_one_line(caplog: pytest.LogCaptureFixtu
     require_versions([probe({}), probe({"pyarrow": "18.1.0", "numpy": "2.3.9", "numba": "0.60.0"})], OWN, "")
     assert caplog.messages == [
         "The workers have other versions than the driver: numba 0.60.0 (driver: 0.61.0), numpy 2.3.9 (driver: 2.4.1), "
-        "pyarrow 18.1.0 (driver: 20.0.0). Results may differ in their last digits, and functions that one side lacks "
-        "fail."
+        "pyarrow 18.1.0 (driver: 20.0.0). Results may differ in their last digits, and calls of functions that one "
+        "side lacks fail."
     ]
 
 

@@ -166,7 +166,7 @@ def _check_ratings(settings: FetchSettings, download: Download, sha256: str) -> 
     dataset = settings.published
     known = settings.ratings_sha256 or dataset.ratings_sha256
     if known is None:
-        return "no known checksum; only that of the archive was verified"
+        return "unverified; only that of the archive was compared"
     if known != sha256:
         replaced = "The publisher sometimes replaces this data set by newer ratings. " if dataset.replaced else ""
         raise ValueError(
@@ -178,10 +178,7 @@ def _check_ratings(settings: FetchSettings, download: Download, sha256: str) -> 
 
 def _checksum_sentence(download: Download) -> str:
     if download.first:
-        return (
-            "no known checksum; this was the first download, and its checksum is recorded beside it to verify later "
-            "downloads"
-        )
+        return "unverified, as this was the first download, and its checksum is recorded beside it to verify later ones"
     return f"equal to that of the first download, recorded at {download.recorded_at}"
 
 

@@ -52,7 +52,7 @@ class Wire:
         self._saying_goodbye = False
         self._last_call = time.monotonic()
         self._is_waiting = False
-        self._predecessor_idle = 0.0, self._last_call  # seconds, and when it said so
+        self._predecessor_idle = 0.0, self._last_call  # idle seconds, and the time of that report
         for neighbour in (predecessor, successor):
             neighbour.connection.settimeout(timeout)
             # Socket buffers keep their default sizes, which the system adapts; explicit sizes have a lower limit.
