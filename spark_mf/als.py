@@ -42,7 +42,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     A rank-deficient row (regParam=0 and fewer independent ratings than rank) gets the minimum-norm solution. Repeated
     ratings of the same (user, item) pair are separate observations, as in pyspark; `summary.duplicates` counts them.
 
-    The same seed gives the same model up to rounding, whatever the numbers of blocks and partitions are. If
+    The same seed gives the same model up to rounding, regardless of the numbers of blocks and partitions. If
     numUserBlocks and numItemBlocks are not set, there are enough blocks to keep all task slots busy, each with between
     100,000 and about 4 million ratings.
 

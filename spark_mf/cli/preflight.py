@@ -115,10 +115,10 @@ def _version_of(java: str) -> int:
     found = re.search(r'version "(?:1\.)?(\d+)', run.stdout)
     if found is None:
         # macOS has a /usr/bin/java that only reports that no Java is installed.
-        said = run.stdout.strip().splitlines()
+        printed = run.stdout.strip().splitlines()
         raise RuntimeError(
             "{} -version must print a version, got {!r}. {}.".format(
-                java, said[0] if said else "nothing", _INSTALL_JAVA
+                java, printed[0] if printed else "nothing", _INSTALL_JAVA
             )
         )
     return int(found.group(1))

@@ -47,15 +47,15 @@ def executors_awaited(context: SparkContext) -> Iterator[None]:
     over, gave_up = threading.Event(), threading.Event()
 
     def watch() -> None:
-        began, is_said = time.monotonic(), False
+        began, is_warned = time.monotonic(), False
         with suppress(Py4JError):  # Spark has ended
             while not has_executors(context) and not over.wait(_PAUSE):
                 waited = time.monotonic() - began
                 if waited >= seconds:
                     gave_up.set()
                     context.cancelAllJobs()  # repeatedly, as the job may not have been submitted yet
-                elif waited >= _WORD_AFTER and not is_said:
-                    is_said = True
+                elif waited >= _WORD_AFTER and not is_warned:
+                    is_warned = True
                     logger.warning(
                         "%s has not provided an executor yet. The job waits for at most %g s.", context.master, seconds
                     )

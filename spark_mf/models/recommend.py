@@ -74,7 +74,7 @@ def recommend(
     """Return a lazy DataFrame of the top n candidates for each source row.
 
     A task needs memory for one copy of the candidates, one Arrow batch of source rows and a tile of at most
-    `spark_mf.kernels.topk.TILE_BYTES` of scores, however many rows and candidates there are.
+    `spark_mf.kernels.topk.TILE_BYTES` of scores, regardless of the number of rows and candidates.
 
     Parameters
     ----------

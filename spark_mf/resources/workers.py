@@ -259,7 +259,7 @@ def _way_out(program: str, *, is_local: bool, is_sqls_own: bool) -> str:
     if not is_local:
         return _ON_A_CLUSTER
     if shutil.which(program) == sys.executable:  # the driver's Python itself, whose search path differs in the workers
-        return "Install it there, or put the folder that holds it on PYTHONPATH, before the Spark session starts."
+        return "Install it there, or add the folder that contains it to PYTHONPATH, before the Spark session starts."
     return (
         f"Set the environment variable PYSPARK_PYTHON, or spark.pyspark.python for spark-submit, to {sys.executable!r} "
         "before the Spark session starts."

@@ -243,7 +243,7 @@ def _head(file_system: Any, status: Any) -> FileHead:
     except zlib.error as error:
         raise ValueError(f"{path} must be a complete gzip file, got an error: {error}. Fetch it again.") from None
     if not unpacked:
-        raise ValueError(f"{path} must hold ratings, got an empty file once unpacked.")
+        raise ValueError(f"{path} must contain ratings, got a file that is empty when unpacked.")
     # A gzip file may consist of several members.
     cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
     return FileHead(path, unpacked, cut)

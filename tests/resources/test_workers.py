@@ -192,7 +192,7 @@ def test_a_message_without_an_error_is_told_by_its_first_line():
             True,
             f"Set the environment variable PYSPARK_PYTHON, or .* to '{sys.executable}' before",
         ),
-        (sys.executable, True, "Install it there, or put the folder that holds it on PYTHONPATH, before"),
+        (sys.executable, True, "Install it there, or add the folder that contains it to PYTHONPATH, before"),
         ("python3", False, "name its python in PYSPARK_PYTHON or spark.pyspark.python, or .* conda-pack, "),
     ],
 )

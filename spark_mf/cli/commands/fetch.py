@@ -107,10 +107,10 @@ def dataset_table() -> str:
     terms: dict[tuple[str, str], list[str]] = {}
     for each in DATASETS.values():
         terms.setdefault((each.license, each.citation), []).append(each.name)
-    said = [
+    paragraphs = [
         f"{', '.join(names)}:\n  licence: {license}\n  cite: {citation}" for (license, citation), names in terms.items()
     ]
-    return "\n\n".join([aligned(headers, cells), *said])
+    return "\n\n".join([aligned(headers, cells), *paragraphs])
 
 
 def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:

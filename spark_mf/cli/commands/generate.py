@@ -103,7 +103,7 @@ def generate(
 
 
 def _write(ratings: DataFrame, path: str) -> dict[str, Any]:
-    """Write all columns except `truth`; return the RMSE of `truth`, measured in the same pass."""
+    """Write all columns except `truth`; return counts, mean and the RMSE of `truth`, measured in the same pass."""
     error = F.col("rating").cast("double") - F.col("truth").cast("double")
     marked = SPLIT in ratings.columns
     sides = {side: F.col(SPLIT) == side for side in (TRAIN, VALIDATION, TEST)} if marked else {"all": F.lit(True)}

@@ -229,7 +229,7 @@ class Loopback:
         self._frames.put((tag, payload.copy()))
 
     def receive(self) -> tuple[int, Bytes]:
-        """Return what was sent first; raises a RingError if nothing was sent, as nothing can arrive."""
+        """Return the oldest queued tag and bytes; raise a RingError if there are none, as nothing can arrive."""
         try:
             return self._frames.get_nowait()
         except queue.Empty:
