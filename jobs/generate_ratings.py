@@ -3,7 +3,7 @@
 
 Writes ratings/ (Parquet with the columns user, item, rating and, if requested, split), ratings.png and
 description.json to the output folder, and prints a summary. The description contains the noise floor: the RMSE of the
-true factors on these ratings, below which no model can be expected to get. It is written last, so that a folder without
+true factors on these ratings, which no model can be expected to beat. It is written last, so that a folder without
 it is known to be incomplete.
 
 examples:

@@ -12,7 +12,7 @@ from spark_mf.data.readers.text import LAYOUTS
 from spark_mf.data.readers.time_formats import TIME_FORMATS
 from spark_mf.storage.encodings import find_encoding
 
-READ = "data: input"
+READ = "input"
 
 _Separator = Annotated[str, accepted_by(parse_separator, ALLOWED)]
 _Encoding = Annotated[

@@ -16,8 +16,8 @@ DEFAULT = RatingsSpec(users=1_000, items=1_700, ratings=100_000)
 # Ratings per file if there are more per core: about 20 MB, so that a failed task is repeated quickly.
 RATINGS_PER_PARTITION = 4_000_000
 
-_SHAPE = "shape: defaults apply without a preset"
-_VALUES = "values: defaults apply without a preset"
+_SHAPE = "shape (defaults without a preset)"
+_VALUES = "values (defaults without a preset)"
 _RUN = "run"
 _SPARK = "Spark"
 
