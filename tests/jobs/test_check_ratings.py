@@ -131,7 +131,7 @@ def test_lines_inside_quotes_are_in_the_summary(job, tmp_path, capsys):
     (tmp_path / "a.csv").write_text('user,item,rating,review\n1,2,5,"My list:\n7,8,1,boring\n9,9,2,bad"\n2,2,4,fine\n')
     assert job.main([str(tmp_path / "a.csv"), "--output", str(tmp_path / "out")]) == 0
     table = "".join(capsys.readouterr().out.split())
-    assert "|rowsin|2|" in table
+    assert "|rowsread|2|" in table
     assert "|linesinsidequotedfields|2|" in table
 
 
@@ -226,7 +226,7 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
         (["--separator", "ab"], "backslash or line end, or one of ::, tab, \\t, blank, got 'ab'."),
         (
             ["--encoding", "utf-16"],
-            "--encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1, got 'utf-16'.",
+            "--encoding must be UTF-8 or an encoding with one byte per character, such as ISO-8859-1, got 'utf-16'.",
         ),
         (["--layout", "wide"], "--layout must be one of ratings, netflix, matrix, got 'wide'."),
         (["--columns", "item,item"], "--columns must be a list of distinct values, got 'item,item'."),
