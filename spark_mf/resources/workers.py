@@ -227,7 +227,7 @@ def _probing() -> Callable[[], str]:
             except ModuleNotFoundError as error:
                 lacking.append(error.name or package)
             except Exception as error:  # importing a broken package may raise any exception
-                lacking.append(f"{package} that can be imported ({error})")
+                lacking.append(f"a working {package} ({error})")
         return json.dumps([sys.executable, platform.python_version(), versions, lacking])
 
     return probe
