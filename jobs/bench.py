@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure spark_mf.ALS against pyspark.ml.recommendation.ALS, without and with native OpenBLAS, on generated ratings.
+"""Compare the speed of spark_mf.ALS and of pyspark's ALS, with and without native OpenBLAS, on generated ratings.
 
-Leaves results.jsonl, report.md and a plot in the output folder, and prints the tables of the report. An output folder
-that has rows is continued: only points without rows are measured.
+Writes results.jsonl, report.md and a plot to the output folder, and prints the tables of the report. If the folder has
+rows, the job continues it and measures only points without rows.
 
 examples:
   python jobs/bench.py --output out/bench
@@ -33,14 +33,14 @@ CONFIG = Path(__file__).resolve().parents[1] / "conf" / "bench.toml"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when all rows have figures, 1 when one failed; SystemExit(2) for bad input."""
+    """Run the job; return 0 if all points succeeded, 1 otherwise; SystemExit(2) for invalid input."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     layout = argparse.RawDescriptionHelpFormatter
     parser = OneSentenceParser("bench", description=__doc__, formatter_class=layout, allow_abbrev=False)
-    parser.add_argument("--output", required=True, type=Path, help="folder to write to, or to continue")
-    parser.add_argument("--again", action="store_true", help="also measure points anew that have rows")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write to; one with rows is continued")
+    parser.add_argument("--again", action="store_true", help="measure points again even if they have rows")
     parser.add_argument("--config", type=Path, default=CONFIG, help="TOML file (default: conf/bench.toml)")
-    parser.add_argument("--point", choices=(DATA, *POINTS), help=argparse.SUPPRESS)  # the process of one point
+    parser.add_argument("--point", choices=(DATA, *POINTS), help=argparse.SUPPRESS)  # used by the process of one point
     add_options(parser, BenchSettings)
     options = vars(parser.parse_args(arguments))
     output, again, config, point = (options.pop(name) for name in ("output", "again", "config", "point"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measure SGD's kernels by rank, shape of the block and threads, against the bandwidth of the memory.
+"""Measure the kernels of SGD by rank, block shape and threads, relative to the memory bandwidth.
 
-Leaves results.jsonl, report.md and a plot in the output folder, and prints the table of the report.
+Writes results.jsonl, report.md and a plot to the output folder, and prints the table of the report.
 
 examples:
   python jobs/bench_kernels.py --output out/bench-kernels
@@ -24,7 +24,7 @@ from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when all is measured; SystemExit(2) for bad input."""
+    """Run the job and return 0; SystemExit(2) for invalid input."""
     given = job_arguments(BenchKernelsSettings, __file__, __doc__, argv)
     show_progress()
     with one_sentence_faults(given.program):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measure how generating, checking and partitioning ratings grow with their number, each point in its own process.
+"""Measure the times of generating, checking and partitioning ratings by their number, each point in its own process.
 
-Leaves results.jsonl, report.md and a plot in the output folder, and prints the table of the report.
+Writes results.jsonl, report.md and a plot to the output folder, and prints the table of the report.
 
 examples:
   python jobs/bench_ratings.py --output out/bench-ratings
@@ -24,9 +24,9 @@ from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when all points have figures, 1 when one failed; SystemExit(2) for bad input."""
+    """Run the job; return 0 if all points succeeded, 1 otherwise; SystemExit(2) for invalid input."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    point = arguments.pop() if arguments[-2:-1] == ["--point"] else None  # the process of one point
+    point = arguments.pop() if arguments[-2:-1] == ["--point"] else None  # used by the process of one point
     if point is not None:
         arguments.pop()
     given = job_arguments(BenchRatingsSettings, __file__, __doc__, arguments)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Check ratings of any size: what can be used goes to ratings/, what cannot to rejected/ with its reason and line.
+"""Check ratings of any size; write valid rows to ratings/ and invalid ones, with reason and line, to rejected/.
 
-Leaves ratings/ (Parquet with the columns user, item, rating and, where there are such, timestamp and split),
-rejected/ (JSON lines: reason, file, line, text), summary.md and description.json in the output folder, and prints
-the summary. Rows in = rows accepted + rows rejected, always. The description is written last, so that a folder
-without it is known to be unfinished.
+Writes ratings/ (Parquet with the columns user, item, rating and, if the input has them, timestamp and split),
+rejected/ (JSON lines: reason, file, line, text), summary.md and description.json to the output folder, and prints the
+summary. Every row that was read is either accepted or rejected. The description is written last, so that a folder
+without it is known to be incomplete.
 
 examples:
   python jobs/check_ratings.py ratings.csv --output out/clean
@@ -30,7 +30,7 @@ from spark_mf.storage.folders import RatingsFolder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when the folder is complete, whatever was rejected; SystemExit(2) for bad input."""
+    """Run the job and return 0, also if rows were rejected; SystemExit(2) for invalid input."""
     given = job_arguments(CheckSettings, __file__, __doc__, argv)
     settings = given.settings
     with ExitStack() as stack:

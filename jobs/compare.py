@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compare spark_mf.ALS and spark_mf.SGD with pyspark.ml.recommendation.ALS on the same ratings, side by side.
+"""Compare spark_mf.ALS and spark_mf.SGD with pyspark.ml.recommendation.ALS on the same ratings.
 
-Leaves results.jsonl, report.md and plots in the output folder, and prints the table of the report.
+Writes results.jsonl, report.md and plots to the output folder, and prints the table of the report.
 
 examples:
   python jobs/compare.py --output out/demo
@@ -29,7 +29,7 @@ from spark_mf.storage.paths import require_apart
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when all runs succeeded and agreed, 1 when not; SystemExit(2) for bad input."""
+    """Run the job; return 0 if all runs succeeded and agree, 1 otherwise; SystemExit(2) for invalid input."""
     given = job_arguments(CompareSettings, __file__, __doc__, argv)
     settings = given.settings
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run one of the studies of how factorization behaves, with the textbook's estimators or with those on Spark.
+"""Run a study of matrix factorization, with the estimators of the textbook or those on Spark.
 
-Leaves results.jsonl, report.md and pictures in the output folder. --list describes the studies.
+Writes results.jsonl, report.md and plots to the output folder. --list describes the studies.
 
 examples:
   python jobs/experiments.py convergence --output out/experiments/convergence
@@ -32,14 +32,14 @@ from spark_mf.studies.study import run_study
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when at least one fit of the study succeeded, 1 when none; SystemExit(2) for bad input."""
+    """Run the job; return 0 if at least one fit succeeded, 1 otherwise; SystemExit(2) for invalid input."""
     given = job_arguments(ExperimentSettings, __file__, __doc__, argv, listing=listing())
     settings, spark = given.settings, None
     with ExitStack() as stack:
         with one_sentence_faults(given.program):
             study = find_study(settings)
             folder = OutputFolder(Path(given.output), study.files, overwrite=given.overwrite)
-            # A line for each fit is enough: sweeps have hundreds of epochs.
+            # One line per fit is enough, because sweeps have hundreds of epochs.
             show_progress().addFilter(lambda record: not hasattr(record, "progress"))
             if study.needs_spark or settings.runner == SPARK or settings.ratings is not None:
                 session = job_session(given.program, master=settings.master, driver_memory=settings.driver_memory)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"\n{study.findings(rows)}\n\nwritten to {folder.path}")
     errors = [row.error for row in rows if row.error]
     if len(errors) == len(rows):
-        print(f"{given.program}: every fit failed, the first with: {errors[0]}", file=sys.stderr)
+        print(f"{given.program}: all fits failed, the first one with: {errors[0]}", file=sys.stderr)
         return 1
     return 0
 

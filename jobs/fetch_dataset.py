@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Fetch a public data set of ratings from its publisher: one of the MovieLens sets, or goodbooks-10k.
+"""Download a public data set of ratings from its publisher: a MovieLens data set, or goodbooks-10k.
 
-Leaves the file of ratings as published, the set's README and licence, and description.json in the output folder; the
-other jobs read the file of ratings as it is. The archive is kept in a cache, so that a second run downloads nothing.
-Shows the licence. Starts no Spark and needs no Java.
+Writes the ratings file as published, the README and licence of the data set, and description.json to the output folder;
+the other jobs read the ratings file as it is. A cache keeps the archive, so that a second run downloads nothing. Prints
+the licence, and needs neither Spark nor Java.
 
 examples:
   python jobs/fetch_dataset.py --list
@@ -25,7 +25,7 @@ from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when the data set is there; SystemExit(2) when it cannot be fetched or for bad input."""
+    """Run the job and return 0; SystemExit(2) if the download fails or the input is invalid."""
     given = job_arguments(FetchSettings, __file__, __doc__, argv, listing=dataset_table())
     show_progress()
     with one_sentence_faults(given.program):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Generate ratings whose true factors are known, of any size, on the executors.
+"""Generate ratings of any size from known factors, on the executors.
 
-Leaves ratings/ (Parquet with the columns user, item, rating and, where asked for, split), ratings.png and
-description.json in the output folder, and prints a summary. The description holds the noise floor: the RMSE that
-the true factors reach on these ratings, which no model can be expected to beat. It is written last, so that a
-folder without it is known to be unfinished.
+Writes ratings/ (Parquet with the columns user, item, rating and, if requested, split), ratings.png and
+description.json to the output folder, and prints a summary. The description contains the noise floor: the RMSE of the
+true factors on these ratings, which no model can be expected to beat. It is written last, so that a folder without
+it is known to be incomplete.
 
 examples:
   python jobs/generate_ratings.py --output out/small --users 1000 --items 500 --ratings 50000
@@ -30,7 +30,7 @@ from spark_mf.storage.folders import RatingsFolder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when the ratings are complete; SystemExit(2) for bad input."""
+    """Run the job and return 0; SystemExit(2) for invalid input."""
     given = job_arguments(GenerateSettings, __file__, __doc__, argv)
     settings = given.settings
     with ExitStack() as stack:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Lay ratings out in balanced blocks, once, into a folder that fits read as often as wanted.
+"""Lay out ratings in balanced blocks once, in a folder that any number of fits can read.
 
-Leaves Parquet by user block and by item block (or as a grid), the ids of users and items, and manifest.json, which is
-written last: a folder without it was not finished. spark_mf.ALS.fit takes the folder in the place of a DataFrame:
+Writes Parquet by user block and by item block (or as a grid), the ids of users and items, and manifest.json. The
+manifest is written last, so that a folder without it is known to be incomplete. Estimators fit such a folder:
 
   from spark_mf.ratings.folder import PartitionedRatings
   model = ALS(rank=64).fit(PartitionedRatings(spark, "out/blocks"))
@@ -26,7 +26,7 @@ from spark_mf.fitting.progress import show_progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when the folder is complete; SystemExit(2) for bad input."""
+    """Run the job and return 0; SystemExit(2) for invalid input."""
     given = job_arguments(PartitionSettings, __file__, __doc__, argv)
     settings = given.settings
     show_progress()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run the textbook: obtain every published number again, fit the same on Spark, and time each method.
+"""Reproduce the published numbers of the textbook in NumPy and on Spark, and measure the time of each method.
 
-Leaves results.jsonl and report.md in the output folder, and prints the tables of the report.
+Writes results.jsonl and report.md to the output folder, and prints the tables of the report.
 
 examples:
   python jobs/textbook.py --output out/textbook
@@ -27,7 +27,7 @@ from spark_mf.studies.textbook.settings import TextbookSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job: 0 when every number is as it should be, 1 when not; SystemExit(2) for bad input."""
+    """Run the job; return 0 if all numbers are reproduced, 1 otherwise; SystemExit(2) for invalid input."""
     given = job_arguments(TextbookSettings, __file__, __doc__, argv)
     settings = given.settings
     show_progress()

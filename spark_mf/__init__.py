@@ -54,7 +54,7 @@ _HOME_OF = {
 def __getattr__(name: str) -> Any:
     """Return a public name, importing it on first use (PEP 562).
 
-    Code that needs no Spark, such as the kernels and tools that read result rows, does not pay for importing it.
+    Code that does not use Spark, such as the kernels and tools that read result rows, does not import it.
     """
     if name in _HOME_OF:
         return getattr(import_module(_HOME_OF[name]), name)

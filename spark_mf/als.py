@@ -32,7 +32,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     solver stops early for a row whose gradient has become small, as `innerTol` specifies.
 
     The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
-    than `tol` in Frobenius norm. `summary.stoppedEarly` tells whether it did, and `summary.history` has the
+    than `tol` in Frobenius norm. `summary.stoppedEarly` is True if it did, and `summary.history` has the
     `product_change` of each iteration.
 
     Ids of users and items are integers of any type or strings, and have the same type in the model, its predictions and
@@ -42,7 +42,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     A rank-deficient row (regParam=0 and fewer independent ratings than rank) gets the minimum-norm solution. Repeated
     ratings of the same (user, item) pair are separate observations, as in pyspark; `summary.duplicates` counts them.
 
-    The same seed gives the same model up to rounding, whatever the numbers of blocks and partitions are. If
+    The same seed gives the same model up to rounding, regardless of the numbers of blocks and partitions. If
     numUserBlocks and numItemBlocks are not set, there are enough blocks to keep all task slots busy, each with between
     100,000 and about 4 million ratings.
 
@@ -53,8 +53,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
     the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
-    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it was
-    saved as what `asPlain` returns.
+    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it is
+    the saved result of `asPlain`.
 
     Examples
     --------

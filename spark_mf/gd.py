@@ -40,7 +40,7 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
     are close to 0, where the gradient is small too, so a large `tol` stops the fit after its first step.
 
     All ratings of a row are in one block, which therefore computes the row's complete gradient: tasks do not add up
-    gradients, and ratings do not move. The same seed gives the same model up to rounding, whatever the blocks are.
+    gradients, and ratings do not move. The same seed gives the same model up to rounding, regardless of the blocks.
     Blocks, engines, `checkpointDir` and `initialModel` work as in ALS, and so do the memory requirements: the factors,
     n·rank·4 bytes, must fit in the driver and in each running task, in the task together with the item factors of the
     previous step.

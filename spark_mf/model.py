@@ -136,8 +136,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
         if self._summary is None:
             name = type(self).__name__
             raise RuntimeError(
-                f"this {name} must have been fitted by spark_mf to have a training summary, got one without. Check "
-                "hasSummary first."
+                f"summary must be that of a fit by spark_mf, got an instance of {name} without one. Check hasSummary."
             )
         return self._summary
 
@@ -326,7 +325,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
                 f"this {name} must have factors, got none. Fit a model with {name.removesuffix('Model')}, or load a "
                 "saved one."
             )
-        fix = f"Load a saved model again with {name}.load(path), or fit it again in a session that is running."
+        fix = f"Load a saved model again with {name}.load(path), or fit it again in a running session."
         require_running(factors.sparkSession, "The model's", fix)
         return factors
 

@@ -169,7 +169,9 @@ def test_model_without_factors_is_refused(spark):
 
 def test_summary_of_a_model_that_was_not_fitted_here(hand_made):
     assert not hand_made.hasSummary
-    with pytest.raises(RuntimeError, match=r"^this ALSModel must have been fitted by spark_mf to have a training sum"):
+    with pytest.raises(
+        RuntimeError, match=r"^summary must be that of a fit by spark_mf, got an instance of ALSModel without one\."
+    ):
         _ = hand_made.summary
 
 

@@ -74,7 +74,7 @@ print(json.dumps(told))
 
 STOPPED = (
     "RuntimeError: The model's Spark session must be running, got a stopped one. Load a saved model again with "
-    "ALSModel.load(path), or fit it again in a session that is running."
+    "ALSModel.load(path), or fit it again in a running session."
 )
 USES = ("transform", "predict", "recommend", "recommend to some", "userFactors", "save")
 
@@ -124,6 +124,6 @@ def test_a_model_whose_session_ended_says_so(told: dict[str, str], when: str):
 
 def test_a_dataset_whose_session_ended_is_refused(told: dict[str, str]):
     assert told["stopped: fit"] == (
-        "RuntimeError: The dataset's Spark session must be running, got a stopped one. Make the dataset again in a "
-        "session that is running."
+        "RuntimeError: The dataset's Spark session must be running, got a stopped one. Create the dataset again in a "
+        "running session."
     )

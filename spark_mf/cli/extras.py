@@ -1,4 +1,4 @@
-"""Check for the packages of the extra `jobs`, which the jobs need and the estimators do not."""
+"""Check that the packages of the extra `jobs`, which the estimators do not need, are installed."""
 
 import sys
 from importlib.util import find_spec
@@ -8,7 +8,7 @@ _PACKAGES = ("matplotlib", "pooch", "psutil", "requests", "tqdm")
 
 
 def require_jobs_extra() -> None:
-    """End the program with code 2 and one sentence if a package of the extra `jobs` is not installed."""
+    """Exit with code 2 and a short message if a package of the extra `jobs` is not installed."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         program = Path(sys.argv[0]).stem

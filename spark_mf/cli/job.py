@@ -1,4 +1,4 @@
-"""Command line, Spark session and error reporting that all jobs share."""
+"""The command line, Spark session and error reporting that all jobs share."""
 
 import argparse
 import sys
@@ -29,33 +29,31 @@ class JobArguments(Generic[S]):
 def job_arguments(
     cls: type[S], script: str, description: str | None, argv: Sequence[str] | None = None, *, listing: str | None = None
 ) -> JobArguments[S]:
-    """Read the command line of a job that writes to a folder.
+    """Return the parsed command line of a job that writes to a folder.
 
     Parameters
     ----------
     cls : type
-        A dataclass of settings, declared with `spark_mf.cli.settings.setting`.
+        A dataclass of settings whose fields are declared with `spark_mf.cli.settings.setting`.
     script : str
         Path of the job's script; ``conf/NAME.toml`` beside its folder holds its defaults.
-    description : str | None
-        The beginning of ``--help``: the script's docstring.
-    argv : Sequence[str] | None
-        The arguments; None for those of the process.
-    listing : str | None
-        The text that ``--list`` prints; None for a job without that option.
+    description : str or None
+        First part of ``--help``: the script's docstring.
+    argv : sequence of str, optional
+        The arguments; by default those of the process.
+    listing : str, optional
+        The text that ``--list`` prints; by default the job has no such option.
 
     Raises
     ------
     SystemExit
-        After ``--help`` and ``--list``; with code 2 and one sentence for invalid arguments.
+        After ``--help`` and ``--list``; with code 2 and a short message if arguments are invalid.
     """
     path = Path(script).resolve()
     layout = argparse.RawDescriptionHelpFormatter
     parser = OneSentenceParser(path.stem, description=description, formatter_class=layout, allow_abbrev=False)
     parser.add_argument("--output", required=True, help="folder to write to")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the files that an earlier run wrote to OUTPUT"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run in OUTPUT")
     if listing is not None:
         parser.add_argument("--list", action="version", version=listing, help="list the choices and exit")
     config = path.parents[1] / "conf" / f"{path.stem}.toml"
@@ -71,7 +69,7 @@ def job_arguments(
 def job_session(
     app_name: str, *, master: str | None, driver_memory: str | None, extra_conf: Mapping[str, str] | None = None
 ) -> Iterator[SparkSession]:
-    """Provide the session of `local_session`, and stop it at the end unless it was running before."""
+    """Yield the session of `local_session`, and stop it on exit unless it was already running."""
     running = SparkSession.getActiveSession()
     spark = local_session(app_name, master=master, driver_memory=driver_memory, extra_conf=extra_conf)
     try:
@@ -84,10 +82,10 @@ def job_session(
 
 
 def _use_few_shuffle_partitions(spark: SparkSession) -> None:
-    """Adapt the number of shuffle partitions to a local session unless the user has set it.
+    """Reduce the number of shuffle partitions of a local session unless the user has set it.
 
-    Spark's default of 200 suits clusters: on a few cores, joining predictions with test rows takes three times as
-    long with it. The setting affects neither pyspark's ALS nor spark_mf's.
+    Spark's default of 200 suits clusters; on a few cores, it makes joins of predictions with test rows three times
+    slower. The setting affects neither pyspark's ALS nor spark_mf's.
     """
     context = spark.sparkContext
     name = "spark.sql.shuffle.partitions"
@@ -97,9 +95,9 @@ def _use_few_shuffle_partitions(spark: SparkSession) -> None:
 
 @contextmanager
 def one_sentence_faults(program: str) -> Iterator[None]:
-    """End the program with exit code 2 and the message of an error that the input has caused.
+    """Exit with code 2 and the message of an error in the input, instead of a traceback.
 
-    Use it only around code that checks and reads input: other errors keep their traceback.
+    Use it only around code that checks and reads input, so that other errors keep their traceback.
     """
     try:
         yield

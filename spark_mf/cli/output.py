@@ -1,4 +1,4 @@
-"""Output folder of a job, which is complete once it contains ``results.jsonl``."""
+"""The output folder of a job, which is complete if it contains ``results.jsonl``."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from typing import Protocol
 
 ROWS = "results.jsonl"
 UNFINISHED_ROWS = "results.unfinished.jsonl"
-#: Folder that holds what an overwriting job replaces until the job is finished.
+#: Folder that keeps the files of an earlier run until the overwriting job has finished.
 REPLACED = ".replaced"
 
 
@@ -17,58 +17,60 @@ class Row(Protocol):
     """One line of ``results.jsonl``."""
 
     def to_json(self) -> str:
-        """One line of JSON, without the line's end."""
+        """Return one line of JSON, without a line break."""
 
 
 class OutputFolder:
-    """A job's folder on the local file system.
+    """The output folder of a job on the local file system.
 
-    Rows are appended to ``results.unfinished.jsonl`` at once, so that a killed job does not lose them;
-    ``results.jsonl`` is written last, so a folder that contains it is complete.
+    Each row is appended to ``results.unfinished.jsonl`` immediately, so that a killed job does not lose it;
+    ``results.jsonl`` is written last, so that a folder with this file is complete.
 
     Parameters
     ----------
     path : Path
-        The folder; created with its parents if it does not exist.
-    makes : Sequence[str]
-        Names of the job's other files, which an overwriting job replaces; it touches nothing else. What it replaces is
-        in the folder ``.replaced`` until the job is finished.
+        The folder, which is created with its parents if it does not exist.
+    makes : sequence of str
+        Names of the job's other files. An overwriting job replaces only these and the rows; it keeps the old files in
+        the folder ``.replaced`` until it has finished.
     overwrite : bool
         Whether the folder may already contain files.
 
     Raises
     ------
     FileExistsError
-        When the folder is not empty and ``overwrite`` is false, or when it is a file.
+        If the folder is not empty and `overwrite` is False, or the path is a file.
     ValueError
-        When it is not a path of the local file system, or cannot be written.
+        If the path is not on the local file system, or the folder cannot be written.
     """
 
     def __init__(self, path: Path, makes: Sequence[str], *, overwrite: bool) -> None:
         self.path = path
         self._replaced = (ROWS, UNFINISHED_ROWS, *makes)
         if re.match("[A-Za-z][A-Za-z0-9+.-]*:/", str(path)):
-            raise ValueError(f"the output folder {path} is not on the local file system: give a local path.")
+            raise ValueError(f"output must be a folder on the local file system, got {path}. Give a local path.")
         if path.exists() and not path.is_dir():
-            raise FileExistsError(f"the output folder {path} is a file: give the path of a folder.")
+            raise FileExistsError(f"output must be a folder, got {path}, which is a file. Give the path of a folder.")
         if path.is_dir() and any(path.iterdir()) and not overwrite:
             raise FileExistsError(
-                f"the output folder {path} is not empty: give another one, or --overwrite to replace "
-                "what an earlier run of this job left there."
+                f"output must be an empty folder, got {path}, which is not empty. Give another one, or --overwrite to "
+                "replace the files of an earlier run of this job."
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
-            # Only writing tells for certain; the file is deleted when it is closed.
+            # Writing is the only reliable test; the file is deleted when it is closed.
             tempfile.TemporaryFile(dir=path).close()
         except OSError as fault:
-            raise ValueError(f"the output folder {path} cannot be written: {fault.strerror}.") from None
+            raise ValueError(
+                f"The output folder {path} cannot be written: {fault.strerror}. Give another one."
+            ) from None
 
     def start(self) -> None:
-        """Set the files of an earlier run aside; remove them if those of a still earlier run are set aside already."""
+        """Move the files of an earlier run to ``.replaced``, or delete them if it already has those of another run."""
         aside = self.path / REPLACED
         found = [name for name in self._replaced if (self.path / name).exists()]
         if aside.exists():
-            # These files are of a run that was killed after it had set an earlier one aside.
+            # A killed run wrote these files after it had moved the files of the last finished run.
             for name in found:
                 (self.path / name).unlink()
         elif found:
@@ -77,7 +79,7 @@ class OutputFolder:
                 (self.path / name).replace(aside / name)
 
     def add(self, row: Row) -> None:
-        """Append one row at once."""
+        """Append one row immediately."""
         with (self.path / UNFINISHED_ROWS).open("a", encoding="utf-8") as file:
             file.write(row.to_json() + "\n")
 
@@ -89,5 +91,5 @@ class OutputFolder:
         self.remove_replaced()
 
     def remove_replaced(self) -> None:
-        """Remove the files that were set aside, after their replacements are written."""
+        """Delete the files of the earlier run, after their replacements have been written."""
         shutil.rmtree(self.path / REPLACED, ignore_errors=True)

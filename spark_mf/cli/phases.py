@@ -17,14 +17,14 @@ _SECONDS_BETWEEN_SIGNS = 5.0
 
 @contextmanager
 def phase(name: str, *, ticking: bool = False) -> Iterator[None]:
-    """Log the beginning and the end of a phase with its seconds, and describe its Spark jobs by its name.
+    """Log the start, end and duration of a phase, and give its Spark jobs the phase's name as description.
 
     Parameters
     ----------
     name : str
-        The name of the phase, such as ``"pyspark.ALS, 10 blocks: fitting"``.
+        Name of the phase, such as ``"pyspark.ALS, 10 blocks: fitting"``.
     ticking : bool
-        Whether to log the elapsed seconds every few seconds, for work that reports no progress of its own.
+        Whether to log the elapsed time every few seconds, for work that does not report progress itself.
     """
     logger.info("%s ...", name)
     start = time.perf_counter()
@@ -34,7 +34,7 @@ def phase(name: str, *, ticking: bool = False) -> Iterator[None]:
         while not done.wait(_SECONDS_BETWEEN_SIGNS):
             logger.info("%s, %.0f s", name, time.perf_counter() - start)
 
-    ticker = threading.Thread(target=tick, name="stage-ticker", daemon=True)
+    ticker = threading.Thread(target=tick, name="phase-ticker", daemon=True)
     if ticking:
         ticker.start()
     session = SparkSession.getActiveSession()

@@ -1,4 +1,4 @@
-"""Standard error of the JVM and the Python workers without known harmless lines, which no logging setting removes."""
+"""Filter for harmless lines on the stderr of the JVM and the Python workers that no logging setting suppresses."""
 
 import os
 import threading
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _NOTES = (
-    b"Using incubator modules: jdk.incubator.vector",  # where Spark's vectorised linear algebra sits
-    b": JNI_OnLoad: dlopen(",  # no native BLAS or LAPACK: Spark's own Java code takes over
+    b"Using incubator modules: jdk.incubator.vector",  # used by Spark's vectorised linear algebra
+    b": JNI_OnLoad: dlopen(",  # no native BLAS or LAPACK: Spark falls back to Java code
 )
-# Spark closes the socket of a worker that had nothing to do for a minute; by Unix domain sockets the worker's farewell
-# then fails and prints this traceback. Lines of several workers may interleave.
+# Spark closes the socket of a worker that was idle for a minute. With Unix domain sockets the worker's last message
+# then fails with this traceback. Lines of several workers may be interleaved.
 _FAREWELL = (b'/pyspark/daemon.py", line ', b"BrokenPipeError: [Errno 32] Broken pipe")
 _TRACEBACK = b"Traceback (most recent call last):"
 
 
 def without_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines except those that are known to be harmless."""
+    """Yield all lines except the known harmless ones."""
     held: list[bytes] = []
     for line in lines:
         if any(note in line for note in _NOTES):
@@ -34,7 +34,7 @@ def without_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[int]:
-    """Provide a file descriptor whose lines go to this process's stderr, filtered by `without_notes`."""
+    """Yield a file descriptor whose lines are written to this process's stderr, filtered by `without_notes`."""
     reading, writing = os.pipe()
 
     def pass_on() -> None:
@@ -46,4 +46,4 @@ def quiet_stderr() -> Iterator[int]:
     try:
         yield writing
     finally:
-        os.close(writing)  # the JVM holds its own copy, and the thread ends with it
+        os.close(writing)  # the JVM has its own copy, and the thread ends when it closes that

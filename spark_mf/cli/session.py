@@ -1,4 +1,4 @@
-"""Spark session of a job: that of spark-submit, or else a local one."""
+"""The Spark session of a job: the one of spark-submit, or a local one."""
 
 import os
 import re
@@ -41,34 +41,34 @@ def local_session(
 ) -> SparkSession:
     """Start the session of a job, or return the one that is running.
 
-    Settings of spark-submit and spark-defaults.conf take precedence over the defaults set here, and `master` and
-    `extra_conf` over everything. Without any master it is ``local[*]``. The caller stops the session.
+    Settings of spark-submit and spark-defaults.conf take precedence over the defaults of this module, and `master` and
+    `extra_conf` over both. The default master is ``local[*]``. The caller stops the session.
 
     Parameters
     ----------
     app_name : str
-        Name of the application in Spark's web pages and logs.
-    master : str | None
+        Name of the application in Spark's UI and logs.
+    master : str, optional
         A master URL that overrides the configured one.
-    driver_memory : str | None
+    driver_memory : str, optional
         Heap of the driver, such as ``"4g"``; by default `default_driver_memory`. Under spark-submit the driver is
         already running, and its ``--driver-memory`` applies instead.
-    extra_conf : Mapping[str, str] | None
+    extra_conf : mapping of str to str, optional
         Spark settings by name.
 
     Raises
     ------
     ValueError
-        When `driver_memory` is not a Spark size, or the master is not an address.
+        If `driver_memory` is not a Spark size, or the master URL is invalid.
     NotADirectoryError, PermissionError
-        When the event log cannot be written.
+        If the event log cannot be written.
     RuntimeError
-        When there is no Java that Spark can use, the environment asks for Spark Connect, Spark does not start, or the
-        Python of a cluster's workers lacks what fits need.
+        If there is no suitable Java, SPARK_REMOTE is set, Spark does not start, or the Python of a cluster's workers
+        lacks a required package.
     ConnectionError
-        When no master of a standalone cluster answers.
+        If no master of a standalone cluster accepts a connection.
     TimeoutError
-        When a cluster provides no executor; see `spark_mf.cli.workers_check.EXECUTOR_TIMEOUT`.
+        If a cluster provides no executor; see `spark_mf.cli.workers_check.EXECUTOR_TIMEOUT`.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -76,12 +76,12 @@ def local_session(
     remote = os.environ.get("SPARK_REMOTE")
     if remote is not None:
         raise RuntimeError(
-            f"SPARK_REMOTE is {remote!r}, but the jobs of spark_mf need a classic session with RDDs and "
-            "broadcasts: unset SPARK_REMOTE, or use spark-submit with the cluster's master."
+            f"SPARK_REMOTE must not be set, because the jobs need a classic session with RDDs and broadcasts, got "
+            f"{remote!r}. Unset it, or use spark-submit with the cluster's master."
         )
     if driver_memory is not None and not re.fullmatch(r"[1-9]\d*[kmgt]", driver_memory, re.IGNORECASE):
         raise ValueError(
-            f"driver_memory is {driver_memory!r}; write a whole number and a unit, k, m, g or t, as in '4g'."
+            f"driver_memory must be an integer and a unit, k, m, g or t, such as '4g', got {driver_memory!r}."
         )
     require_java()
     gateway = SparkContext._gateway or _start_jvm(driver_memory)
@@ -93,13 +93,13 @@ def local_session(
     for name, value in _defaults(conf).items():
         conf.setIfMissing(name, value)
     if _is_local(conf):
-        # Otherwise the workers are the first python3 on PATH, which need not be that of the environment.
+        # Otherwise Spark starts the first python3 on PATH, which may belong to another environment.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     return _start(conf, gateway)
 
 
 def _start(conf: SparkConf, gateway: JavaGateway | ClientServer) -> SparkSession:
-    """Start Spark; on a cluster, check first that a master answers, and then what the workers have installed."""
+    """Start Spark. On a cluster, first check that a master answers, and then that the workers have the packages."""
     master = conf.get("spark.master", "")
     require_master(master)
     require_event_log(conf)
@@ -108,7 +108,7 @@ def _start(conf: SparkConf, gateway: JavaGateway | ClientServer) -> SparkSession
     except Py4JJavaError as error:
         raise RuntimeError(start_fault(conf, error)) from error
     session = SparkSession.builder.getOrCreate()
-    # On this machine workers come at once, and fits check what they have.
+    # Local workers start immediately, and every fit checks their packages.
     if not runs_in_driver(context.master or ""):
         try:
             check_workers(session)
@@ -126,15 +126,15 @@ def default_driver_memory() -> str:
 
 def _defaults(conf: SparkConf) -> dict[str, str]:
     """Return values for settings that neither the user nor the cluster has set."""
-    # Kernels use one thread a task, or as many as a task has cores.
+    # Kernels use one thread per core of a task.
     threads = conf.get("spark.task.cpus", "1")
     defaults = {f"spark.executorEnv.{name}": os.environ.get(name, threads) for name in _THREAD_COUNTS}
     if "NUMBA_CACHE_DIR" in os.environ:
         defaults["spark.executorEnv.NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
     defaults["spark.sql.execution.arrow.pyspark.enabled"] = "true"
-    # By TCP, the worker of every task spends some 40 ms waiting in reads from the JVM; by these sockets it does not.
+    # With TCP the worker of each task waits about 40 ms for data of the JVM; with these sockets it does not.
     defaults["spark.python.unix.domain.socket.enabled"] = "true"
-    # The limit's largest value turns it off: checking it measures the batch anew for every row that is added to it.
+    # The largest value disables the limit, whose check measures the whole batch again for every added row.
     defaults["spark.sql.execution.arrow.maxBytesPerBatch"] = str(2**31 - 1)
     if _is_local(conf):
         defaults |= _LOCAL_CONF
@@ -149,14 +149,14 @@ def _start_jvm(driver_memory: str | None) -> JavaGateway | ClientServer:
     """Start the driver's JVM, or connect to the one that spark-submit has started."""
     if "SPARK_CONF_DIR" not in os.environ and "SPARK_HOME" not in os.environ:
         os.environ["SPARK_CONF_DIR"] = str(next(folder for folder in _CONF_FOLDERS if folder.is_dir()))
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)  # Spark's start script looks for itself with it
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)  # Spark's start script uses it to find Spark
     conf = SparkConf(loadDefaults=False)
-    # A session started from Python shows Spark's bar of stages, which would overwrite the job's own progress.
+    # Spark's progress bar of stages would overwrite the progress of the job.
     conf.set("spark.ui.showConsoleProgress", "false")
     if driver_memory is not None:
         conf.set("spark.driver.memory", driver_memory)
     else:
-        # Weaker than spark.driver.memory in spark-defaults.conf, as a default should be.
+        # Unlike the setting, this variable does not override spark.driver.memory in spark-defaults.conf.
         os.environ.setdefault("SPARK_DRIVER_MEMORY", default_driver_memory())
     with quiet_stderr() as stderr:
         return launch_gateway(conf, popen_kwargs={"stderr": stderr})

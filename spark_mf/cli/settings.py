@@ -1,4 +1,4 @@
-"""Settings of a job: declared once as a pydantic dataclass, read from a TOML file and from command-line options."""
+"""Job settings, declared as a pydantic dataclass and read from a TOML file and command-line options."""
 
 import argparse
 import difflib
@@ -14,12 +14,12 @@ from spark_mf.runtime.validation import first_fault
 
 T = TypeVar("T")
 
-#: Configuration of every dataclass of settings.
+#: Configuration of all dataclasses of settings.
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def accepted_by(parse: Callable[[Any], Any], condition: str) -> AfterValidator:
-    """Return the validator of values that ``parse`` does not refuse by a ValueError or a false result."""
+    """Return a validator that rejects values for which `parse` raises a ValueError or returns a false result."""
 
     def check(value: Any) -> Any:
         try:
@@ -34,12 +34,12 @@ def accepted_by(parse: Callable[[Any], Any], condition: str) -> AfterValidator:
 
 
 def one_of(*names: str) -> AfterValidator:
-    """Return the validator of texts that are one of ``names``."""
+    """Return a validator that accepts only `names`."""
     return accepted_by(names.__contains__, f"one of {', '.join(names)}")
 
 
 def split_list(value: Any) -> Any:
-    """Return the parts of a comma-separated text or of a list as a tuple, and anything else as it is."""
+    """Return a comma-separated text or a list as a tuple, and other values unchanged."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(value) if isinstance(value, list) else value
@@ -47,13 +47,13 @@ def split_list(value: Any) -> Any:
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("Input should be a list of different values")
+        raise ValueError("Input should be a list of distinct values")
     return values
 
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-#: Different values: a list in TOML, a comma-separated text as an option.
+#: Distinct values: a list in TOML, a comma-separated text as an option.
 Several = Annotated[tuple[T, ...], BeforeValidator(split_list), AfterValidator(_distinct)]
 
 
@@ -63,27 +63,27 @@ def setting(default: Any, help: str, *, group: str, positional: bool = False) ->
     Parameters
     ----------
     default : Any
-        The value when neither the file nor an option sets it; None means unset.
+        The value if neither the file nor an option sets the field; None if there is no default.
     help : str
-        The text that ``--help`` shows.
+        The text in ``--help``.
     group : str
         The heading in ``--help`` under which the field is listed.
     positional : bool
-        Whether the command line takes the value by its position instead of by an option.
+        Whether the field is a positional argument instead of an option.
     """
     return Field(default, description=help, json_schema_extra={"group": group, "positional": positional})
 
 
 class OneSentenceParser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence and exit code 2, not a page of usage."""
+    """A parser that reports errors as a short message with exit code 2, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program with the message."""
-        self.exit(2, f"{self.prog}: {message} (--help explains every option).\n")
+        """Exit with the message."""
+        self.exit(2, f"{self.prog}: {message} (--help lists all options).\n")
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
-    """Give ``parser`` one option for each setting of ``cls``; an option that is not given stays unset."""
+    """Add an option for each setting of `cls` to `parser`; options that are not given stay unset."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for name, declared in _declared(cls).items():
         title = _extra(declared, "group")
@@ -99,37 +99,37 @@ def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
 
 
 def read_settings(cls: type[T], file: Path | None, options: Mapping[str, str]) -> T:
-    """Build a ``cls`` from its defaults, a TOML file over them, and options over both.
+    """Return settings from their defaults, which a TOML file overrides, and options, which override both.
 
     Parameters
     ----------
     cls : type
-        A pydantic dataclass whose fields were declared with `setting`.
-    file : Path | None
-        TOML with some of the settings as top-level keys.
-    options : Mapping[str, str]
-        The texts of the options that were given, by field name.
+        A pydantic dataclass whose fields are declared with `setting`.
+    file : Path or None
+        TOML file with settings as top-level keys.
+    options : mapping of str to str
+        Values of the given options by field name, as text.
 
     Raises
     ------
     FileNotFoundError
-        When the file does not exist.
+        If the file does not exist.
     ValueError
-        When the file is not valid TOML, a key is unknown, or a value is not allowed.
+        If the file is not valid TOML, a key is unknown, or a value is invalid.
     """
     declared = _declared(cls)
     hints = get_type_hints(cls, include_extras=True)
     values: dict[str, Any] = {}
     for key, value in _read_toml(file).items() if file else ():
         if key not in declared:
-            raise ValueError(f"{file}: unknown key {key!r}{_suggestion(key, declared)}.")
+            raise ValueError(f"{file}: keys must be settings of the job, got {key!r}. {_suggestion(key, declared)}")
         values[key] = _validated(hints[key], value, f"{file}: {key}", strict=True)
     for name, given in options.items():
         called = name.upper() if _extra(declared[name], "positional") else _option(name)
         values[name] = _validated(hints[name], given, called, strict=False)
     try:
         return cls(**values)
-    except ValidationError as error:  # values that do not go together
+    except ValidationError as error:  # values that are incompatible with each other
         raise ValueError(f"{first_fault(error, _place, repr)}.") from None
 
 
@@ -160,17 +160,17 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"the configuration file {file} does not exist: give the path of a TOML file to --config."
+            f"--config must be the path of a TOML file, got {file}, which does not exist."
         ) from None
     except OSError as fault:
-        raise ValueError(f"the configuration file {file} cannot be read: {fault.strerror}.") from None
+        raise ValueError(f"--config must be a readable file, got {file} ({fault.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ValueError(f"the configuration file {file} is not valid TOML: {fault}.") from None
+        raise ValueError(f"--config must be a valid TOML file, got {file} ({fault}).") from None
 
 
 def _suggestion(key: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; the keys are {', '.join(known)}"
+    return f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(known)}."
 
 
 def _option(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Reasons why a session cannot start, each in one sentence."""
+"""Checks before a session starts, and messages that explain why it could not start."""
 
 import os
 import socket
@@ -10,28 +10,30 @@ from pyspark import SparkConf
 from spark_mf.storage.files import java_reason
 
 _SPARK = "spark://"
-# Where Spark writes it when no folder is named.
+# Spark's default of spark.eventLog.dir.
 _EVENT_LOGS = "file:///tmp/spark-events"
-#: Seconds in which a master has to take a connection.
+#: Timeout in seconds for connecting to a master.
 CONNECT_SECONDS = 10.0
 
 
 def require_master(master: str, seconds: float = CONNECT_SECONDS) -> None:
-    """Refuse a standalone cluster if none of its masters accepts a connection; do not try other kinds of masters.
+    """Raise an error if no master of a standalone cluster accepts a connection; other kinds of masters are not checked.
 
     Spark itself tries for about a minute, and then fails with an unrelated stack trace.
 
     Parameters
     ----------
     master : str
-        The value of spark.master; a standalone master may name several hosts.
+        The value of spark.master, which may contain several hosts.
     seconds : float
         Timeout for each host.
 
     Raises
     ------
+    ValueError
+        If the address of a master is invalid.
     ConnectionError
-        When none accepts a connection; the message says what to check.
+        If no master accepts a connection.
     """
     if not master.startswith(_SPARK):
         return
@@ -39,7 +41,7 @@ def require_master(master: str, seconds: float = CONNECT_SECONDS) -> None:
     for address in master.removeprefix(_SPARK).split(","):
         host, _, port = address.rpartition(":")
         if not (host and port.isdecimal()):
-            raise ValueError(f"the master is {master!r}: write it as spark://HOST:PORT.")
+            raise ValueError(f"spark.master must have the form spark://HOST:PORT, got {master!r}.")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
         except OSError as error:
@@ -47,15 +49,23 @@ def require_master(master: str, seconds: float = CONNECT_SECONDS) -> None:
         else:
             return
     raise ConnectionError(
-        f"no master of {master} took a connection within {seconds:g} s ({'; '.join(reasons)}): see whether it runs, "
-        "whether host and port are those on its web page, and whether a firewall stands between."
+        f"spark.master must be a running master, got {master}, which accepted no connection within {seconds:g} s "
+        f"({'; '.join(reasons)}). Check that it is running, that host and port are those on its web page, and that no "
+        "firewall blocks the connection."
     )
 
 
 def require_event_log(conf: SparkConf) -> None:
-    """Refuse a folder of this machine that Spark is to write its event log to and cannot; NotADirectoryError or such.
+    """Raise an error if the folder of the event log is local and cannot be written.
 
-    Folders of other file systems are left to Spark, and told by `start_fault`.
+    Spark itself checks folders on other file systems; `start_fault` explains its errors.
+
+    Raises
+    ------
+    NotADirectoryError
+        If the folder does not exist.
+    PermissionError
+        If the folder is not writable.
     """
     if (conf.get("spark.eventLog.enabled", "false") or "").lower() != "true":
         return
@@ -71,18 +81,18 @@ def require_event_log(conf: SparkConf) -> None:
 
 
 def start_fault(conf: SparkConf, error: Py4JJavaError) -> str:
-    """Return a sentence on why Spark could not start a session with these settings, with the way out."""
+    """Return a message that explains why Spark could not start a session with these settings."""
     reason = java_reason(error)
     if "EventLog" in str(error):
         return _no_event_log(conf.get("spark.eventLog.dir", _EVENT_LOGS) or _EVENT_LOGS, reason)
     return (
-        f"Spark could not start a session on {conf.get('spark.master', '')!r} ({reason}): see what Spark's log says "
-        "above."
+        f"Spark could not start a session on {conf.get('spark.master', '')!r} ({reason}). See Spark's log above for "
+        "details."
     )
 
 
 def _no_event_log(folder: str, reason: str) -> str:
     return (
-        f"spark.eventLog.dir is {folder!r}, where Spark cannot write its event log ({reason}): make the folder, name "
-        "another, or set spark.eventLog.enabled to false."
+        f"spark.eventLog.dir must be a writable folder, got {folder!r} ({reason}). Create the folder, use another one, "
+        "or set spark.eventLog.enabled to false."
     )

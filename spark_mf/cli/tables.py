@@ -1,10 +1,10 @@
-"""Tables of text that are Markdown too, and numbers as they stand in them."""
+"""Aligned Markdown tables, and the formatting of numbers in their cells."""
 
 from collections.abc import Sequence
 
 
 def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table of padded columns: the first aligned left, all others, numbers, right."""
+    """Return a Markdown table with padded columns: the first is left-aligned, the others are right-aligned."""
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
 
     def line(texts: Sequence[str]) -> str:
@@ -19,5 +19,5 @@ def aligned(headers: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 
 def shown(value: float | None, form: str) -> str:
-    """Return a number in a format, or a dash for None."""
+    """Return a formatted number, or a dash for None."""
     return "–" if value is None else format(value, form)

@@ -1,4 +1,4 @@
-"""Check, before the work begins, that a cluster provides executors with the packages that fits need."""
+"""Check that a cluster provides executors, and that their Python has the packages that fits need."""
 
 import logging
 import threading
@@ -14,19 +14,21 @@ from spark_mf.resources.workers import require_workers
 
 logger = logging.getLogger("spark_mf")
 
-#: The setting, in seconds, of how long a job waits for its first executor.
+#: Setting for the time in seconds that a job waits for its first executor.
 EXECUTOR_TIMEOUT = "spark.spark_mf.executorTimeout"
 _DEFAULT_TIMEOUT = "300"
 _WORD_AFTER, _PAUSE = 15.0, 0.2
 
 
 def check_workers(session: SparkSession) -> None:
-    """Wait for the first executor, and check the workers' packages as every fit does; fits do not check them again.
+    """Wait for the first executor, and check the workers' packages, which fits then do not check again.
 
     Raises
     ------
-    ValueError, TimeoutError
-        When `EXECUTOR_TIMEOUT` is not a number of seconds, or no executor arrives in time.
+    ValueError
+        If `EXECUTOR_TIMEOUT` is not a number of seconds.
+    TimeoutError
+        If no executor registers in time.
     RuntimeError
         As `spark_mf.resources.workers.require_workers`.
     """
@@ -36,26 +38,26 @@ def check_workers(session: SparkSession) -> None:
 
 @contextmanager
 def executors_awaited(context: SparkContext) -> Iterator[None]:
-    """Cancel the job inside, with a TimeoutError, if no executor arrives within `EXECUTOR_TIMEOUT`.
+    """Cancel the job in the body and raise a TimeoutError if no executor registers within `EXECUTOR_TIMEOUT`.
 
-    Spark itself waits forever for cores that a cluster does not provide. The job must be running meanwhile: under
-    dynamic allocation Spark requests no executor without one.
+    Spark itself waits forever for cores that a cluster does not provide. The body must run a job, because under
+    dynamic allocation Spark requests executors only for running jobs.
     """
     seconds = executor_timeout(context.getConf())
     over, gave_up = threading.Event(), threading.Event()
 
     def watch() -> None:
-        began, is_said = time.monotonic(), False
+        began, is_warned = time.monotonic(), False
         with suppress(Py4JError):  # Spark has ended
             while not has_executors(context) and not over.wait(_PAUSE):
                 waited = time.monotonic() - began
                 if waited >= seconds:
                     gave_up.set()
-                    context.cancelAllJobs()  # again and again: the job may not have been submitted yet
-                elif waited >= _WORD_AFTER and not is_said:
-                    is_said = True
+                    context.cancelAllJobs()  # repeatedly, as the job may not have been submitted yet
+                elif waited >= _WORD_AFTER and not is_warned:
+                    is_warned = True
                     logger.warning(
-                        "%s has given no executor yet: the job waits for at most %g s", context.master, seconds
+                        "%s has not provided an executor yet. The job waits for at most %g s.", context.master, seconds
                     )
 
     watching = threading.Thread(target=watch, name="executors-awaited", daemon=True)
@@ -66,9 +68,9 @@ def executors_awaited(context: SparkContext) -> Iterator[None]:
         if not gave_up.is_set():
             raise
         raise TimeoutError(
-            f"{context.master} gave no executor in {seconds:g} s: see whether its workers are up and have the cores "
-            "and the memory that spark.executor.cores and spark.executor.memory ask for, ask for less, or set "
-            f"{EXECUTOR_TIMEOUT} to more seconds where jobs queue."
+            f"{context.master} must provide an executor within {seconds:g} s, got none. Check that its workers are "
+            "running and have the cores and memory of spark.executor.cores and spark.executor.memory, request less, or "
+            f"set a larger {EXECUTOR_TIMEOUT} if jobs queue."
         ) from None
     finally:
         over.set()
@@ -76,18 +78,18 @@ def executors_awaited(context: SparkContext) -> Iterator[None]:
 
 
 def executor_timeout(conf: SparkConf) -> float:
-    """Return `EXECUTOR_TIMEOUT` in seconds; ValueError if it is not a number above 0."""
+    """Return `EXECUTOR_TIMEOUT` in seconds; raise a ValueError unless it is finite and > 0."""
     value = conf.get(EXECUTOR_TIMEOUT, _DEFAULT_TIMEOUT) or _DEFAULT_TIMEOUT
     try:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"{EXECUTOR_TIMEOUT} is {value!r}: give a number of seconds above 0.")
+        raise ValueError(f"{EXECUTOR_TIMEOUT} must be a number of seconds, finite and > 0, got {value!r}.")
     return seconds
 
 
 def has_executors(context: SparkContext) -> bool:
     """Return whether tasks can run outside the driver."""
-    # The driver is in the list, too.
+    # The driver is in the list as well.
     return bool(context._jsc.sc().getExecutorMemoryStatus().size() > 1)

@@ -24,9 +24,9 @@ logger = logging.getLogger("spark_mf")
 
 T = TypeVar("T")
 
-#: Minimum limit on the bytes of an array, which sums over the members need whatever the size of the blocks.
+#: Lower bound of the limit on the bytes of an array, for sums over the members if blocks are small.
 _SMALL_ARRAYS = 1 << 16
-#: Seconds that a member waits before it reports a broken ring, so that Spark sees the cause first and keeps that.
+#: Seconds that a member waits before it reports a broken ring, so that Spark sees and reports the cause first.
 _COURTESY = 0.5
 
 

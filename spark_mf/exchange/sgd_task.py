@@ -135,7 +135,7 @@ class UserBlock:
             return sum(self._threads.map(measure, self._validation.parts(self._n_threads)))
 
     def penalties(self) -> float:
-        """Return what the block's rows add to the objective besides the errors."""
+        """Return the penalty of the block's rows in the objective."""
         return self._task.penalties("user", self.number, self.rows)
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Stopping rules and learning rate schedules.
 
-Every task of a ring applies them to the same sums, so all tasks come to the same result without asking the driver.
+Every task of a ring applies them to the same sums, so that all tasks make the same decision without the driver.
 """
 
 import math

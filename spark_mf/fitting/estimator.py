@@ -188,7 +188,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
     def _usable_session(self, dataset: DataFrame | LaidOutRatings) -> SparkSession:
         """Return the dataset's session; raise an error if a fit cannot run there."""
         session = dataset.sparkSession
-        require_running(session, "The dataset's", "Make the dataset again in a session that is running.")
+        require_running(session, "The dataset's", "Create the dataset again in a running session.")
         require_workers(session)
         report_cache()
         path = self.getCheckpointDir()

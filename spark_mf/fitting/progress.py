@@ -20,18 +20,18 @@ class Progress:
     Attributes
     ----------
     label : str
-        The estimator, such as ``"ALS"``.
+        Name of the estimator, such as ``"ALS"``.
     step : int
-        The iteration, counted from 1.
+        Number of the iteration, counted from 1.
     total : int
-        The largest number of iterations.
+        Maximum number of iterations.
     seconds : float
         Wall-clock seconds of this iteration alone.
     elapsed : float
-        Wall-clock seconds since the fit began, set-up included.
-    train_rmse : float | None
-        RMSE of the training ratings, in their own unit; None where it is not measured.
-    validation_rmse : float | None
+        Wall-clock seconds since the start of the fit, including the set-up phase.
+    train_rmse : float or None
+        RMSE of the training ratings, in the unit of the ratings; None if it was not computed.
+    validation_rmse : float or None
         RMSE of the validation ratings.
     """
 
@@ -49,25 +49,25 @@ class Progress:
         return "  ".join([count, *self.errors(), f"{self.seconds:.2f} s"])
 
     def errors(self) -> list[str]:
-        """Return the errors that were measured, each with its name."""
+        """Return the names and values of the errors that were computed."""
         named = (("train RMSE", self.train_rmse), ("validation RMSE", self.validation_rmse))
         return [f"{name} {error:.4f}" for name, error in named if error is not None]
 
 
 def report(progress: Progress) -> None:
-    """Log one finished iteration at INFO; the record's attribute ``progress`` is the `Progress` itself."""
+    """Log a finished iteration at INFO, in a record whose attribute ``progress`` is the `Progress`."""
     logger.info(progress.line(), extra={"progress": progress})
 
 
 class ConsoleProgress(logging.Handler):
-    """Handler that shows the progress of fits, and other records as plain lines.
+    """Logging handler that shows the progress of fits, and other records as plain lines.
 
-    On a terminal each fit has a bar of tqdm's. Elsewhere, and where tqdm is not installed, each iteration has a line.
+    On a terminal each fit has a tqdm progress bar. Otherwise, or if tqdm is not installed, each iteration has a line.
 
     Parameters
     ----------
-    stream : TextIO | None
-        Where to write; stderr by default, so that a job's stdout remains its result.
+    stream : TextIO, optional
+        Output stream; by default stderr, so that the stdout of a job contains only its result.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -75,7 +75,7 @@ class ConsoleProgress(logging.Handler):
         self._stream = stream if stream is not None else sys.stderr
         self._tqdm: Any = _find_tqdm() if self._stream.isatty() else None
         self._bar: Any = None
-        self._shown: Progress | None = None  # what the bar shows
+        self._shown: Progress | None = None  # shown by the bar
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record; called by `logging`."""
@@ -101,7 +101,7 @@ class ConsoleProgress(logging.Handler):
             self._bar = self._tqdm(
                 total=progress.total, desc=progress.label, file=self._stream, mininterval=0, dynamic_ncols=True
             )
-            # The bar begins after its first iterations.
+            # The bar is created after the first iteration.
             self._bar.start_t = self._bar.last_print_t = time.time() - progress.seconds * progress.step
         self._shown = progress
         self._bar.set_postfix_str(", ".join(progress.errors()), refresh=False)
@@ -115,7 +115,7 @@ class ConsoleProgress(logging.Handler):
         self._bar = self._shown = None
 
     def close(self) -> None:
-        """End a bar that a fit left open, as one does that stops early."""
+        """Close the bar of a fit that stopped early."""
         self.acquire()
         try:
             self._end_bar()

@@ -53,7 +53,7 @@ class InitialModel:
         if self.hasBias and not fitBias:
             raise ValueError(
                 f"fitBias must be True for initialModel={self.path!r}, which has biases, got False. Set fitBias=True, "
-                "or save what the model's asPlain() returns and use that as initialModel with rank + 2."
+                "or save the result of the model's asPlain() and use it as initialModel with rank + 2."
             )
 
 

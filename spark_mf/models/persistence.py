@@ -103,7 +103,7 @@ class ParamsReader(MLReader[T]):
 
 
 class SavableModel(Protocol):
-    """The properties of a fitted model that are saved besides its Params."""
+    """The properties of a fitted model that are saved in addition to its Params."""
 
     @property
     def userFactors(self) -> DataFrame: ...
@@ -142,7 +142,7 @@ class FactorModelWriter(ParamsWriter):
         frames = (self.instance.userFactors, self.instance.itemFactors)
         if self.shouldOverwrite and any(reads_from(frame, path) for frame in frames):
             raise ValueError(
-                f"path must not be where the model was loaded from and reads its factors, got {path!r}. Save the model "
+                f"path must not be the one from which the model reads its factors, got {path!r}. Save the model "
                 "to another path."
             )
         super().save(path)

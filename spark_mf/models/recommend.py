@@ -55,7 +55,7 @@ def recommendation_schema(source: str, source_type: DataType, target: str, targe
 def spread(frame: DataFrame) -> DataFrame:
     """Return a factor DataFrame with at least as many partitions as there are task slots.
 
-    A saved model may consist of a few files, whose partitions would keep only as many cores busy.
+    A saved model may consist of a few files, whose partitions would occupy only that many cores.
     """
     context = frame.sparkSession.sparkContext
     tasks = context.defaultParallelism
@@ -74,7 +74,7 @@ def recommend(
     """Return a lazy DataFrame of the top n candidates for each source row.
 
     A task needs memory for one copy of the candidates, one Arrow batch of source rows and a tile of at most
-    `spark_mf.kernels.topk.TILE_BYTES` of scores, however many rows and candidates there are.
+    `spark_mf.kernels.topk.TILE_BYTES` of scores, regardless of the number of rows and candidates.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def recommend(
             if len(targets):
                 sources = matrix(batch.column(1), targets.shape[1])
                 values, indices = topk_products(sources, targets, n, block_size)
-            else:  # factors of nothing have no rank to read the sources with
+            else:  # without candidates the rank is unknown
                 values, indices = empty_selection(batch.num_rows, 0)
             if shown_range is not None:
                 np.clip(values, *shown_range, out=values)

@@ -13,7 +13,7 @@ class IterationRecord:
     iteration: int
     """Counted from 1."""
     seconds: float
-    """Wall-clock seconds of this iteration, without the set-up of the fit."""
+    """Wall-clock seconds of this iteration, without the set-up phase of the fit."""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     """Values by name; a metric that is absent or None was not computed.
 
@@ -66,7 +66,7 @@ class IterationRecord:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "IterationRecord":
-        """Return the record from what `to_dict` returned.
+        """Return the record from the result of `to_dict`.
 
         Raises
         ------
@@ -144,5 +144,5 @@ class TrainingSummary:
             return cls(history=history, **found)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"text must be a training summary, got {text[:60]!r} ({error}). Pass what to_json() returned."
+                f"text must be a training summary, got {text[:60]!r} ({error}). Pass the result of to_json()."
             ) from error

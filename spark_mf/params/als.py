@@ -85,7 +85,7 @@ def validate_als_params(instance: _ALSParams) -> None:
     ValueError
         If a value is outside its range or choices.
     NotImplementedError
-        If a value asks for a feature of pyspark's ALS that is not supported yet.
+        If a value requests a feature of pyspark's ALS that is not supported yet.
     """
     validate_alternating_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())

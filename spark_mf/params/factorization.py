@@ -219,7 +219,7 @@ class _FactorizationParams(
         return self.getOrDefault(self.ringTimeout)
 
     def getCheckpointDir(self) -> str | None:
-        """Return the folder in which the fit is saved; None for none."""
+        """Return the directory of the fit's checkpoints; None if there are none."""
         return self._given(self.checkpointDir)
 
     def getInitialModel(self) -> str | None:

@@ -46,7 +46,7 @@ def choose_engine(context: SparkContext, asked: str, n_members: int, otherwise: 
     n_members : int
         Number of tasks of a barrier stage.
     otherwise : str
-        The engine of ordinary stages. With "auto" a warning tells why it is selected.
+        The engine of ordinary stages. With "auto" a warning explains why it is selected.
 
     Raises
     ------

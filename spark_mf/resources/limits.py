@@ -270,7 +270,7 @@ def executor_memory(conf: SparkConf, master: str, workers: int) -> ExecutorMemor
 
 def driver_overhead(conf: SparkConf, master: str) -> int | None:
     """Return the memory overhead of a driver in cluster mode, from the settings of a session; None in client mode."""
-    # In a pod the driver runs in client mode, and another setting tells that it was submitted in cluster mode.
+    # In a pod the driver runs in client mode, and another setting shows that it was submitted in cluster mode.
     for name, value in (("spark.submit.deployMode", "cluster"), ("spark.kubernetes.submitInDriver", "true")):
         if conf.get(name, None) == value:
             return _overhead(conf, "driver", _bytes(conf, "spark.driver.memory", "1g"), master)

@@ -59,7 +59,7 @@ class FitSize:
         return max(self.users, self.items)
 
     def laying_out(self, tasks: int) -> int:
-        """Return the memory of a Python worker, besides `PYTHON_ITSELF`, while `tasks` tasks lay out the ratings."""
+        """Return the memory of a Python worker, without `PYTHON_ITSELF`, while `tasks` tasks lay out the ratings."""
         share = _share(self.ratings + self.validation_ratings, tasks)
         return max(_CHUNKING * self.chunk, _BLOCKING * share) + _OF_A_ROW * self.rows
 

@@ -46,8 +46,8 @@ _ON_A_CLUSTER = (
 )
 
 _OTHERS_WARNED = (
-    "The workers have other versions than the driver: %s. Results may differ in their last digits, and functions that "
-    "one side lacks fail."
+    "The workers have other versions than the driver: %s. Results may differ in their last digits, and calls of "
+    "functions that one side lacks fail."
 )
 
 # Contexts whose workers passed the check: the checked programs, and the hosts at the time of the check.
@@ -227,7 +227,7 @@ def _probing() -> Callable[[], str]:
             except ModuleNotFoundError as error:
                 lacking.append(error.name or package)
             except Exception as error:  # importing a broken package may raise any exception
-                lacking.append(f"{package} that can be imported ({error})")
+                lacking.append(f"a working {package} ({error})")
         return json.dumps([sys.executable, platform.python_version(), versions, lacking])
 
     return probe
@@ -259,7 +259,7 @@ def _way_out(program: str, *, is_local: bool, is_sqls_own: bool) -> str:
     if not is_local:
         return _ON_A_CLUSTER
     if shutil.which(program) == sys.executable:  # the driver's Python itself, whose search path differs in the workers
-        return "Install it there, or put the folder that holds it on PYTHONPATH, before the Spark session starts."
+        return "Install it there, or add the folder that contains it to PYTHONPATH, before the Spark session starts."
     return (
         f"Set the environment variable PYSPARK_PYTHON, or spark.pyspark.python for spark-submit, to {sys.executable!r} "
         "before the Spark session starts."

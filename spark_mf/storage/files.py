@@ -31,7 +31,7 @@ class FileHead:
 
     path: str
     head: bytes  # at most HEAD_BYTES, unpacked if the file is gzipped
-    cut: bool  # whether the file may go on after the head
+    cut: bool  # whether the file may continue after the head
 
     def lines(self, encoding: Encoding = UTF_8) -> list[str]:
         """Return the complete lines of the head that are not blank, with U+FFFD for invalid bytes.
@@ -57,7 +57,7 @@ class FileHead:
             )
         if lines and "\ufffd" in lines[0]:
             raise ValueError(
-                f"{self.path} must be {encoding.name} text, got a first line that is not: {lines[0][:60]!r}. Name its "
+                f"{self.path} must be {encoding.name} text, got a first line that is not: {lines[0][:60]!r}. Set its "
                 "encoding with --encoding, such as ISO-8859-1 or windows-1252."
             )
         return lines
@@ -102,7 +102,7 @@ def file_heads(spark: SparkSession, path: str) -> list[FileHead]:
         if not filled:
             raise ValueError(f"{path} must contain a file of ratings, got no file that is not empty.")
         for name in [status.getPath().getName() for status in filled] if file_system.getScheme() == "file" else ():
-            # Hadoop looks for a file of checksums, and takes its name for a URI.
+            # Hadoop looks for a file of checksums, and interprets its name as a URI.
             if ":" in name:
                 raise ValueError(f"path must not lead to a local file with ':' in its name, got {name!r}. Rename it.")
         return [_head(file_system, status) for status in filled[:SAMPLED_FILES]]
@@ -243,7 +243,7 @@ def _head(file_system: Any, status: Any) -> FileHead:
     except zlib.error as error:
         raise ValueError(f"{path} must be a complete gzip file, got an error: {error}. Fetch it again.") from None
     if not unpacked:
-        raise ValueError(f"{path} must hold ratings, got an empty file once unpacked.")
+        raise ValueError(f"{path} must contain ratings, got a file that is empty when unpacked.")
     # A gzip file may consist of several members.
     cut = cut or len(unpacked) == HEAD_BYTES or unpacking.unused_data != b""
     return FileHead(path, unpacked, cut)

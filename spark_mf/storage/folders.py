@@ -1,4 +1,4 @@
-"""Output folders of jobs on any file system of Hadoop, which are complete or are not read.
+"""Output folders of jobs on any file system of Hadoop, which are read only if they are complete.
 
 A folder contains `ratings/` as Parquet, other files of the job and, written last, `description.json`. A folder without
 it is the output of a job that did not finish, and is not read.
@@ -113,8 +113,8 @@ class RatingsFolder:
             rename_all(self._spark, moves)
         except OSError as error:
             raise OSError(
-                f"{self.path} cannot be overwritten: {error} What was there is unchanged, and what this job wrote is "
-                f"in {self._written}."
+                f"{self.path} cannot be overwritten: {error} Its files are unchanged, and those of this job are in "
+                f"{self._written}."
             ) from None
         for passing in (old, self._written):
             files.delete(hadoop_path(self._spark, passing)[0], True)

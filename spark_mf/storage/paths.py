@@ -120,7 +120,7 @@ def replacing(spark: SparkSession, path: str) -> Iterator[str]:
     try:
         files.delete(hadoop_path(spark, old)[0], True)
     except JVM_ERRORS as error:
-        logger.warning("cannot delete %s, which %s has replaced: %s", old, path, java_reason(error))
+        logger.warning("Cannot delete %s, which %s has replaced: %s.", old, path, java_reason(error))
 
 
 def set_aside(spark: SparkSession, path: str) -> str | None:
@@ -170,7 +170,7 @@ def _rename(spark: SparkSession, source: str, target: str) -> None:
 def _place(scheme: str, authority: str | None, path: str) -> Place:
     if scheme == _LOCAL:
         path = os.path.realpath(path)
-    # Without a port, the default port is meant.
+    # An address without a port means the default port.
     return Place(scheme, re.sub(r":\d+$", "", authority or ""), path.rstrip("/") or "/")
 
 

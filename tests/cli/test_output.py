@@ -27,7 +27,7 @@ def test_rows_are_kept_at_once_and_complete_only_when_finished(tmp_path, make_ro
 
 def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "anything.txt").touch()
-    with pytest.raises(FileExistsError, match=r"is not empty: give another one, or --overwrite"):
+    with pytest.raises(FileExistsError, match=r"which is not empty\. Give another one, or --overwrite"):
         OutputFolder(tmp_path, [], overwrite=False)
 
 
@@ -50,7 +50,7 @@ def test_overwriting_replaces_only_what_the_job_makes_and_keeps_it_until_then(tm
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(FileExistsError, match=r"out is a file: give the path of a folder"):
+    with pytest.raises(FileExistsError, match=r"out, which is a file\. Give the path of a folder"):
         OutputFolder(tmp_path / "out", [], overwrite=True)
 
 
@@ -62,5 +62,5 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_remote_folders_are_refused(tmp_path):
     OutputFolder(tmp_path / "s3:" / "bucket", [], overwrite=False)
-    with pytest.raises(ValueError, match="not on the local file system"):
+    with pytest.raises(ValueError, match=r"output must be a folder on the local file system, got"):
         OutputFolder(Path("s3://bucket/out"), [], overwrite=False)

@@ -34,9 +34,9 @@ def test_a_master_that_does_not_answer_is_named_with_what_to_check(closed_port: 
     with pytest.raises(ConnectionError) as raised:
         require_master(f"spark://127.0.0.1:{closed_port}", seconds=5)
     assert str(raised.value) == (
-        f"no master of spark://127.0.0.1:{closed_port} took a connection within 5 s (127.0.0.1:{closed_port}: "
-        "Connection refused): see whether it runs, whether host and port are those on its web page, and whether a "
-        "firewall stands between."
+        f"spark.master must be a running master, got spark://127.0.0.1:{closed_port}, which accepted no connection "
+        f"within 5 s (127.0.0.1:{closed_port}: Connection refused). Check that it is running, that host and port are "
+        "those on its web page, and that no firewall blocks the connection."
     )
 
 
@@ -77,7 +77,7 @@ def test_other_masters_are_not_tried(master: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("master", ["spark://", "spark://host", "spark://host:port"])
 def test_a_master_without_a_port_is_refused(master: str):
-    with pytest.raises(ValueError, match=rf"the master is '{master}': write it as spark://HOST:PORT\."):
+    with pytest.raises(ValueError, match=rf"spark\.master must have the form spark://HOST:PORT, got '{master}'\."):
         require_master(master)
 
 
@@ -91,15 +91,15 @@ def test_a_folder_for_event_logs_that_is_missing_is_refused(tmp_path: Path, pref
     with pytest.raises(NotADirectoryError) as raised:
         require_event_log(event_log(folder))
     assert str(raised.value) == (
-        f"spark.eventLog.dir is '{folder}', where Spark cannot write its event log (there is no such folder): make the "
-        "folder, name another, or set spark.eventLog.enabled to false."
+        f"spark.eventLog.dir must be a writable folder, got '{folder}' (there is no such folder). Create the folder, "
+        "use another one, or set spark.eventLog.enabled to false."
     )
 
 
 def test_a_folder_for_event_logs_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # Root may write everywhere, so the answer to the question is what is made.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(PermissionError, match=r"\(permission denied\): make the folder, name another"):
+    with pytest.raises(PermissionError, match=r"\(permission denied\)\. Create the folder, use another one"):
         require_event_log(event_log(str(tmp_path)))
 
 
@@ -125,7 +125,9 @@ def start(master: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_job_on_an_unreachable_master_ends_with_the_sentence_alone(closed_port: int):
     done = start(f"spark://127.0.0.1:{closed_port}")
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"job: no master of spark://127\.0\.0\.1:\d+ took a connection .*\n", done.stderr)
+    assert re.fullmatch(
+        r"job: spark\.master .*, got spark://127\.0\.0\.1:\d+, which accepted no connection .*\n", done.stderr
+    )
 
 
 @pytest.mark.slow
@@ -133,5 +135,5 @@ def test_a_job_without_its_event_log_ends_with_the_sentence_alone(tmp_path: Path
     (tmp_path / "spark-defaults.conf").write_text(f"spark.eventLog.enabled true\nspark.eventLog.dir {tmp_path}/gone\n")
     done = start("local[1]", SPARK_CONF_DIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"job: spark.eventLog.dir is '{tmp_path}/gone', where Spark cannot write its event log" in done.stderr
+    assert f"job: spark.eventLog.dir must be a writable folder, got '{tmp_path}/gone'" in done.stderr
     assert "Traceback" not in done.stderr

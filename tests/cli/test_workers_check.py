@@ -63,11 +63,11 @@ def test_a_cluster_that_gives_no_executor_is_given_up_after_the_time_that_is_set
         waiting.collect()
     assert time.monotonic() - began < 120
     assert str(raised.value) == (
-        "local[2] gave no executor in 1 s: see whether its workers are up and have the cores and the memory that "
-        "spark.executor.cores and spark.executor.memory ask for, ask for less, or set spark.spark_mf.executorTimeout "
-        "to more seconds where jobs queue."
+        "local[2] must provide an executor within 1 s, got none. Check that its workers are running and have the cores "
+        "and memory of spark.executor.cores and spark.executor.memory, request less, or set a larger "
+        "spark.spark_mf.executorTimeout if jobs queue."
     )
-    assert caplog.messages[0] == "local[2] has given no executor yet: the job waits for at most 1 s"
+    assert caplog.messages[0] == "local[2] has not provided an executor yet. The job waits for at most 1 s."
 
 
 def test_a_check_that_fails_because_it_was_given_up_is_told_as_that(monkeypatch: pytest.MonkeyPatch):
@@ -80,7 +80,10 @@ def test_a_check_that_fails_because_it_was_given_up_is_told_as_that(monkeypatch:
         assert given_up.wait(60)
         raise RuntimeError("The workers' Python must be able to run tasks")
 
-    with pytest.raises(TimeoutError, match=r"^yarn gave no executor in 0\.1 s: "), executors_awaited(context):
+    with (
+        pytest.raises(TimeoutError, match=r"^yarn must provide an executor within 0\.1 s, got none\. "),
+        executors_awaited(context),
+    ):
         check()
     with pytest.raises(RuntimeError, match="lacks numba"), executors_awaited(context):
         raise RuntimeError("lacks numba")
@@ -94,7 +97,9 @@ def test_the_time_for_executors_is_a_setting(value: str | None, seconds: float):
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf"])
 def test_a_time_for_executors_that_is_none_is_refused(value: str):
-    with pytest.raises(ValueError, match=rf"spark\.spark_mf\.executorTimeout is '{value}': give a number of seconds"):
+    with pytest.raises(
+        ValueError, match=rf"spark\.spark_mf\.executorTimeout must be .* seconds, finite and > 0, got '{value}'"
+    ):
         executor_timeout(SparkConf(loadDefaults=False).set(EXECUTOR_TIMEOUT, value))
 
 

@@ -193,7 +193,7 @@ BROKEN_GZIP = gzip.compress(text(",").encode() * 500)
             b"1,2\n",
             "must have 3 or 4 columns if it has no header (user, item, rating, time",
         ),
-        ("a.csv", b"caf\xe9,item,rating\n", "Name its encoding with --encoding, such as ISO-8859-1 or windows-1252."),
+        ("a.csv", b"caf\xe9,item,rating\n", "Set its encoding with --encoding, such as ISO-8859-1 or windows-1252."),
         ("a.json", b'[{"user": 1,\n "item": 2}]', "must hold one JSON object per line, got '[{"),
         ("a.csv", b"1:\n2:\n", "must hold ratings, got only the numbers of items."),
     ],

@@ -85,7 +85,7 @@ def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path,
         cell[0]: cell[1] for line in table.splitlines() if len(cell := [c.strip() for c in line.split("|")[1:-1]]) == 2
     }
     expected = {
-        "rows in": "5",
+        "rows read": "5",
         "accepted": "3",
         "rejected": "2",
         "- rating is not a number": "1",
@@ -94,8 +94,8 @@ def test_the_summary_says_what_was_found(job, spark, source, finished, tmp_path,
         "repeated pairs of user and item": "1",
         "users": "2",
         "user ids": "string, '1' to '2'",
-        "ratings of a user: least, median, most": "1, 1.5, 2",
-        "rating: least, mean, most": "2, 3.167, 4",
+        "ratings per user: min, median, max": "1, 1.5, 2",
+        "rating: min, mean, max": "2, 3.167, 4",
         "timestamps": "100 to 104",
     }
     assert expected.items() <= cells.items()
@@ -131,7 +131,7 @@ def test_lines_inside_quotes_are_in_the_summary(job, tmp_path, capsys):
     (tmp_path / "a.csv").write_text('user,item,rating,review\n1,2,5,"My list:\n7,8,1,boring\n9,9,2,bad"\n2,2,4,fine\n')
     assert job.main([str(tmp_path / "a.csv"), "--output", str(tmp_path / "out")]) == 0
     table = "".join(capsys.readouterr().out.split())
-    assert "|rowsin|2|" in table
+    assert "|rowsread|2|" in table
     assert "|linesinsidequotedfields|2|" in table
 
 
@@ -226,10 +226,10 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
         (["--separator", "ab"], "backslash or line end, or one of ::, tab, \\t, blank, got 'ab'."),
         (
             ["--encoding", "utf-16"],
-            "--encoding must be UTF-8 or an encoding of one byte a character, such as ISO-8859-1, got 'utf-16'.",
+            "--encoding must be UTF-8 or an encoding with one byte per character, such as ISO-8859-1, got 'utf-16'.",
         ),
         (["--layout", "wide"], "--layout must be one of ratings, netflix, matrix, got 'wide'."),
-        (["--columns", "item,item"], "--columns must be a list of different values, got 'item,item'."),
+        (["--columns", "item,item"], "--columns must be a list of distinct values, got 'item,item'."),
         (["x.csv", "--missing", "99"], "missing must be given with layout matrix only, got 99."),
         (["--on-bad", "skip"], "--on-bad must be one of fail, reject, got 'skip'."),
         (["--min-user-ratings", "0"], "--min-user-ratings must be > 0, got '0'"),
@@ -237,7 +237,7 @@ def test_an_output_that_cannot_be_written(job, spark, source, tmp_path, capsys):
             ["--min-rating", "6", "--max-rating", "5"],
             "min_rating must be at most max_rating, got min_rating 6 and max_rating 5",
         ),
-        ([], "RATINGS is missing: give the path of ratings"),
+        ([], "RATINGS must be the path of ratings, got nothing."),
         (["absent.csv"], "absent.csv does not exist. Give a file or a folder of ratings."),
     ],
 )

@@ -104,7 +104,7 @@ def refused(job, capsys, *arguments: str) -> str:
 def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
     folder, _ = finished
     before = (folder / "results.jsonl").read_bytes()
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "--output", str(folder))
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, "--output", str(folder))
     assert (folder / "results.jsonl").read_bytes() == before
 
 
@@ -171,7 +171,10 @@ def test_too_few_ratings_to_split_are_refused(job, spark, tmp_path, capsys):
         ),
         (["--pyspark-history", "0"], "each value of --pyspark-history must be > 0, got '0'"),
         (["--format", "xls"], "--format must be one of csv, tsv, dat, json, parquet, got 'xls'."),
-        (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (
+            ["--config", "absent.toml"],
+            "--config must be the path of a TOML file, got absent.toml, which does not exist.",
+        ),
         (["--split", "half"], "--split must be one of random, leave-out, time, column, got 'half'."),
         (["--split", "leave-out"], "--leave-out must be given with --split leave-out, got none"),
         (["--split", "column", "r.csv"], "--split-col must be given with --split column, got none"),

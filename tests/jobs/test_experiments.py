@@ -82,7 +82,7 @@ sys.exit(SparkContext._gateway is not None)
 def test_a_study_whose_fits_all_fail_ends_with_code_1(job, tmp_path, capsys):
     given = ["--momentum-step-size", "1000", "--epochs", "5", "--output", str(tmp_path / "out")]
     assert job.main(["early-stopping", *given]) == 1
-    assert "every fit failed, the first with: the parameters are no longer finite" in capsys.readouterr().err
+    assert "all fits failed, the first one with: the parameters are no longer finite" in capsys.readouterr().err
     rows = read_rows(tmp_path / "out" / "results.jsonl")
     assert [row.test_rmse for row in rows] == [None, None]
 

@@ -121,11 +121,11 @@ def test_a_set_is_fetched_and_read_as_published(job, spark, server, arguments, t
 
 def test_a_second_run_takes_the_cached_archive(job, server, arguments, tmp_path, capsys):
     job.main(["ml-1m", *arguments])
-    assert "not known before: this was the first download, and its checksum is recorded" in capsys.readouterr().out
+    assert "unverified, as this was the first download, and its checksum is recorded" in capsys.readouterr().out
     before = (tmp_path / "out" / "ratings.dat").read_bytes()
     assert job.main(["ml-1m", *arguments, "--overwrite"]) == 0
     assert server.asked == 1
-    assert "that of the first download, recorded at 20" in capsys.readouterr().out
+    assert "equal to that of the first download, recorded at 20" in capsys.readouterr().out
     assert (tmp_path / "out" / "ratings.dat").read_bytes() == before
 
 
@@ -134,7 +134,7 @@ def test_the_licence_and_what_is_known_of_the_checksum_are_said(job, arguments, 
     said = capsys.readouterr()
     assert "licence: GroupLens' own terms" in said.err
     assert "cite: F. Maxwell Harper and Joseph A. Konstan. 2015." in said.err
-    assert "checksum of the ratings: as known from a trusted copy." in said.out
+    assert "checksum of the ratings: equal to that of a trusted copy." in said.out
 
 
 def test_an_archive_that_was_put_into_the_cache_is_used(job, server, arguments, tmp_path):
@@ -170,8 +170,8 @@ def test_a_replaced_set_is_refused_until_its_checksum_is_given(job, server, argu
     server.bodies["/ml-latest-small.zip"] = archive_of("ml-latest-small", newer)
     sha256 = hashlib.sha256(newer).hexdigest()
     sentence = refused(job, capsys, "ml-latest-small", *arguments)
-    assert "the publisher replaces this set by newer ratings now and then" in sentence
-    assert f"give --ratings-sha256 {sha256}." in sentence
+    assert "The publisher sometimes replaces this data set by newer ratings." in sentence
+    assert f"use --ratings-sha256 {sha256}." in sentence
     assert left(tmp_path / "out") == []
     assert job.main(["ml-latest-small", *arguments, "--ratings-sha256", sha256.upper()]) == 0
     assert (tmp_path / "out" / "ratings.csv").read_bytes() == newer
@@ -241,7 +241,7 @@ def test_folders_that_cannot_be_written(job, server, arguments, tmp_path, capsys
     assert f"The cache folder {inside} cannot be written" in sentence
     assert "Give another with --cache" in sentence
     sentence = refused(job, capsys, "ml-1m", *arguments[:4], "--output", inside)
-    assert f"the output folder {inside} cannot be written" in sentence
+    assert f"The output folder {inside} cannot be written" in sentence
     assert server.asked == 0
 
 
@@ -257,7 +257,7 @@ def test_a_record_that_is_none(job, server, arguments, tmp_path, capsys):
 def test_a_used_folder_is_not_overwritten_unasked(job, server, arguments, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("precious")
-    assert "is not empty: give another one, or --overwrite" in refused(job, capsys, "ml-1m", *arguments)
+    assert "which is not empty. Give another one, or --overwrite" in refused(job, capsys, "ml-1m", *arguments)
     assert server.asked == 0
 
 

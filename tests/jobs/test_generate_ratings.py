@@ -109,7 +109,10 @@ def test_a_finished_folder_is_not_overwritten_unasked(job, finished, capsys):
         (["--min-item-ratings", "80"], " and 1700 items, got 80, which takes 136000 ratings"),
         (["--seed", "9223372036854775808"], "seed must be in [-2**63, 2**63 - 1], got 9223372036854775808."),
         (["--test-fraction", "1"], "--test-fraction must be < 1, got '1'"),
-        (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (
+            ["--config", "absent.toml"],
+            "--config must be the path of a TOML file, got absent.toml, which does not exist.",
+        ),
         (["--partition", "3"], "unrecognized arguments: --partition "),
     ],
 )

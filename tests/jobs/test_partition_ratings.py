@@ -51,7 +51,10 @@ def test_text_becomes_a_folder_that_a_fit_reads(job, spark, ratings, tmp_path, c
     assert manifest.ratings + manifest.validation_ratings + manifest.cold_validation_ratings == 190
     assert manifest.validation_ratings > 0
     printed = capsys.readouterr().out
-    assert f"{manifest.ratings:,} training ratings, {manifest.validation_ratings:,} for validation" in printed
+    assert (
+        f"{manifest.ratings:,} training ratings ({manifest.duplicates:,} duplicates), "
+        f"{manifest.validation_ratings:,} validation ratings" in printed
+    )
     assert "10 left out" in printed
     assert "| users | 19 | 2 |" in printed
     assert "grid: 6 cells" in printed
@@ -80,9 +83,12 @@ def test_the_ratings_may_not_be_in_the_output(job, spark, ratings, capsys):
     [
         (["--user-blocks", "0"], "--user-blocks must be > 0, got '0'"),
         (["--layouts", "rows"], "each value of --layouts must be one of blocks, grid, got 'rows'."),
-        (["--layouts", ""], "--layouts must be a list of some of blocks, grid, got an empty list."),
+        (["--layouts", ""], "--layouts must contain at least one of blocks, grid, got an empty list."),
         (["--split-col", "side"], "side"),
-        (["--config", "absent.toml"], "the configuration file absent.toml does not exist"),
+        (
+            ["--config", "absent.toml"],
+            "--config must be the path of a TOML file, got absent.toml, which does not exist.",
+        ),
     ],
 )
 def test_bad_options_are_one_sentence(job, spark, ratings, tmp_path, capsys, arguments, sentence):
@@ -91,7 +97,9 @@ def test_bad_options_are_one_sentence(job, spark, ratings, tmp_path, capsys, arg
 
 
 def test_what_to_read_and_a_free_folder_are_needed(job, spark, ratings, tmp_path, capsys):
-    assert "RATINGS is missing" in refused(job, capsys, "--output", str(tmp_path / "out"))
+    assert "RATINGS must be the path of ratings, got nothing." in refused(
+        job, capsys, "--output", str(tmp_path / "out")
+    )
     (tmp_path / "precious").write_text("x")
     assert "is not empty" in refused(job, capsys, *options(ratings, tmp_path))
     assert "is a file" in refused(job, capsys, *options(ratings, tmp_path / "precious"))

@@ -147,7 +147,9 @@ def test_overwriting_is_asked_for(model, tmp_path):
 
 def test_model_is_not_saved_over_its_own_factors(copied):
     loaded = ALSModel.load(str(copied))
-    with pytest.raises(ValueError, match=r"^path must not be where the model .* reads its factors, got .*\. Save the "):
+    with pytest.raises(
+        ValueError, match=r"^path must not be the one from which the model reads its factors, got .*\. Save "
+    ):
         loaded.write().overwrite().save(str(copied))
     assert loaded.predict(2, 7) == 7
     loaded.write().overwrite().save(f"{copied}-2")

@@ -136,8 +136,8 @@ def test_other_versions_are_warned_of_in_one_line(caplog: pytest.LogCaptureFixtu
     require_versions([probe({}), probe({"pyarrow": "18.1.0", "numpy": "2.3.9", "numba": "0.60.0"})], OWN, "")
     assert caplog.messages == [
         "The workers have other versions than the driver: numba 0.60.0 (driver: 0.61.0), numpy 2.3.9 (driver: 2.4.1), "
-        "pyarrow 18.1.0 (driver: 20.0.0). Results may differ in their last digits, and functions that one side lacks "
-        "fail."
+        "pyarrow 18.1.0 (driver: 20.0.0). Results may differ in their last digits, and calls of functions that one "
+        "side lacks fail."
     ]
 
 
@@ -192,7 +192,7 @@ def test_a_message_without_an_error_is_told_by_its_first_line():
             True,
             f"Set the environment variable PYSPARK_PYTHON, or .* to '{sys.executable}' before",
         ),
-        (sys.executable, True, "Install it there, or put the folder that holds it on PYTHONPATH, before"),
+        (sys.executable, True, "Install it there, or add the folder that contains it to PYTHONPATH, before"),
         ("python3", False, "name its python in PYSPARK_PYTHON or spark.pyspark.python, or .* conda-pack, "),
     ],
 )

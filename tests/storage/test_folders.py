@@ -73,7 +73,7 @@ def test_a_failing_renaming_leaves_the_earlier_run_complete(spark, tmp_path, mon
         true(*pair)
 
     monkeypatch.setattr(paths, "_rename", rename)
-    with pytest.raises(OSError, match=r"cannot be overwritten: busy. What was there is unchanged"):
+    with pytest.raises(OSError, match=r"cannot be overwritten: busy. Its files are unchanged"):
         folder.finish({"run": "new"})
     assert read_description(spark, str(tmp_path)) == {"run": "old"}
     assert (Path(ratings_path(spark, str(tmp_path))) / "file").read_text() == "old"

@@ -1,4 +1,4 @@
-"""Ratings from a file to a clean folder: accepted and rejected rows apart, and a summary of both."""
+"""The job that checks ratings and writes accepted rows, rejected rows and a summary to a folder."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ REJECTED = "rejected"
 SUMMARY = "summary.md"
 CHECKED_FILES = (RATINGS, REJECTED, SUMMARY)
 
-_RULES = "rules: what is accepted"
+_RULES = "rules"
 _SPARK = "Spark"
 
 
@@ -35,38 +35,40 @@ class CheckSettings(TimedReadSettings):
 
     ratings: Text | None = setting(
         None,
-        "ratings to read: a file, a folder of part files or a pattern; separated text with or without a header, JSON "
-        "lines, each also gzipped, or Parquet",
+        "ratings to read: a file, a folder of part files or a glob pattern; separated text with or without a header, "
+        "JSON lines, both also gzipped, or Parquet",
         group=READ,
         positional=True,
     )
-    timestamp_col: str | None = setting(None, "column of times, if it is not detected, or '' to read none", group=READ)
+    timestamp_col: str | None = setting(None, "column of times, or '' to read none; by default detected", group=READ)
     split_col: Text | None = setting(None, "column of marks (train, validation, test) to keep as `split`", group=READ)
     on_bad: Annotated[str, one_of(*ON_BAD)] = setting(
-        "fail", "what becomes of rows that cannot be used: fail refuses the whole, reject sets them aside", group=_RULES
+        "fail", "how to handle invalid rows: fail raises an error, reject writes them to rejected/", group=_RULES
     )
     duplicates: Annotated[str, one_of(*DUPLICATES)] = setting(
         "error",
-        "what becomes of several ratings of one item by one user: error refuses the whole, keep accepts all, last "
-        "accepts the latest (by time, else by file and line), mean and sum put one rating in their place",
+        "how to handle several ratings of one item by one user: error raises an error, keep accepts all, last accepts "
+        "the latest (by time, else by file and line), mean and sum replace them by one rating",
         group=_RULES,
     )
-    min_rating: float | None = setting(None, "ratings below it cannot be used, such as 0.5", group=_RULES)
-    max_rating: float | None = setting(None, "ratings above it cannot be used, such as 5", group=_RULES)
+    min_rating: float | None = setting(None, "lowest valid rating, such as 0.5", group=_RULES)
+    max_rating: float | None = setting(None, "highest valid rating, such as 5", group=_RULES)
     min_user_ratings: PositiveInt = setting(
-        1, "users with fewer accepted ratings are rejected, until all that remain have enough (k-core)", group=_RULES
+        1,
+        "reject users with fewer accepted ratings, repeatedly, until all remaining users have enough (k-core)",
+        group=_RULES,
     )
-    min_item_ratings: PositiveInt = setting(1, "items with fewer accepted ratings likewise", group=_RULES)
+    min_item_ratings: PositiveInt = setting(1, "reject items with fewer accepted ratings likewise", group=_RULES)
     master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
     driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for options that do not go together."""
+        """Raise a ValueError if settings are incompatible with each other."""
         _ = self.rules
 
     @property
     def rules(self) -> CheckRules:
-        """The rules as `spark_mf.data.checking` takes them."""
+        """The rules for `spark_mf.data.checking`."""
         return CheckRules(
             self.on_bad,
             self.duplicates,
@@ -78,15 +80,15 @@ class CheckSettings(TimedReadSettings):
 
 
 def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -> CleanRatings:
-    """Check the ratings; nothing is written yet.
+    """Check the ratings without writing anything.
 
     Raises
     ------
     ValueError, OSError, RuntimeError
-        When they cannot be read, or the rules refuse them.
+        If the ratings cannot be read, or violate the rules.
     """
     if settings.ratings is None:
-        raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
+        raise ValueError("RATINGS must be the path of ratings, got nothing. See --help.")
     require_apart(spark, settings.ratings, folder.path)
     options = settings.options(settings.timestamp_col, settings.split_col)
     with phase(f"checking {settings.ratings}", ticking=True):
@@ -94,26 +96,26 @@ def check(spark: SparkSession, settings: CheckSettings, folder: RatingsFolder) -
 
 
 def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRatings, folder: RatingsFolder) -> str:
-    """Write accepted and rejected rows and what there is to say about them; return the summary's table.
+    """Write accepted rows, rejected rows, summary and description; return the table of the summary.
 
     Raises
     ------
     RuntimeError
-        When the files that were written do not hold all rows.
+        If the number of written rows differs from the number of rows read.
     """
     folder.start()
     with phase(f"writing {clean.accepted_rows:,} ratings", ticking=True):
         clean.accepted.write.parquet(folder.inside(RATINGS))
     with phase(f"writing {clean.rejected_rows:,} rejected rows", ticking=True):
         clean.rejected.write.json(folder.inside(REJECTED))
-    with phase("looking at what was written"):
+    with phase("verifying the written rows"):
         accepted = _column_ranges(literal_reader(spark).parquet(folder.inside(RATINGS)))
         rejected = literal_reader(spark).text(folder.inside(REJECTED)).count()
     clean.unpersist()
     if accepted["rows"] + rejected != clean.rows:
         raise RuntimeError(
-            f"{folder.path} holds {accepted['rows']:,} accepted and {rejected:,} rejected rows, but {clean.rows:,} "
-            "were read: the input has changed meanwhile; check it again."
+            f"{folder.path} must contain the {clean.rows:,} rows that were read, got {accepted['rows']:,} accepted and "
+            f"{rejected:,} rejected rows. The input has changed meanwhile; check it again."
         )
     table = summary_table(clean, accepted)
     write_text(spark, folder.inside(SUMMARY), f"# Check of {clean.source.name}\n\n{table}")
@@ -122,14 +124,16 @@ def write_checked(spark: SparkSession, settings: CheckSettings, clean: CleanRati
 
 
 def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
-    """Return the findings as an aligned Markdown table.
+    """Return the summary as an aligned Markdown table.
 
     Parameters
     ----------
-    accepted : ``rows`` and, of rating, user, item and perhaps timestamp, ``least_…`` and ``most_…``; ``mean_rating``
+    clean : CleanRatings
+    accepted : mapping of str to Any
+        ``rows``, ``mean_rating``, and ``least_…`` and ``most_…`` of rating, user, item and, if any, timestamp.
     """
     cells = [
-        ("rows in", f"{clean.rows:,}"),
+        ("rows read", f"{clean.rows:,}"),
         ("accepted", f"{clean.accepted_rows:,}"),
         ("rejected", f"{clean.rejected_rows:,}"),
         *((f"- {reason}", f"{number:,}") for reason, number in clean.reasons.items()),
@@ -143,12 +147,10 @@ def summary_table(clean: CleanRatings, accepted: Mapping[str, Any]) -> str:
             cells.append(
                 (f"{side} ids", f"{clean.accepted.schema[side].dataType.simpleString()}, {_range(accepted, side)}")
             )
-            cells.append(
-                (f"ratings of {'a user' if side == 'user' else 'an item'}: least, median, most", _spread(counts))
-            )
+            cells.append((f"ratings per {side}: min, median, max", _spread(counts)))
     if clean.accepted_rows:
         low, mean, high = (accepted[key] for key in ("least_rating", "mean_rating", "most_rating"))
-        cells.append(("rating: least, mean, most", f"{low:g}, {mean:.4g}, {high:g}"))
+        cells.append(("rating: min, mean, max", f"{low:g}, {mean:.4g}, {high:g}"))
         if "timestamp" in clean.accepted.columns:
             cells.append(("timestamps", _range(accepted, "timestamp")))
     return aligned(("ratings", clean.source.name), cells)
@@ -166,11 +168,11 @@ def _column_ranges(ratings: DataFrame) -> dict[str, Any]:
 
 
 def _spelled(ratings: DataFrame, time: Column) -> Column:
-    """A time as it is shown: an integer, or ISO 8601, with the session's zone where a column has any."""
+    """Return a time for display: an integer, or ISO 8601, with the session's time zone if its type has one."""
     kind = ratings.schema["timestamp"].dataType
     if isinstance(kind, IntegralType):
         return time
-    # Python would put its own zone in the place of the session's.
+    # Python would use its own time zone instead of the session's.
     return F.date_format(time, "yyyy-MM-dd HH:mm:ssXXX") if isinstance(kind, TimestampType) else time.cast("string")
 
 

@@ -1,4 +1,4 @@
-"""Fetching a public data set: its ratings as published, with its licence, into a folder."""
+"""The job that downloads the ratings and the licence of a public data set to a folder."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ from spark_mf.storage.folders import DESCRIPTION
 logger = logging.getLogger(__name__)
 
 _SET = "data set"
-_FROM = "where from"
+_FROM = "source"
 _Sha256 = Annotated[
     str,
     accepted_by(lambda value: re.fullmatch("[0-9a-fA-F]{64}", value), "the 64 hexadecimal digits of a SHA-256"),
@@ -42,46 +42,46 @@ class FetchSettings:
     )
     ratings_sha256: _Sha256 | None = setting(
         None,
-        "SHA-256 that the file of ratings must have, such as that of an earlier run's description.json",
+        "SHA-256 that the ratings file must have, such as the one in description.json of an earlier run",
         group=_SET,
     )
     base_url: Text | None = setting(
-        None, "folder of a mirror that has the archive, instead of the publisher's", group=_FROM
+        None, "URL of a mirror's folder that has the archive; by default the publisher's", group=_FROM
     )
     cache: Text | None = setting(
-        None, "folder that keeps archives for later runs; without it that of the system", group=_FROM
+        None, "folder that keeps archives for later runs; by default the user's cache folder", group=_FROM
     )
 
     def __post_init__(self) -> None:
-        """Raise ValueError when no data set is named."""
+        """Raise a ValueError if no data set is given."""
         if self.dataset is None:
             raise ValueError(f"DATASET must be one of {', '.join(DATASETS)}, got nothing. --list describes them.")
 
     @property
     def published(self) -> Dataset:
-        """The data set that is named."""
+        """The data set named by `dataset`."""
         assert self.dataset is not None
         return DATASETS[self.dataset]
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """Result of `fetch`, which description.json contains too.
+    """Result of `fetch`, also stored in description.json.
 
     Attributes
     ----------
     name, url, license, citation
         Of the data set.
     ratings : str
-        Name of the file of ratings, the first of `files`.
+        Name of the ratings file, the first of `files`.
     files : list[str]
-        All files in the folder but description.json.
+        All files in the folder except description.json.
     sha256, ratings_sha256 : str
-        Of the archive and of the file of ratings.
+        Checksums of the archive and of the ratings file.
     sha256_is, ratings_sha256_is : str
-        What each was compared with, in words.
+        Description of the checksums with which they were compared.
     fetched_at : str
-        UTC, ISO 8601.
+        Time in UTC, ISO 8601.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Fetched:
 
 
 def dataset_table() -> str:
-    """The data sets with their sizes and terms, in words."""
+    """Return a table of the data sets with their sizes, followed by their licences and citations."""
     headers = ("data set", "users", "items", "ratings", "download, MB")
     cells = [
         (each.name, f"{each.users:,}", f"{each.items:,}", f"{each.ratings:,}", shown(each.megabytes, ","))
@@ -107,23 +107,23 @@ def dataset_table() -> str:
     terms: dict[tuple[str, str], list[str]] = {}
     for each in DATASETS.values():
         terms.setdefault((each.license, each.citation), []).append(each.name)
-    said = [
+    paragraphs = [
         f"{', '.join(names)}:\n  licence: {license}\n  cite: {citation}" for (license, citation), names in terms.items()
     ]
-    return "\n\n".join([aligned(headers, cells), *said])
+    return "\n\n".join([aligned(headers, cells), *paragraphs])
 
 
 def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
-    """Download a data set unless it is cached, check it, and leave its ratings, README and licence in a folder.
+    """Download a data set unless it is cached, verify it, and write its ratings, README and licence to a folder.
 
-    The folder's ``description.json`` comes last: a folder without one is not complete.
+    ``description.json`` is written last, so that a folder without it is known to be incomplete.
 
     Raises
     ------
     OSError
-        When it cannot be downloaded or the folder is in use.
+        If the archive cannot be downloaded, or the folder is not empty.
     ValueError
-        When a checksum or an archive is not what it should be, or a folder cannot be written.
+        If a checksum or an archive is wrong, or a folder cannot be written.
     """
     dataset = settings.published
     path = Path(output)
@@ -132,7 +132,7 @@ def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
     logger.info("cite: %s", dataset.citation)
     url = dataset.url if settings.base_url is None else f"{settings.base_url.rstrip('/')}/{dataset.archive}"
     cache = Path(settings.cache) if settings.cache is not None else Path(pooch.os_cache("spark_mf"))
-    # On a terminal the download draws a bar of its own.
+    # On a terminal the download has its own progress bar.
     with phase(f"fetching {url}", ticking=not sys.stderr.isatty()):
         download = fetch_archive(url, cache)
     # Inside the folder, so that finished files only have to be renamed.
@@ -162,31 +162,28 @@ def fetch(settings: FetchSettings, output: str, *, overwrite: bool) -> Fetched:
 
 
 def _check_ratings(settings: FetchSettings, download: Download, sha256: str) -> str:
-    """Return a sentence on the checksum of the ratings file."""
+    """Return what the checksum of the ratings file was compared with; raise a ValueError if they differ."""
     dataset = settings.published
     known = settings.ratings_sha256 or dataset.ratings_sha256
     if known is None:
-        return "not known before; that of the archive was checked"
+        return "unverified; only that of the archive was compared"
     if known != sha256:
-        replaced = "the publisher replaces this set by newer ratings now and then; " if dataset.replaced else ""
+        replaced = "The publisher sometimes replaces this data set by newer ratings. " if dataset.replaced else ""
         raise ValueError(
-            f"{dataset.member} of {download.path} has the SHA-256 {sha256} and not {known}, the known one: {replaced}"
-            f"to take it as it is, give --ratings-sha256 {sha256}."
+            f"{dataset.member} of {download.path} must have the SHA-256 {known}, got {sha256}. {replaced}To accept the "
+            f"file, use --ratings-sha256 {sha256}."
         )
-    return "as given" if settings.ratings_sha256 else "as known from a trusted copy"
+    return "equal to the given one" if settings.ratings_sha256 else "equal to that of a trusted copy"
 
 
 def _checksum_sentence(download: Download) -> str:
     if download.first:
-        return (
-            "not known before: this was the first download, and its checksum is recorded beside it, for later "
-            "downloads to be compared with"
-        )
-    return f"that of the first download, recorded at {download.recorded_at}"
+        return "unverified, as this was the first download, and its checksum is recorded beside it to verify later ones"
+    return f"equal to that of the first download, recorded at {download.recorded_at}"
 
 
 def _files_of(path: Path) -> list[str]:
-    """Names of the files that an earlier run left in a folder; none where it did not finish."""
+    """Return the names of the files of an earlier run in a folder; an empty list if it did not finish."""
     try:
         files = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["files"]
         return [Path(name).name for name in files]

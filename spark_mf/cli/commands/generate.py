@@ -1,4 +1,4 @@
-"""Ratings made to order: made and written in one pass, looked at, and described beside the data."""
+"""The job that generates ratings and writes them, their plot and their description to a folder."""
 
 import math
 import time
@@ -25,21 +25,21 @@ GENERATED_FILES = (RATINGS, PICTURE)
 
 _SQUARE = "squared error of the truth"
 
-# Bars of a histogram of ratings that are not in steps, or in more steps.
+# Number of bars of a histogram of ratings that have no steps, or more steps than this.
 _BARS = 40
 
 
 def asked_ratings(spark: SparkSession, settings: GenerateSettings) -> DataFrame:
-    """The ratings that the settings ask for, not made yet.
+    """Return a lazy DataFrame of the ratings that the settings specify.
 
     Returns
     -------
-    DataFrame of user int, item int, rating float, truth float and, where a fraction is asked for, split string
+    DataFrame (user int, item int, rating float, truth float) and, if a fraction is set, split string
 
     Raises
     ------
     ValueError
-        If the fractions leave nothing to train on.
+        If the fractions leave no training ratings.
     """
     spec, partitions = settings.spec, settings.partitions
     if partitions is None:
@@ -54,20 +54,21 @@ def asked_ratings(spark: SparkSession, settings: GenerateSettings) -> DataFrame:
 def generate(
     spark: SparkSession, settings: GenerateSettings, ratings: DataFrame, folder: RatingsFolder
 ) -> dict[str, Any]:
-    """Make and write ratings, look at what was written, and describe it in the folder.
+    """Generate and write ratings, and write their plot and description to the folder.
 
     The driver collects the number of ratings of each user and of each item.
 
     Parameters
     ----------
     ratings : DataFrame
-        From `asked_ratings` with the same settings.
+        The result of `asked_ratings` with the same settings.
 
     Returns
     -------
-    The description: ``spec``, ``ratings``, ``users`` and ``items`` that have any, ``density``, ``mean_rating``,
-    ``noise_floor_rmse`` (what perfect factors, kept within the scale, reach), ``splits`` (the same of each side
-    that has ratings), ``ratings_per_user`` and ``ratings_per_item``, ``seconds``, …
+    dict
+        The description: ``spec``, ``ratings``, ``users`` and ``items`` with ratings, ``density``, ``mean_rating``,
+        ``noise_floor_rmse`` (the RMSE of the true factors, clipped to the scale), ``splits`` (the same for each split
+        that has ratings), ``ratings_per_user`` and ``ratings_per_item``, ``seconds``, …
     """
     folder.start()
     spec, output = settings.spec, folder.inside(RATINGS)
@@ -75,7 +76,7 @@ def generate(
     with phase(f"generating {spec.ratings:,} ratings and writing them to {output}", ticking=True):
         measured = _write(ratings, output)
     seconds = time.perf_counter() - start
-    with phase("counting what was written"):
+    with phase("counting the written ratings"):
         written = literal_reader(spark).parquet(output)
         per_user = _ratings_of_each(written, "user", spec.users)
         per_item = _ratings_of_each(written, "item", spec.items)
@@ -102,7 +103,7 @@ def generate(
 
 
 def _write(ratings: DataFrame, path: str) -> dict[str, Any]:
-    """Write all but the truth, and measure in passing how far the truth is from what is written."""
+    """Write all columns except `truth`; return counts, mean and the RMSE of `truth`, measured in the same pass."""
     error = F.col("rating").cast("double") - F.col("truth").cast("double")
     marked = SPLIT in ratings.columns
     sides = {side: F.col(SPLIT) == side for side in (TRAIN, VALIDATION, TEST)} if marked else {"all": F.lit(True)}
@@ -138,7 +139,7 @@ def _spread(sizes: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _histogram(written: DataFrame, spec: RatingsSpec) -> Histogram:
-    """A bar for each step of the scale, or equally wide ones."""
+    """Return a histogram with one bar per step of the scale, or with bars of equal width."""
     low, high = spec.scale
     width, bars, shift = (high - low) / _BARS, _BARS, 0.0
     if spec.step is not None and (high - low) / spec.step < _BARS:

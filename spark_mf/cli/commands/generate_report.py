@@ -1,4 +1,4 @@
-"""Table and plot of generated ratings, from their description and counts; does not need Spark."""
+"""Table and plot of generated ratings, from their description and counts, without Spark."""
 
 import io
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ _COLOR = "#0072B2"
 
 
 class Histogram(NamedTuple):
-    """The middles of the bars, float64[n] equally far apart, and how many ratings are in each, int64[n]."""
+    """Equidistant centres of the bars, float64[n], and the number of ratings in each bar, int64[n]."""
 
     middles: NDArray[np.float64]
     counts: NDArray[np.int64]
 
 
 def generated_table(description: Mapping[str, Any]) -> str:
-    """The description of generated ratings as an aligned table, which is Markdown too."""
+    """Return the description of generated ratings as an aligned Markdown table."""
     spec = description["spec"]
     cells = [
         ("ratings", f"{description['ratings']:,}"),
-        ("users with any", f"{description['users']:,} of {spec['users']:,}"),
-        ("items with any", f"{description['items']:,} of {spec['items']:,}"),
+        ("users with ratings", f"{description['users']:,} of {spec['users']:,}"),
+        ("items with ratings", f"{description['items']:,} of {spec['items']:,}"),
         ("density", f"{description['density']:.3%}"),
         ("mean rating", f"{description['mean_rating']:.3f}"),
-        ("ratings of a user: least, median, most", _spread(description["ratings_per_user"])),
-        ("ratings of an item: least, median, most", _spread(description["ratings_per_item"])),
+        ("ratings per user: min, median, max", _spread(description["ratings_per_user"])),
+        ("ratings per item: min, median, max", _spread(description["ratings_per_item"])),
         ("noise floor, RMSE", f"{description['noise_floor_rmse']:.4f}"),
     ]
     for side, part in description["splits"].items():
         cells.append((f"noise floor of {part['ratings']:,} {side} ratings", f"{part['noise_floor_rmse']:.4f}"))
-    cells.append(("made and written in", f"{description['seconds']:.1f} s"))
+    cells.append(("time to generate and write", f"{description['seconds']:.1f} s"))
     cells.append(("ratings per second", f"{description['ratings_per_second']:,.0f}"))
     return aligned(("generated", ""), cells)
 
@@ -46,7 +46,9 @@ def ratings_picture(histogram: Histogram, per_user: NDArray[np.int64], per_item:
 
     Parameters
     ----------
-    per_user, per_item : int64[n], ratings of each user and of each item
+    histogram : Histogram
+    per_user, per_item : int64[n]
+        Number of ratings of each user and of each item.
     """
     figure = Figure(figsize=(12.0, 3.8), dpi=120, layout="constrained")
     given, active, popular = figure.subplots(1, 3)
@@ -68,12 +70,12 @@ def ratings_picture(histogram: Histogram, per_user: NDArray[np.int64], per_item:
 def _draw_tail(axes: Axes, sizes: NDArray[np.int64], whose: str) -> None:
     ordered = np.sort(sizes[sizes > 0])[::-1]
     ranks = np.arange(1, len(ordered) + 1)
-    # A curve of some hundred points looks like one of millions, and draws at once.
+    # A curve of a few hundred points looks like one of millions, and is drawn immediately.
     some = np.unique(np.geomspace(1, len(ordered), 400).round().astype(np.int64)) - 1
     axes.loglog(ranks[some], ordered[some], color=_COLOR, linewidth=2)
-    axes.set_title(f"Ratings of each {whose}, most first", fontsize=11)
+    axes.set_title(f"Ratings per {whose}, descending", fontsize=11)
     axes.set_xlabel(f"{whose}s, by rank")
-    axes.set_ylabel(f"ratings of the {whose}")
+    axes.set_ylabel(f"ratings per {whose}")
 
 
 def _spread(spread: Mapping[str, float]) -> str:

@@ -10,20 +10,20 @@ from spark_mf.cli.settings import STRICT, Text, accepted_by, one_of, setting, sp
 from spark_mf.data.generation.presets import PRESETS, shape_in_words
 from spark_mf.data.generation.spec import RatingsSpec, Skew
 
-# What holds without a preset.
+# The specification without a preset.
 DEFAULT = RatingsSpec(users=1_000, items=1_700, ratings=100_000)
 
-# So many ratings to a file where there are more than this for each core: some 20 MB, and a failed task loses little.
+# Ratings per file if there are more per core: about 20 MB, so that a failed task is repeated quickly.
 RATINGS_PER_PARTITION = 4_000_000
 
-_SHAPE = "shape; the defaults hold without a preset"
-_VALUES = "values; the defaults hold without a preset"
+_SHAPE = "shape (defaults without a preset)"
+_VALUES = "values (defaults without a preset)"
 _RUN = "run"
 _SPARK = "Spark"
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _FORM = "LOW,HIGH or LOW,HIGH,STEP, such as 0.5,5,0.5"
-# A value may be there twice, unlike in `Several`.
+# Values may be equal, unlike in `Several`.
 _Scale = Annotated[
     tuple[float, ...],
     BeforeValidator(split_list),
@@ -32,7 +32,7 @@ _Scale = Annotated[
 
 
 def _over_preset(name: str, help: str) -> Any:
-    """A setting that is unset by default, where the preset's or that of `DEFAULT` holds."""
+    """Declare a setting whose default is the value of the preset, or that of `DEFAULT`."""
     low, high = DEFAULT.scale
     shown = f"{low:g},{high:g},{DEFAULT.step:g}" if name == "scale" else getattr(DEFAULT, name)
     group = _VALUES if name in ("rank", "noise", "scale") else _SHAPE
@@ -45,49 +45,51 @@ class GenerateSettings:
 
     preset: Annotated[str, one_of(*PRESETS)] | None = setting(
         None,
-        "what the settings below start from: "
+        "data set whose shape and values are the defaults of the settings below: "
         + "; ".join(f"{name}: {shape_in_words(spec)}" for name, spec in PRESETS.items()),
         group="preset",
     )
-    users: PositiveInt | None = _over_preset("users", "users, with ids from 0")
-    items: PositiveInt | None = _over_preset("items", "items, with ids from 0")
-    ratings: PositiveInt | None = _over_preset("ratings", "ratings, exactly; at most 60 % of all pairs")
+    users: PositiveInt | None = _over_preset("users", "number of users, with ids from 0")
+    items: PositiveInt | None = _over_preset("items", "number of items, with ids from 0")
+    ratings: PositiveInt | None = _over_preset("ratings", "exact number of ratings; at most 60 % of all pairs")
     skew: Annotated[str, one_of(*get_args(Skew))] | None = _over_preset(
-        "skew", "long-tailed: few users and items have most of the ratings, as in real sets; uniform: all about as many"
+        "skew",
+        "long-tailed: few users and items have most of the ratings, as in real data; uniform: all have similar numbers",
     )
     min_user_ratings: NonNegativeInt | None = _over_preset(
-        "min_user_ratings", "ratings that every user has at least; one in any case where there are enough"
+        "min_user_ratings", "minimum number of ratings per user; at least one if there are enough ratings"
     )
-    min_item_ratings: NonNegativeInt | None = _over_preset("min_item_ratings", "ratings that every item has at least")
-    rank: PositiveInt | None = _over_preset("rank", "length of the true factors, besides the two biases")
+    min_item_ratings: NonNegativeInt | None = _over_preset("min_item_ratings", "minimum number of ratings per item")
+    rank: PositiveInt | None = _over_preset("rank", "rank of the true factors, without the two biases")
     noise: NonNegativeFloat | None = _over_preset(
-        "noise", "standard deviation of what no model can explain, in units of the ratings"
+        "noise", "standard deviation of the noise, which no model can explain, in the unit of the ratings"
     )
-    scale: _Scale | None = _over_preset("scale", "LOW,HIGH for ratings that are not rounded, or LOW,HIGH,STEP")
-    seed: NonNegativeInt = setting(0, "of everything random; the same seed gives the same rows", group=_RUN)
+    scale: _Scale | None = _over_preset("scale", "LOW,HIGH for unrounded ratings, or LOW,HIGH,STEP")
+    seed: NonNegativeInt = setting(0, "random seed; the same seed gives the same rows", group=_RUN)
     test_fraction: _Share = setting(
-        0.0, "share of the ratings marked as test in a column `split`; 0 for no such column", group=_RUN
+        0.0, "fraction of the ratings marked as test in the column `split`; 0 for no such column", group=_RUN
     )
-    validation_fraction: _Share = setting(0.0, "share marked as validation, besides those of the test", group=_RUN)
+    validation_fraction: _Share = setting(0.0, "fraction of the ratings marked as validation", group=_RUN)
     partitions: PositiveInt | None = setting(
         None,
-        f"tasks and files, which change no row; without it one a core or {RATINGS_PER_PARTITION:,} ratings",
+        f"number of tasks and files, without effect on the rows; by default one per core or {RATINGS_PER_PARTITION:,} "
+        "ratings",
         group=_RUN,
     )
     master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
     driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
-        _ = self.spec  # refuses what is impossible
+        _ = self.spec  # raises an error if it is invalid
 
     @property
     def spec(self) -> RatingsSpec:
-        """The preset, or `DEFAULT`, with what was set in place of its fields.
+        """The specification of the preset, or `DEFAULT`, with the given settings.
 
         Raises
         ------
         ValueError
-            If no such ratings are possible.
+            If the specification is invalid.
         """
         names = ("users", "items", "ratings", "skew", "min_user_ratings", "min_item_ratings", "rank", "noise")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}

@@ -1,4 +1,4 @@
-"""Partitioning ratings as a job: read and checked, laid out in balanced blocks, written with a manifest."""
+"""The job that lays out ratings in balanced blocks and writes them, with a manifest, to a folder."""
 
 import time
 from typing import Annotated
@@ -28,50 +28,52 @@ class PartitionSettings(ReadSettings):
 
     ratings: Text | None = setting(
         None,
-        "ratings to read: text or Parquet as jobs/check_ratings.py reads them, or the folder that it or "
-        "jobs/generate_ratings.py left",
+        "ratings to read: text or Parquet as for jobs/check_ratings.py, or the output folder of that job or of "
+        "jobs/generate_ratings.py",
         group=READ,
         positional=True,
     )
     split_col: Text | None = setting(
         None,
-        "column of marks: train, validation (kept apart, to watch the error of a fit) or test (left out)",
+        "column of marks: train, validation (for the validation error of fits) or test (left out)",
         group=READ,
     )
     user_blocks: PositiveInt = setting(
         10,
-        "blocks of users, such as 1 to 4 for each core of the cluster; fewer where a block could not stay below 1.2 "
-        "times the ratings of a mean one",
+        "number of user blocks, such as 1 to 4 per core of the cluster; reduced if a block would have more than 1.2 "
+        "times the mean number of ratings",
         group=_BLOCKS,
     )
-    item_blocks: PositiveInt = setting(10, "blocks of items, likewise", group=_BLOCKS)
+    item_blocks: PositiveInt = setting(10, "number of item blocks, likewise", group=_BLOCKS)
     layouts: Several[Annotated[str, one_of(*LAYOUT_CHOICES)]] = setting(
         (BLOCKS,),
-        "what to write: blocks by user and by item, which ALS reads, or the grid of user blocks by item blocks",
+        "layouts to write: blocks (by user and by item, for ALS) or grid (of user blocks by item blocks)",
         group=_BLOCKS,
     )
     rank: PositiveInt | None = setting(
-        None, "rank of the fits: only these may read the folder, and must fit in the driver", group=_BLOCKS
+        None,
+        "rank of the fits: only fits of this rank can read the folder, and the driver's memory is checked first",
+        group=_BLOCKS,
     )
-    seed: NonNegativeInt = setting(0, "of the order in which equally large rows are dealt to blocks", group=_BLOCKS)
+    seed: NonNegativeInt = setting(0, "random seed that assigns rows of equal size to blocks", group=_BLOCKS)
     master: Text | None = setting(None, "Spark master, such as local[2]", group=_SPARK)
     driver_memory: Text | None = setting(None, "memory of the driver's JVM, such as 4g", group=_SPARK)
 
     def __post_init__(self) -> None:
-        """Raise ValueError when there is nothing to read or to write."""
+        """Raise a ValueError if there are no ratings or no layouts."""
         if self.ratings is None:
-            raise ValueError("RATINGS is missing: give the path of ratings (--help explains which).")
+            raise ValueError("RATINGS must be the path of ratings, got nothing. See --help.")
         if not self.layouts:
-            raise ValueError(f"--layouts must be a list of some of {', '.join(LAYOUT_CHOICES)}, got an empty list.")
+            raise ValueError(f"--layouts must contain at least one of {', '.join(LAYOUT_CHOICES)}, got an empty list.")
 
 
 def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *, overwrite: bool) -> DataFrame:
-    """Read and check the ratings, once it is sure that the output can be written.
+    """Return the checked ratings, after a check that the output can be written.
 
     Raises
     ------
     ValueError, OSError
-        When they cannot be read or used, or the output cannot be written.
+        If the ratings cannot be read or are invalid, or the output cannot be written.
     """
     assert settings.ratings is not None
     require_apart(spark, settings.ratings, output)
@@ -83,7 +85,7 @@ def read_input(spark: SparkSession, settings: PartitionSettings, output: str, *,
 def partition(
     ratings: DataFrame, settings: PartitionSettings, output: str, *, overwrite: bool
 ) -> tuple[PartitionedRatings, float]:
-    """Lay the ratings out and write them; return what was written, and the seconds it took.
+    """Lay out and write the ratings; return the written folder and the elapsed seconds.
 
     Raises
     ------
@@ -110,11 +112,11 @@ def partition_table(written: PartitionedRatings) -> str:
     """Return the sizes of the blocks as a Markdown table."""
     manifest = written.manifest
     lines = [
-        f"{manifest.ratings:,} training ratings, {manifest.validation_ratings:,} for validation and "
-        f"{manifest.cold_validation_ratings:,} cold ones, {manifest.left_out:,} left out; "
-        f"{manifest.duplicates:,} repeat the pair of another",
+        f"{manifest.ratings:,} training ratings ({manifest.duplicates:,} duplicates), "
+        f"{manifest.validation_ratings:,} validation ratings and {manifest.cold_validation_ratings:,} cold ones, "
+        f"{manifest.left_out:,} left out",
         "",
-        "| side | ids | blocks | ratings of a mean block | largest / mean | ratings of the largest id |",
+        "| side | ids | blocks | ratings per block, mean | largest / mean | ratings per id, max |",
         "|---|--:|--:|--:|--:|--:|",
         *(_side_line(name, side) for name, side in (("users", manifest.users), ("items", manifest.items))),
     ]
@@ -123,7 +125,7 @@ def partition_table(written: PartitionedRatings) -> str:
         mean = sum(cells) / len(cells)
         lines += [
             "",
-            f"grid: {len(cells):,} cells of {mean:,.0f} ratings, the largest {max(cells) / mean:.2f} times that",
+            f"grid: {len(cells):,} cells with {mean:,.0f} ratings on average; largest / mean {max(cells) / mean:.2f}",
         ]
     return "\n".join(lines)
 

@@ -26,8 +26,8 @@ def enter_ring(settings: RingSettings) -> Ring:
 def _meet(task: BarrierTaskContext, hosts: list[str], settings: RingSettings) -> Wire | Loopback:
     """Return the connections to the neighbours in the same attempt of the stage.
 
-    PySpark does not tell a task the attempt of its stage (`attemptNumber` is always 0). As the task ids differ between
-    attempts, the handshake of the members covers all of them.
+    PySpark does not expose the attempt of a stage to its tasks (`attemptNumber` is always 0). As the task ids differ
+    between attempts, the handshake of the members covers all of them.
     """
     if len(hosts) == 1:
         return Loopback()

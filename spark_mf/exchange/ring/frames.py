@@ -52,7 +52,7 @@ def read_frame(connection: socket.socket, largest: int) -> tuple[Kind, int, NDAr
     kind = Kind(number)
     allowed = largest if kind == Kind.DATA else 0
     if not 0 <= length <= allowed:
-        raise FrameError(f"a frame of {length} bytes, and 0 to {allowed} are allowed")
+        raise FrameError(f"a frame of {length} bytes, but only 0 to {allowed} are allowed")
     payload = np.empty(length, np.uint8)
     if length:
         read_into(connection, payload.data)

@@ -55,7 +55,7 @@ def connect(link: Link, address: str, deadline: float) -> socket.socket:
     Raises
     ------
     RingError
-        If the deadline has passed, nobody listens at the address, or one side does not accept the other.
+        If the deadline has passed, no process listens at the address, or one side does not accept the other.
     """
     receiver = f"the member at {address} (position {link.receiver})"
     connection = None
@@ -127,7 +127,7 @@ class Acceptor:
                     self._refuse(candidate)
         raise RingError(
             f"position {self._link.sender} of {self._link.size} did not join in time; {self._refused} other "
-            "connections were refused because they did not know this fit's secret and attempt, or kept silent."
+            "connections were refused because they did not know this fit's secret and attempt, or stayed silent."
         )
 
     def _candidates(self) -> "list[_Candidate]":

@@ -59,7 +59,7 @@ class Ring:
 
     def _wire(self) -> Wire | Loopback:
         if not wait([self._joining], self._patience).done:
-            # Spark itself would wait for a year for a member that hangs before it has told its address.
+            # Spark itself would wait for a year for a member that hangs before it has sent its address.
             raise RingError(f"another member did not join the ring within {self._patience:g} s.")
         return self._joining.result()
 

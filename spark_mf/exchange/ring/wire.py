@@ -52,7 +52,7 @@ class Wire:
         self._saying_goodbye = False
         self._last_call = time.monotonic()
         self._is_waiting = False
-        self._predecessor_idle = 0.0, self._last_call  # seconds, and when it said so
+        self._predecessor_idle = 0.0, self._last_call  # idle seconds, and the time of that report
         for neighbour in (predecessor, successor):
             neighbour.connection.settimeout(timeout)
             # Socket buffers keep their default sizes, which the system adapts; explicit sizes have a lower limit.
@@ -229,7 +229,7 @@ class Loopback:
         self._frames.put((tag, payload.copy()))
 
     def receive(self) -> tuple[int, Bytes]:
-        """Return what was sent first; raises a RingError if nothing was sent, as nothing can arrive."""
+        """Return the oldest queued tag and bytes; raise a RingError if there are none, as nothing can arrive."""
         try:
             return self._frames.get_nowait()
         except queue.Empty:

@@ -118,15 +118,15 @@ def test_the_table_shows_the_description():
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     assert dict(cells[2:]) == {
         "ratings": "12,345",
-        "users with any": "999 of 1,000",
-        "items with any": "30 of 30",
+        "users with ratings": "999 of 1,000",
+        "items with ratings": "30 of 30",
         "density": "41.150%",
         "mean rating": "3.500",
-        "ratings of a user: least, median, most": "0, 11.5, 18",
-        "ratings of an item: least, median, most": "100, 400, 5,000",
+        "ratings per user: min, median, max": "0, 11.5, 18",
+        "ratings per item: min, median, max": "100, 400, 5,000",
         "noise floor, RMSE": "0.5123",
         "noise floor of 1,200 test ratings": "0.5000",
-        "made and written in": "2.0 s",
+        "time to generate and write": "2.0 s",
         "ratings per second": "6,172",
     }
 

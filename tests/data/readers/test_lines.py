@@ -103,7 +103,7 @@ def test_every_json_line_is_what_it_is(spark, tmp_path):
 def test_text_of_another_encoding_is_refused_by_name_or_read(spark, tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes("user;item;rating;café\né1;ü€;4;ß\n".encode("windows-1252"))
-    with pytest.raises(ValueError, match=r"must be UTF-8 text, got a first line .* Name its encoding with --encoding"):
+    with pytest.raises(ValueError, match=r"must be UTF-8 text, got a first line .* Set its encoding with --encoding"):
         read_ratings(spark, path)
     found = read_ratings(spark, path, ReadOptions(encoding="windows-1252"))
     assert [tuple(row) for row in found.ratings.collect()] == [("é1", "ü€", 4.0)]

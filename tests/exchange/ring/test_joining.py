@@ -174,9 +174,9 @@ def impersonate(rings: Any, position: int, listeners: Any, addresses: Any, heade
 @pytest.mark.parametrize(
     ("header", "complaint"),
     [
-        (struct.pack("<Bqq", 1, 0, 1 << 50), "a frame of 1125899906842624 bytes, and 0 to 1048576 are allowed"),
-        (struct.pack("<Bqq", 1, 0, -1), "a frame of -1 bytes, and 0 to 1048576 are allowed"),
-        (struct.pack("<Bqq", 2, 0, 1), "a frame of 1 bytes, and 0 to 0 are allowed"),
+        (struct.pack("<Bqq", 1, 0, 1 << 50), "a frame of 1125899906842624 bytes, but only 0 to 1048576 are allowed"),
+        (struct.pack("<Bqq", 1, 0, -1), "a frame of -1 bytes, but only 0 to 1048576 are allowed"),
+        (struct.pack("<Bqq", 2, 0, 1), "a frame of 1 bytes, but only 0 to 0 are allowed"),
         (struct.pack("<Bqq", 99, 0, 0), "a frame of unknown kind 99"),
     ],
 )
