@@ -1,17 +1,26 @@
 """The ALS estimator: matrix factorization by alternating least squares."""
 
+from dataclasses import replace
+
+import numpy as np
 from pyspark import keyword_only
 
 from spark_mf.exchange.base import IterationResult
 from spark_mf.fitting.alternating import _AlternatingFactorizer
+from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.model import ALSModel
+from spark_mf.objectives.base import Objective
+from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.implicit import VALIDATION_USERS, ImplicitObjective
 from spark_mf.params.als import _ALSParams, validate_als_params
 from spark_mf.params.values import params_setter
+from spark_mf.ratings.base import PreparedRatings
 from spark_mf.solvers.base import Factors, RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
 from spark_mf.solvers.descent import LineSearchSolver
+from spark_mf.solvers.nnls import NNLSSolver
 
 
 class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
@@ -104,6 +113,10 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         ringTimeout: float = 60.0,
         checkpointDir: str | None = None,
         initialModel: str | None = None,
+        userRegParam: float | None = None,
+        itemRegParam: float | None = None,
+        regExponent: float | None = None,
+        unobservedWeight: float | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -113,16 +126,44 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     def _validate(self) -> None:
         validate_als_params(self)
 
+    def _objective(self, ratings: PreparedRatings) -> Objective:
+        regularization = self._regularization(ratings.ratings)
+        n_validation, nonnegative = ratings.counts.validation_ratings, self.getNonnegative()
+        if not self.getImplicitPrefs():
+            return ExplicitObjective(regularization, n_validation, nonnegative)
+        if ratings.counts.highest <= 0:
+            raise ValueError(
+                f"ratings must contain at least one value > 0 with implicitPrefs=True, got {ratings.counts.highest:g} "
+                "as the highest. Values <= 0 express no preference."
+            )
+        weight, n_users, n_items = self.getUnobservedWeight(), len(ratings.users), len(ratings.items)
+        scale = 1.0 if weight is None else weight
+        return ImplicitObjective(
+            regularization=replace(regularization, unobserved=(scale * n_items, scale * n_users)),
+            alpha=self.getAlpha(),
+            unobserved_weight=weight,
+            nonnegative=nonnegative,
+            n_validation=n_validation,
+            sample_step=-(-n_users // VALIDATION_USERS),
+        )
+
     def _solver(self, n_ratings: int) -> RowSolver:
+        if self.getNonnegative():
+            return NNLSSolver()
         if self.getSolver() == "cholesky":
             return CholeskySolver()
         return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
 
     def _solver_name(self) -> str:
-        return self.getSolver()
+        return "nnls" if self.getNonnegative() else self.getSolver()
 
     def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
-        return unit_rows(self.getSeed(), purpose, n_rows, self.getRank())
+        rows = unit_rows(self.getSeed(), purpose, n_rows, self.getRank())
+        return np.abs(rows) if self.getNonnegative() else rows
+
+    def _require_suitable(self, initial: InitialModel) -> None:
+        if self.getNonnegative():
+            initial.require_nonnegative()
 
     def _diverged(self, result: IterationResult) -> str:
         return (

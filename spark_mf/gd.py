@@ -85,6 +85,9 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         ringTimeout: float = 60.0,
         checkpointDir: str | None = None,
         initialModel: str | None = None,
+        userRegParam: float | None = None,
+        itemRegParam: float | None = None,
+        regExponent: float | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)

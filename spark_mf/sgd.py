@@ -17,6 +17,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.kernels.sgd import Update, sgd_row_layout
 from spark_mf.model import SGDModel
+from spark_mf.objectives.base import Objective
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.params.sgd import SEQUENTIAL, _SGDParams, validate_sgd_params
 from spark_mf.params.storage_levels import storage_level
@@ -125,6 +126,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         ringTimeout: float = 60.0,
         checkpointDir: str | None = None,
         initialModel: str | None = None,
+        userRegParam: float | None = None,
+        itemRegParam: float | None = None,
+        regExponent: float | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -137,7 +141,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _row_layout(self) -> RowLayout:
         return sgd_row_layout(self.getRank(), self.getFitBias(), self.getOptimizer())
 
-    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+    def _rules(self, objective: Objective) -> StoppingRules:
         watches = objective.n_validation > 0 or self.getTol() > 0
         return StoppingRules(
             max_iterations=self.getMaxIter(),
@@ -160,8 +164,10 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _initial_mean(self, ratings: PreparedRatings) -> float:
         return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
 
-    def _mean_of(self, initial: InitialModel) -> float:
+    def _require_suitable(self, initial: InitialModel) -> None:
         initial.require_usable(self.getFitBias())
+
+    def _mean_of(self, initial: InitialModel) -> float:
         return initial.globalMean
 
     def _diverged(self, result: IterationResult) -> str:
@@ -210,11 +216,12 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         self,
         context: SparkContext,
         ratings: PreparedRatings,
-        objective: ExplicitObjective,
+        objective: Objective,
         rules: StoppingRules,
         mean: float,
         cleanup: ExitStack,
     ) -> Exchange:
+        assert isinstance(objective, ExplicitObjective)
         users, items = ratings.users.partition, ratings.items.partition
         task = SGDTask(
             update=self._update(),
@@ -250,7 +257,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             optimizer=self.getOptimizer(),
             stepSize=self.getStepSize(),
             biasStepSize=self.getBiasStepSize(),
-            regParam=self.getRegParam(),
+            regParam=self.getUserRegParam(),
+            itemRegParam=self.getItemRegParam(),
             biasRegParam=self.getBiasRegParam(),
             sequential=self.getUpdateOrder() == SEQUENTIAL,
             batchSize=self.getBatchSize(),

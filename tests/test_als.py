@@ -22,6 +22,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import least_squares as plain
 from spark_mf.models.factors import factors_arrays
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.cholesky import CholeskySolver
 from tests.low_rank import low_rank
@@ -107,9 +108,9 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     )
     empty = np.empty(0, np.int32)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
-    objective, solver = ExplicitObjective(0.05, "weighted", len(table)), CholeskySolver()
+    objective, solver = ExplicitObjective(Regularization.equal(0.05, "weighted", len(table))), CholeskySolver()
     task = HalfStepTask("ALS", 5, objective, solver, StoppingRules(max_iterations=1))
-    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, None, task, solver, measured=None)
+    solved = solve_block(LaidOutBlock(0, block, nothing), "user", items, None, None, task, solver, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 

@@ -81,7 +81,7 @@ class BroadcastHalfSteps:
         measured: Broadcast | None,
     ) -> tuple[Factors, list[SolvedBlock]]:
         """Solve every block of a side; return the rows of the side and the solved blocks."""
-        task, side = self._task, layout.side.name
+        task, side = self._task, layout.side.row_name
 
         def solve(packed: PackedBlock) -> SolvedBlock:
             freeze_gc()

@@ -19,6 +19,7 @@ from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.stopping import FitProgress
+from spark_mf.objectives.regularization import SideName
 from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
 from spark_mf.solvers.base import Factors
 
@@ -49,10 +50,11 @@ class RingHalfSteps:
         partitions = self._users.side.partition, self._items.side.partition
         sent = self._context.broadcast((partitions, state.users, state.items))
         task, unchanged = self._task, (self._users.unchanged, self._items.unchanged)
+        names = self._users.side.row_name, self._items.side.row_name
 
         def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
             sides, users, items = sent.value
-            parts = (_Part(ring, sides[side], unchanged[side](record[side])) for side in (0, 1))
+            parts = (_Part(ring, names[side], sides[side], unchanged[side](record[side])) for side in (0, 1))
             return _Member(ring, task, *parts).work(users.copy(), items.copy(), progress, len(numbers))
 
         try:
@@ -68,7 +70,8 @@ class RingHalfSteps:
 class _Part:
     """A member's blocks of one side, and the rows of the side that each member has."""
 
-    def __init__(self, ring: Ring, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+    def __init__(self, ring: Ring, side: SideName, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+        self.side = side
         self.blocks: list[LaidOutBlock] = [unpack_block(block) for block in packed]
         self.rows = [_rows_of(partition, position, ring.size) for position in range(ring.size)]
         self.own = self.rows[ring.position]

@@ -14,7 +14,7 @@ from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.fitting.estimator import _Factorizer
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import FactorModel
-from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.base import Objective
 from spark_mf.params.alternating import _AlternatingParams
 from spark_mf.ratings.base import LayoutPlan, PreparedRatings, Sizes
 from spark_mf.resources.blocks import blocks_asked, default_blocks
@@ -41,7 +41,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
     def _row_layout(self) -> RowLayout:
         return RowLayout(self.getRank())
 
-    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+    def _rules(self, objective: Objective) -> StoppingRules:
         return StoppingRules(max_iterations=self.getMaxIter(), change_tol=self.getTol())
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
@@ -78,7 +78,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
         self,
         context: SparkContext,
         ratings: PreparedRatings,
-        objective: ExplicitObjective,
+        objective: Objective,
         rules: StoppingRules,
         mean: float,
         cleanup: ExitStack,

@@ -65,7 +65,5 @@ def row_shares(
     if regularization == "weighted":
         return np.ones(counts.size, np.float32)
     if regularization == "frequency":
-        whole: NDArray[np.float64] | float = (counts + unobserved) ** exponent
-    else:
-        whole = n_ratings if regularization == "mean" else 1
-    return (whole / np.maximum(counts, 1)).astype(np.float32)
+        return ((counts + unobserved) ** exponent / np.maximum(counts, 1)).astype(np.float32)
+    return ((n_ratings if regularization == "mean" else 1) / np.maximum(counts, 1)).astype(np.float32)

@@ -44,6 +44,11 @@ class Loss(Summable, Protocol):
 class Objective(Protocol):
     """The function that a fit minimises."""
 
+    @property
+    def n_validation(self) -> int:
+        """Number of validation ratings of known users and items."""
+        ...
+
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         """Return the problem of a block's rows of `side`, given the factors and the `side_sums` of the other side."""
         ...

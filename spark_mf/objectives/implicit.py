@@ -41,6 +41,12 @@ class GramSums:
         return cls(sums.reshape(rank, rank))
 
 
+#: Approximate number of users in the sample whose recall is measured.
+VALIDATION_USERS = 2000
+#: Length of the lists of recommendations whose recall is measured.
+RECALL_AT = 10
+
+
 @dataclass(frozen=True, slots=True)
 class ImplicitLoss:
     """Sums over some or all rows of a model.
@@ -51,17 +57,23 @@ class ImplicitLoss:
         Weighted squared errors of the preferences, over the pairs of all users in the rows and all items.
     penalty : float
         Σ penalty·‖x‖² over rows of both sides.
+    recall : float
+        Sum of the recall of the sampled users.
+    recall_users : float
+        Number of the sampled users that have validation ratings.
     """
 
     errors: float = 0.0
     penalty: float = 0.0
+    recall: float = 0.0
+    recall_users: float = 0.0
 
     def __add__(self, other: "ImplicitLoss") -> "ImplicitLoss":
         """Return the total of both sums."""
-        return ImplicitLoss(self.errors + other.errors, self.penalty + other.penalty)
+        return ImplicitLoss(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     def to_array(self) -> NDArray[np.float64]:
-        """Return the sums as float64[2]."""
+        """Return the sums as float64[4]."""
         return np.array(astuple(self))
 
     @classmethod
@@ -100,12 +112,18 @@ class ImplicitObjective:
         α₀.
     nonnegative : bool
         Whether the factors are constrained to be >= 0.
+    n_validation : int
+        Validation ratings of known users and items.
+    sample_step : int
+        Every how many users one belongs to the sample whose recall is measured.
     """
 
     regularization: Regularization
     alpha: float
     unobserved_weight: float | None = None
     nonnegative: bool = False
+    n_validation: int = 0
+    sample_step: int = 1
 
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         """Return the least-squares problem of a block's rows (Hu, Koren and Volinsky 2008, eq. 4)."""
@@ -150,14 +168,36 @@ class ImplicitObjective:
         csr = (problem.indptr, problem.indices, problem.targets, problem.weights, measured, solved)
         products = sum(in_threads(problem.indptr, n_threads, lambda begin, end: weighted_products(*csr, begin, end)))
         everywhere = float((gram_matrix(solved) * problem.shared).sum())
+        recall = self._recall(training, validation, solved, measured) if self.n_validation else np.empty(0)
         return ImplicitLoss(
             errors=float(products) + everywhere + float(problem.targets.sum(dtype=np.float64)),
             penalty=penalty_sum(problem.penalty, solved),
+            recall=float(recall.sum()),
+            recall_users=float(recall.size),
         )
 
     def metrics(self, loss: ImplicitLoss) -> dict[str, float | None]:
-        """Return the objective; errors of ratings have no meaning for a model of preferences."""
-        return {"objective": self.regularization.objective(loss.errors, loss.penalty)}
+        """Return the objective, and the validation recall, None without validation ratings.
+
+        The RMSE of ratings has no meaning for a model of preferences.
+        """
+        return {
+            "objective": self.regularization.objective(loss.errors, loss.penalty),
+            "validation_recall": loss.recall / loss.recall_users if loss.recall_users else None,
+        }
+
+    def _recall(
+        self, training: RatingBlock, validation: RatingBlock, solved: Factors, items: Factors
+    ) -> NDArray[np.float64]:
+        """Return the recall of each user of the sample that has positive validation ratings."""
+        found = []
+        for row in np.flatnonzero(training.rows % self.sample_step == 0):
+            held_out = slice(validation.indptr[row], validation.indptr[row + 1])
+            relevant = validation.indices[held_out][validation.values[held_out] > 0]
+            if relevant.size:
+                seen = training.indices[training.indptr[row] : training.indptr[row + 1]]
+                found.append(recall(items @ solved[row], seen, relevant))
+        return np.array(found)
 
     def _weights(
         self, values: NDArray[np.float32], positive: NDArray[np.bool_]
@@ -168,3 +208,25 @@ class ImplicitObjective:
             return None if positive.all() else ones, ones
         weights = np.float32(self.alpha) * np.abs(values)
         return weights, np.where(positive, 1 + weights, np.float32(0))
+
+
+def recall(
+    scores: NDArray[np.float32], seen: NDArray[np.int32], relevant: NDArray[np.int32], k: int = RECALL_AT
+) -> float:
+    """Return the recall of the k items with the highest scores: hits / min(k, number of relevant items).
+
+    Parameters
+    ----------
+    scores : float32[n_items]
+        Overwritten at `seen`.
+    seen : int32[n]
+        Items that are not recommended.
+    relevant : int32[m]
+        Items that should be recommended, at least one.
+    k : int
+    """
+    scores[seen] = -np.inf
+    relevant = np.unique(relevant)
+    k = min(k, scores.size)
+    top = np.argpartition(-scores, k - 1)[:k]
+    return float(np.isin(top, relevant).sum() / min(k, relevant.size))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class CpuSolver:
 
     __slots__ = ()
 
-    supports_nonnegative = False
+    supports_nonnegative: ClassVar[bool] = False
 
     def begin(self, fixed: Factors) -> Any:
         """Return the solver itself."""
