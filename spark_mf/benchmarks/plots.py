@@ -173,4 +173,4 @@ def _subject(row: ResultRow) -> str:
 
 def _passes(row: ResultRow) -> str:
     """Return a row's label and how often it went over the ratings, in the words of its model."""
-    return f"{row.label}\n{row.iterations} {'iterations' if row.step is None else 'epochs'}"
+    return f"{row.label}\n{row.iterations} {'epochs' if row.is_sgd else 'iterations'}"

@@ -49,8 +49,8 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 def step_of(row: ResultRow) -> float:
     """Return the step of a fit."""
-    assert row.step is not None
-    return row.step.stepSize
+    step: float = row.params["stepSize"]
+    return step
 
 
 def by_optimizer(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
