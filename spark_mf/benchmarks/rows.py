@@ -211,8 +211,9 @@ def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
 def _upgraded(line: str) -> str:
     """Return a row of an earlier version with `params`, and any other line as it is.
 
-    Earlier versions had λ and its weighting as keys of the row, and the other Params of SGD in a key `step`: without
-    `biasRegParam` for a model without biases, and at first without the size of batches and the patience, always 1 and 0.
+    Earlier versions had λ and its weighting as keys of the row, and the other Params of SGD in a key `step`: with
+    `biasRegParam` null for a model without biases, and at first without the size of batches and the patience, which
+    were always 1 and 0.
     """
     try:
         row = json.loads(line)

@@ -7,6 +7,7 @@ import pytest
 
 from spark_mf.benchmarks.environment import numpy_provenance
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.studies.fits import params_of
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.report import textbook_fault, textbook_report
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
@@ -42,11 +43,7 @@ def row():
         test_ratings=238,
         cold_test_ratings=0,
         duplicates=0,
-        rank=4,
-        iterations=150,
-        regParam=0.01,
-        regularization="mean",
-        seed=42,
+        params={"rank": 4, "maxIter": 150, "regParam": 0.01, "regularization": "mean", "seed": 42},
         started_at="2026-01-01T00:00:00Z",
         published=1.0551,
         obtained=1.05512,
@@ -139,6 +136,8 @@ def test_without_spark_there_are_published_numbers_and_costs(monkeypatch, rating
     # GD by hand: 3·952·4 for the ratings and 2·160·4 for the rows.
     assert rows[2].operations == 3 * 952 * 4 + 2 * 160 * 4
     assert all((each.seconds_per_iteration or 0) > 0 for each in rows[2:])
+    expected = params_of(replace(METHODS["ALS"], maxIter=2, seed=SEED))
+    assert rows[1].params == expected
     file = tmp_path / "results.jsonl"
     file.write_text("".join(each.to_json() + "\n" for each in rows))
     assert read_rows(file, TextbookRow) == rows
