@@ -47,8 +47,7 @@ class Method:
     def solver(self) -> str:
         """How a row is solved or stepped."""
         # pyspark's ALS has no Param for its only solver.
-        solver: str = self.params.get("solver") or self.params.get("optimizer", "cholesky")
-        return solver
+        return self.params.get("solver") or self.params.get("optimizer", "cholesky")
 
     def estimator(self) -> Any:
         """Return a new estimator; that of pyspark needs a session."""

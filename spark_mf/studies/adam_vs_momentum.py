@@ -49,8 +49,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 def step_of(row: ResultRow) -> float:
     """Return the step of a fit."""
-    step: float = row.params["stepSize"]
-    return step
+    return row.params["stepSize"]
 
 
 def by_optimizer(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:

@@ -46,13 +46,9 @@ class Point:
         return f"{self.method}:{self.cores}:{self.ratings}:{self.rank}:{blocks}:{self.repetition}"
 
     def fitted(self, settings: ScalabilitySettings) -> Method:
-        """Return what it fits."""
-        params = {
-            "rank": self.rank,
-            "maxIter": settings.iterations,
-            "regParam": settings.reg_param,
-            "seed": settings.seed,
-        }
+        """Return the method that it fits."""
+        shared = {"maxIter": settings.iterations, "regParam": settings.reg_param, "seed": settings.seed}
+        params = {"rank": self.rank, **shared}
         return scaled_method(self.method, params, self.cores, self.blocks, settings.pyspark_blocks)
 
 

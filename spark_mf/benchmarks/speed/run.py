@@ -152,12 +152,12 @@ def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: Outp
     way_out = "Use another output folder, or measure all points with --again"
     if row.label not in methods:
         raise ValueError(f"{folder.path / ROWS} must contain rows of points only, got {row.label!r}. {way_out}.")
-    asked: dict[str, Any] = {**methods[row.label].params, "ratings": settings.ratings, "cores": settings.cores}
+    asked: dict[str, Any] = {"ratings": settings.ratings, "cores": settings.cores}
     counts = counts_of(folder.path / DATA, settings.description)
     if counts is not None:
         asked |= {"users": counts.users, "items": counts.items, "test_ratings": counts.test_ratings}
-    found = {**vars(row), **row.params}
-    for name, value in asked.items():
+    found = {**row.params, **{name: getattr(row, name) for name in asked}}
+    for name, value in {**methods[row.label].params, **asked}.items():
         # Rows of earlier versions lack some Params.
         if found.get(name, value) != value:
             raise ValueError(
