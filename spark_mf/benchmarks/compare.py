@@ -13,7 +13,7 @@ from pyspark.sql.types import IntegerType
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.environment import provenance
 from spark_mf.benchmarks.measuring import Bench, SplitRatings, first_sentence, split_and_count
-from spark_mf.benchmarks.methods import Hyperparameters, Method, comparison_methods
+from spark_mf.benchmarks.methods import Method, comparison_methods
 from spark_mf.benchmarks.plots import PLOTS, draw_all
 from spark_mf.benchmarks.report import comparison_report
 from spark_mf.benchmarks.rows import ResultRow
@@ -106,10 +106,9 @@ def compare(
         One for each method, in the order of the table in the report.
     """
     where = provenance(spark)
-    shared = Hyperparameters(settings.rank, settings.max_iter, settings.reg_param, settings.seed)
-    bench = Bench(data, shared, where)
-    engines = {"als_engine": settings.als_engine, "sgd_engine": settings.sgd_engine}
-    methods = comparison_methods(settings.methods, where.cores, settings.descent, **engines)
+    bench = Bench(data, where)
+    params = settings.als_params, settings.sgd_params
+    methods = comparison_methods(settings.methods, where.cores, *params, als_engine=settings.als_engine)
     folder.start()
     bench.warm_up(methods)
     rows = []

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from spark_mf.benchmarks.methods import METHOD_NAMES, Hyperparameters
-from spark_mf.benchmarks.rows import StepParams
+from spark_mf.benchmarks.methods import METHOD_NAMES
+from spark_mf.benchmarks.rows import ParamValues
 from spark_mf.cli.read_settings import READ, TimedReadSettings
 from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
 from spark_mf.params.alternating import ENGINES as ALS_ENGINES
@@ -153,16 +153,25 @@ class CompareSettings(TimedReadSettings):
         return self.split == "time" or self.timestamp_col is not None
 
     @property
-    def descent(self) -> Hyperparameters:
-        """Hyperparameters of SGD."""
-        step = StepParams(
-            stepSize=self.sgd_step_size,
-            biasStepSize=self.sgd_bias_step_size,
-            biasRegParam=self.sgd_bias_reg_param,
-            optimizer=self.sgd_optimizer,
-            schedule=self.sgd_schedule,
-            decay=self.sgd_decay,
-            updateOrder=self.sgd_update_order,
-            initStd=self.sgd_init_std,
-        )
-        return Hyperparameters(self.rank, self.sgd_epochs, self.sgd_reg_param, self.seed, step=step)
+    def als_params(self) -> ParamValues:
+        """Params of ALS, ours and pyspark's."""
+        return {"rank": self.rank, "maxIter": self.max_iter, "regParam": self.reg_param, "seed": self.seed}
+
+    @property
+    def sgd_params(self) -> ParamValues:
+        """Params of SGD."""
+        return {
+            "rank": self.rank,
+            "maxIter": self.sgd_epochs,
+            "regParam": self.sgd_reg_param,
+            "seed": self.seed,
+            "stepSize": self.sgd_step_size,
+            "biasStepSize": self.sgd_bias_step_size,
+            "biasRegParam": self.sgd_bias_reg_param,
+            "optimizer": self.sgd_optimizer,
+            "schedule": self.sgd_schedule,
+            "decay": self.sgd_decay,
+            "updateOrder": self.sgd_update_order,
+            "initStd": self.sgd_init_std,
+            "engine": self.sgd_engine,
+        }

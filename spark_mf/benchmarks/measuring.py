@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_mf.benchmarks.environment import PeakMemory, Provenance, utc_now
-from spark_mf.benchmarks.methods import Hyperparameters, Method
+from spark_mf.benchmarks.methods import Method, param_values
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.phases import phase
 from spark_mf.data.held_out import cold_rows, split_marked
@@ -104,15 +104,12 @@ class Bench:
     ----------
     data : SplitRatings
         The rows.
-    given : Hyperparameters
-        What all methods get that have none of their own.
     where : Provenance
         What the rows say of the session.
     """
 
-    def __init__(self, data: SplitRatings, given: Hyperparameters, where: Provenance) -> None:
+    def __init__(self, data: SplitRatings, where: Provenance) -> None:
         self._data = data
-        self._given = given
         self._where = where
 
     def warm_up(self, methods: Sequence[Method], use: Callable[[Any], object] | None = None) -> None:
@@ -130,11 +127,11 @@ class Bench:
             What else will be done with the models, done once with each.
         """
         fraction = min(1.0, _WARM_UP_RATINGS / max(1, self._data.ratings))
-        sample = self._data.train.sample(fraction=fraction, seed=self._given.seed)
         for method in methods:
+            sample = self._data.train.sample(fraction=fraction, seed=method.params["seed"])
             with phase(f"{method.label}: warm-up"):
                 try:
-                    model = self._estimator(method, _WARM_UP_ITERATIONS).fit(sample)
+                    model = _fit(method, sample, maxIter=_WARM_UP_ITERATIONS)
                     rating_errors(model.transform(self._data.test))
                     if use is not None:
                         use(model)
@@ -151,16 +148,18 @@ class Bench:
 
     def run_for_model(self, method: Method) -> tuple[ResultRow, Any]:
         """As `run`, but return the model too, None when the run failed; the caller releases it."""
-        row = unmeasured_row(method, self._data, self._given, self._where)
+        row = unmeasured_row(method, self._data, self._where)
         try:
             with phase(f"{method.label}: fitting", ticking=not method.keeps_history), PeakMemory() as memory:
                 start = time.perf_counter()
-                model = self._estimator(method).fit(self._data.train)
+                estimator = method.estimator()
+                model = estimator.fit(self._data.train)
                 seconds = time.perf_counter() - start
             with phase(f"{method.label}: test error"):
                 errors = self._test_errors(model)
             row = replace(
                 row,
+                params=param_values(estimator),
                 fit_seconds=seconds,
                 test_rmse=errors.rmse,
                 test_mae=errors.mae,
@@ -175,7 +174,7 @@ class Bench:
             return row, model
         except Exception as fault:  # Whatever it was, the other methods' rows are still wanted.
             logger.warning("%s failed: %s", method.label, first_sentence(fault))
-            unmeasured = unmeasured_row(method, self._data, self._given, self._where)
+            unmeasured = unmeasured_row(method, self._data, self._where)
             return replace(unmeasured, started_at=row.started_at, error=first_sentence(fault)), None
 
     def add_validation_history(self, method: Method, row: ResultRow) -> ResultRow:
@@ -185,7 +184,7 @@ class Bench:
         rows as validation rows, is; seconds, objective and training RMSE stay those of the timed fit.
         """
         with phase(f"{method.label}: fitting again, with the test rows as validation rows"):
-            model = self._estimator(method).setValidationIndicatorCol(HELD_OUT).fit(self._data.marked())
+            model = _fit(method, self._data.marked(), validationIndicatorCol=HELD_OUT)
             release(model)
         history = tuple(
             replace(timed, metrics={**timed.metrics, "validation_rmse": validated.validation_rmse})
@@ -245,13 +244,8 @@ class Bench:
 
     def _untimed_fit(self, method: Method, iterations: int) -> tuple[float, Model]:
         start = time.perf_counter()
-        model = self._estimator(method, iterations).fit(self._data.train)
+        model = _fit(method, self._data.train, maxIter=iterations)
         return time.perf_counter() - start, model
-
-    def _estimator(self, method: Method, iterations: int | None = None) -> Any:
-        """Return the method's estimator, with other iterations than its own where they are given."""
-        given = method.own or self._given
-        return method.build(given if iterations is None else replace(given, iterations=iterations))
 
     def _test_errors(self, model: Model) -> RatingErrors:
         errors = rating_errors(model.transform(self._data.test))
@@ -263,9 +257,14 @@ class Bench:
         return errors
 
 
-def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, where: Provenance) -> ResultRow:
-    """Return a row with all that is known before the run, which starts now; ``given`` as for `Bench`."""
-    given = method.own or given
+def _fit(method: Method, ratings: DataFrame, **changes: Any) -> Any:
+    """Fit a method with other values of some Params."""
+    estimator = method.estimator()
+    return estimator.fit(ratings, {estimator.getParam(name): value for name, value in changes.items()})
+
+
+def unmeasured_row(method: Method, data: RatingCounts, where: Provenance) -> ResultRow:
+    """Return a row with all that is known before the run, which starts now."""
     return ResultRow(
         model=method.model,
         label=method.label,
@@ -279,12 +278,7 @@ def unmeasured_row(method: Method, data: RatingCounts, given: Hyperparameters, w
         cold_test_ratings=data.cold_test_ratings,
         duplicates=data.duplicates,
         split=data.split,
-        rank=given.rank,
-        iterations=given.iterations,
-        regParam=given.regParam,
-        regularization=given.regularization,
-        seed=given.seed,
-        step=given.step,
+        params=method.params,
         master=where.master,
         cores=where.cores,
         versions=where.versions,

@@ -1,12 +1,13 @@
 """The methods that comparisons can run; a new one is one more entry of `comparison_methods`."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.ml import Estimator
+from pyspark.ml.param import Params
 
-from spark_mf.benchmarks.rows import StepParams
+from spark_mf.benchmarks.rows import ParamValues
 
 # pyspark's own default of numUserBlocks and numItemBlocks.
 PYSPARK_DEFAULT_BLOCKS = 10
@@ -15,21 +16,8 @@ METHOD_NAMES = ("cholesky", "cg", "sgd", "sgd-plain", "pyspark-10", "pyspark-cor
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
-    """Hyperparameters of a method; the objective is that of ALS-WR and of pyspark's ALS."""
-
-    rank: int
-    iterations: int
-    regParam: float
-    seed: int
-    regularization: str = "weighted"
-    step: StepParams | None = None
-    """What SGD is told beyond that."""
-
-
-@dataclass(frozen=True)
 class Method:
-    """One way to train, under one name.
+    """One way to train, under one name: an estimator and the values of its Params.
 
     Attributes
     ----------
@@ -38,32 +26,74 @@ class Method:
     label : str
         Its name in tables and plots.
     model : str
-        The key ``model`` of its rows.
-    solver : str | None
-        How a row is solved or stepped, where the estimator offers a choice.
+        The estimator, as in the key ``model`` of its rows.
+    params : ParamValues
+        Values of Params by name; the others have their defaults.
     blocks : int | None
-        User blocks, and item blocks; None leaves them to the estimator.
+        User blocks, and item blocks, as tables show them; None leaves them to the estimator.
     keeps_history : bool
         Whether its models have a `TrainingSummary` and its estimator a ``validationIndicatorCol``; of others
         the history is measured by fitting again with fewer iterations.
-    build : Callable[[Hyperparameters], Estimator]
-        Makes the estimator for columns ``user``, ``item`` and ``rating``.
-    own : Hyperparameters | None
-        What it trains with in place of what the methods of a comparison share.
     """
 
     name: str
     label: str
     model: str
-    solver: str | None
-    blocks: int | None
-    keeps_history: bool
-    build: Callable[[Hyperparameters], Estimator[Any]]
-    own: Hyperparameters | None = None
+    params: ParamValues
+    blocks: int | None = None
+    keeps_history: bool = True
+
+    @property
+    def solver(self) -> str:
+        """How a row is solved or stepped."""
+        # pyspark's ALS has no Param for its only solver.
+        return self.params.get("solver") or self.params.get("optimizer", "cholesky")
+
+    def estimator(self) -> Any:
+        """Return a new estimator; that of pyspark needs a session."""
+        return new_estimator(self.model, self.params)
+
+
+def new_estimator(model: str, params: Mapping[str, Any]) -> Any:
+    """Return the estimator that a row names, with values of its Params.
+
+    Parameters
+    ----------
+    model : str
+        "spark_mf.ALS", "spark_mf.GD", "spark_mf.SGD" or "pyspark.ALS", which needs a session.
+    params : Mapping[str, Any]
+        Values by name, such as the `params` of a row; the others have their defaults.
+
+    Raises
+    ------
+    ValueError
+        When there is no such estimator.
+    """
+    # Imported where they are used, because rows are made without compiled kernels and without a session.
+    from pyspark.ml.recommendation import ALS as SparkALS
+
+    from spark_mf import ALS, GD, SGD
+
+    known: dict[str, type[Estimator[Any]]] = {
+        "spark_mf.ALS": ALS,
+        "spark_mf.GD": GD,
+        "spark_mf.SGD": SGD,
+        "pyspark.ALS": SparkALS,
+    }
+    if model not in known:
+        raise ValueError(f"model must be one of {', '.join(known)}, got {model!r}.")
+    estimator = known[model]()
+    # By copy, because constructors do not take every Param.
+    return estimator.copy({estimator.getParam(name): value for name, value in params.items()})
+
+
+def param_values(estimator: Params) -> ParamValues:
+    """Return the ParamMap of an estimator by name, defaults included."""
+    return {param.name: value for param, value in estimator.extractParamMap().items()}
 
 
 def comparison_methods(
-    names: tuple[str, ...], cores: int, descent: Hyperparameters, *, als_engine: str = "auto", sgd_engine: str = "auto"
+    names: tuple[str, ...], cores: int, als: ParamValues, sgd: ParamValues, *, als_engine: str = "auto"
 ) -> list[Method]:
     """Return the named methods, in the order of `METHOD_NAMES`.
 
@@ -73,83 +103,45 @@ def comparison_methods(
         Out of `METHOD_NAMES`.
     cores : int
         Task slots of the session.
-    descent : Hyperparameters
-        SGD's, with and without biases.
-    als_engine, sgd_engine : str
-        Where spark_mf's estimators keep blocks, the Param ``engine``.
+    als : ParamValues
+        Params of all methods of ALS.
+    sgd : ParamValues
+        Params of SGD, with and without biases.
+    als_engine : str
+        The Param ``engine`` of `spark_mf.ALS`.
     """
     table = [
         # As a user gets them: ours choose their blocks, of pyspark's there are the default and the best choice.
-        spark_mf_als("cholesky", None, als_engine),
-        spark_mf_als("cg", None, als_engine),
-        spark_mf_sgd("sgd", descent, fit_bias=True, engine=sgd_engine),
-        spark_mf_sgd("sgd-plain", descent, fit_bias=False, engine=sgd_engine),
-        pyspark_als("pyspark-10", PYSPARK_DEFAULT_BLOCKS),
-        pyspark_als("pyspark-cores", cores),
+        spark_mf_als("cholesky", als, engine=als_engine),
+        spark_mf_als("cg", als, engine=als_engine),
+        spark_mf_sgd("sgd", sgd, fit_bias=True),
+        spark_mf_sgd("sgd-plain", sgd, fit_bias=False),
+        pyspark_als("pyspark-10", als, PYSPARK_DEFAULT_BLOCKS),
+        pyspark_als("pyspark-cores", als, cores),
     ]
     # With as many cores as pyspark's default blocks, its two entries are one and the same.
     by_label = {method.label: method for method in table if method.name in names}
     return list(by_label.values())
 
 
-def spark_mf_als(solver: str, blocks: int | None, engine: str = "auto") -> Method:
+def spark_mf_als(solver: str, params: ParamValues, *, blocks: int | None = None, engine: str = "auto") -> Method:
     """`spark_mf.ALS` with one of its solvers; without ``blocks`` it chooses their number itself."""
-
-    def build(given: Hyperparameters) -> Estimator[Any]:
-        from spark_mf.als import ALS
-
-        return ALS(**_shared_params(given, blocks), regularization=given.regularization, solver=solver, engine=engine)
-
-    return Method(solver, f"spark_mf.ALS, {solver}", "spark_mf.ALS", solver, blocks, True, build)
+    own = {**params, **_block_numbers(blocks), "solver": solver, "engine": engine}
+    return Method(solver, f"spark_mf.ALS, {solver}", "spark_mf.ALS", own, blocks)
 
 
-def spark_mf_sgd(name: str, own: Hyperparameters, *, fit_bias: bool, engine: str = "auto") -> Method:
-    """`spark_mf.SGD` under a name, with hyperparameters of its own and as many blocks as it chooses itself.
-
-    Raises
-    ------
-    ValueError
-        When ``own`` has no step.
-    """
-    if own.step is None:
-        raise ValueError("own.step must be StepParams, got None.")
-    step = own.step if fit_bias else own.step.without_biases()
-
-    def build(given: Hyperparameters) -> Estimator[Any]:
-        from spark_mf.sgd import SGD
-
-        params = {name: value for name, value in asdict(step).items() if value is not None}
-        return SGD(
-            **_shared_params(given, None),
-            **params,
-            regularization=given.regularization,
-            fitBias=fit_bias,
-            engine=engine,
-        )
-
-    label = f"spark_mf.SGD, {'biases' if fit_bias else 'no biases'}"
-    return Method(name, label, "spark_mf.SGD", step.optimizer, None, True, build, replace(own, step=step))
+def spark_mf_sgd(name: str, params: ParamValues, *, fit_bias: bool) -> Method:
+    """`spark_mf.SGD` under a name, with biases or without; it trains all epochs unless ``params`` has a patience."""
+    # The last epoch's model is wanted, as of other methods, also where test rows are watched.
+    own = {"earlyStoppingPatience": 0, **params, "fitBias": fit_bias}
+    return Method(name, f"spark_mf.SGD, {'biases' if fit_bias else 'no biases'}", "spark_mf.SGD", own)
 
 
-def pyspark_als(name: str, blocks: int) -> Method:
+def pyspark_als(name: str, params: ParamValues, blocks: int) -> Method:
     """`pyspark.ml.recommendation.ALS` under a name, with so many user blocks and item blocks."""
-
-    def build(given: Hyperparameters) -> Estimator[Any]:
-        from pyspark.ml.recommendation import ALS
-
-        return ALS(**_shared_params(given, blocks))
-
-    return Method(name, f"pyspark.ALS, {blocks} blocks", "pyspark.ALS", "cholesky", blocks, False, build)
+    own = {**params, **_block_numbers(blocks)}
+    return Method(name, f"pyspark.ALS, {blocks} blocks", "pyspark.ALS", own, blocks, keeps_history=False)
 
 
-def _shared_params(given: Hyperparameters, blocks: int | None) -> dict[str, Any]:
-    params = {
-        "rank": given.rank,
-        "maxIter": given.iterations,
-        "regParam": given.regParam,
-        "seed": given.seed,
-        "userCol": "user",
-        "itemCol": "item",
-        "ratingCol": "rating",
-    }
-    return params if blocks is None else {**params, "numUserBlocks": blocks, "numItemBlocks": blocks}
+def _block_numbers(blocks: int | None) -> ParamValues:
+    return {} if blocks is None else {"numUserBlocks": blocks, "numItemBlocks": blocks}

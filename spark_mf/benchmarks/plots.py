@@ -170,4 +170,4 @@ def _subject(row: ResultRow) -> str:
 
 def _passes(row: ResultRow) -> str:
     """Return the label of a row and its number of iterations or epochs."""
-    return f"{row.label}\n{row.iterations} {'iterations' if row.step is None else 'epochs'}"
+    return f"{row.label}\n{row.iterations} {'epochs' if row.is_sgd else 'iterations'}"

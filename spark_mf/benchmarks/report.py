@@ -148,7 +148,7 @@ def _subject(rows: Sequence[ResultRow]) -> str:
     named: dict[str, list[str]] = {}
     for row in rows:
         # Runs of ALS differ in their solvers, runs of SGD in their objectives.
-        named.setdefault(_hyperparameters(row), []).append(row.label if row.step else row.model)
+        named.setdefault(_hyperparameters(row), []).append(row.label if row.is_sgd else row.model)
     lines += [f"- {'; '.join(dict.fromkeys(names))}: {given}." for given, names in named.items()]
     return "\n".join(lines)
 
@@ -157,16 +157,19 @@ def _hyperparameters(row: ResultRow) -> str:
     """Return the hyperparameters and the objective of a row, except for those that all methods share."""
     name, letters = row.regularization, _LETTERS.get(row.regularization, "")
     objective = OBJECTIVES.get(name, name)
-    if row.step is None:
+    if not row.is_sgd:
         return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({name}): {objective}{letters}"
-    step, more = row.step, ""
-    if step.biasRegParam is not None:
-        more = f" ({shown(step.biasStepSize, 'g')} for biases), λ_b = {step.biasRegParam:g}"
+    params, more = row.params, ""
+    step = params["stepSize"]
+    if params["fitBias"]:
+        bias_step, bias_lambda = params.get("biasStepSize", step), params.get("biasRegParam", row.regParam)
+        more = f" ({bias_step:g} for biases), λ_b = {bias_lambda:g}"
         objective += f" + {BIAS_PENALTIES[name]} with r̂ = μ + b_u + b_i + u·v"
-    decay = f" {step.decay:g}" if step.schedule in ("exponential", "inverse") else ""
+    decay = f" {params['decay']:g}" if params["schedule"] in ("exponential", "inverse") else ""
     return (
-        f"{row.iterations} epochs, λ = {row.regParam:g}, step size {step.stepSize:g}{more}, {step.optimizer}, schedule "
-        f"{step.schedule}{decay}, {step.updateOrder} updates, initial standard deviation {step.initStd:g}; "
+        f"{row.iterations} epochs, λ = {row.regParam:g}, step size {step:g}{more}, {params['optimizer']}, schedule "
+        f"{params['schedule']}{decay}, {params['updateOrder']} updates, initial standard deviation "
+        f"{params['initStd']:g}; "
         f"objective ({name}): {objective}{letters}"
     )
 

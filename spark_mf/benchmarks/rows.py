@@ -5,12 +5,13 @@ Rows are all that plots and reports know; nothing here needs Spark.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, TypeVar, overload
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ConfigDict, GetPydanticSchema
+from typing_extensions import TypedDict
 
 from spark_mf.models.summary import IterationRecord
 from spark_mf.ratings.typed_json import from_json
@@ -27,29 +28,49 @@ def _nested(record: Any) -> Any:
     return {name: value for name, value in record.items() if name in own} | {"metrics": metrics}
 
 
+class _RequiredParams(TypedDict):
+    """Params that every report shows; those beyond them depend on the estimator."""
+
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")  # type: ignore[misc]
+
+    rank: int
+    maxIter: int
+    regParam: float
+    seed: int
+
+
+#: Values of Params by name, as JSON has them; a Param that is not set and has no default is left out.
+ParamValues = Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(_RequiredParams))]
+
+
+class HasParams:
+    """Properties of rows that are read from the Params of the estimator."""
+
+    params: ParamValues
+
+    @property
+    def rank(self) -> int:
+        """Number of factors of each user and item."""
+        return self.params["rank"]
+
+    @property
+    def regParam(self) -> float:
+        """Regularization parameter λ."""
+        return self.params["regParam"]
+
+    @property
+    def regularization(self) -> str:
+        """How λ weights the penalty; pyspark's ALS has no such Param, and its objective is the weighted one."""
+        return self.params.get("regularization", "weighted")
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit."""
+        return self.params["seed"]
+
+
 @dataclass(frozen=True, kw_only=True)
-class StepParams:
-    """Params that SGD has and ALS has not; those of biases are None for a model without biases."""
-
-    stepSize: float
-    biasStepSize: float | None
-    biasRegParam: float | None
-    optimizer: str
-    schedule: str
-    decay: float
-    updateOrder: str
-    initStd: float
-    batchSize: int = 1
-    earlyStoppingPatience: int = 0
-    """0 where the last epoch's model is wanted, as of other methods, also where test rows are watched."""
-
-    def without_biases(self) -> "StepParams":
-        """Return the same for a model without biases."""
-        return replace(self, biasStepSize=None, biasRegParam=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResultRow:
+class ResultRow(HasParams):
     """One run of one method, or its failure.
 
     Attributes
@@ -74,10 +95,8 @@ class ResultRow:
         Rows beyond the first of their (user, item) pair.
     split : str | None
         How the test rows were chosen, in words; None in rows of earlier versions, which drew them at random.
-    rank, iterations, regParam, regularization, seed
-        Hyperparameters, in the names of the estimators; iterations are SGD's epochs.
-    step : StepParams | None
-        SGD's other hyperparameters; None for ALS.
+    params : ParamValues
+        The estimator's ParamMap by name, defaults included; of a run that failed at least what was set.
     engine : str | None
         How blocks and factors met, as in `TrainingSummary`; None for models that do not say.
     fit_seconds : float | None
@@ -115,11 +134,7 @@ class ResultRow:
     test_ratings: int
     cold_test_ratings: int
     duplicates: int
-    rank: int
-    iterations: int
-    regParam: float
-    regularization: str
-    seed: int
+    params: ParamValues
     fit_seconds: float | None = None
     setup_seconds: float | None = None
     test_rmse: float | None = None
@@ -136,8 +151,17 @@ class ResultRow:
     error: str | None = None
     notes: tuple[str, ...] = ()
     split: str | None = None
-    step: StepParams | None = None
     engine: str | None = None
+
+    @property
+    def iterations(self) -> int:
+        """Largest number of iterations, or of SGD's epochs."""
+        return self.params["maxIter"]
+
+    @property
+    def is_sgd(self) -> bool:
+        """Whether the fit is one of SGD, whose iterations are epochs."""
+        return "optimizer" in self.params
 
     @property
     def seconds_per_iteration(self) -> float | None:
@@ -156,7 +180,9 @@ class ResultRow:
         return max(0.0, self.fit_seconds - sum(record.seconds for record in self.history))
 
     def to_json(self) -> str:
-        """Return one line of JSON, without the line's end; it also holds `seconds_per_iteration`.
+        """Return one line of JSON, without the line's end, with the Params by name.
+
+        It also holds `rank`, `iterations`, `seed` and `seconds_per_iteration`.
 
         Raises
         ------
@@ -164,7 +190,8 @@ class ResultRow:
             When a number is NaN or infinite, which JSON does not have.
         """
         history = [record.to_dict() for record in self.history]
-        keys = {**asdict(self), "history": history, "seconds_per_iteration": self.seconds_per_iteration}
+        keys = asdict(self) | {"params": dict(sorted(self.params.items())), "history": history}
+        keys |= {name: getattr(self, name) for name in ("rank", "iterations", "seed", "seconds_per_iteration")}
         return json.dumps(keys, allow_nan=False, ensure_ascii=False)
 
 
@@ -181,12 +208,35 @@ def fastest(rows: Sequence[ResultRow], model: str) -> ResultRow | None:
     return min(timed, key=lambda row: row.fit_seconds or 0.0, default=None)
 
 
+def _upgraded(line: str) -> str:
+    """Return a row of an earlier version with `params`, and any other line as it is.
+
+    Earlier versions had λ and its weighting as keys of the row, and the other Params of SGD in a key `step`: with
+    `biasRegParam` null for a model without biases, and at first without the size of batches and the patience, which
+    were always 1 and 0.
+    """
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(row, dict) or "params" in row or not {"rank", "iterations", "regParam"} <= row.keys():
+        return line
+    params = {name: row[name] for name in ("rank", "regParam", "regularization", "seed") if name in row}
+    step = row.get("step")
+    if step:
+        params |= {"batchSize": 1, "earlyStoppingPatience": 0, "fitBias": step.get("biasRegParam") is not None}
+        params |= {name: value for name, value in step.items() if value is not None}
+    return json.dumps({**row, "params": {**params, "maxIter": row["iterations"]}})
+
+
 @overload
 def read_rows(path: Path) -> list[ResultRow]: ...
 @overload
 def read_rows(path: Path, row_type: type[T]) -> list[T]: ...
 def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
     """Read the rows of a ``results.jsonl``, dataclasses of ``row_type``; keys that it does not have are ignored.
+
+    Rows of earlier versions get the `params` that they gave key by key.
 
     Raises
     ------
@@ -202,7 +252,7 @@ def read_rows(path: Path, row_type: type[Any] = ResultRow) -> list[Any]:
         if not line.strip():
             continue
         try:
-            rows.append(from_json(row_type, line))
+            rows.append(from_json(row_type, _upgraded(line)))
         except ValueError as fault:
             raise ValueError(f"{path}, line {number}: {fault}.") from None
     if not rows:

@@ -49,8 +49,7 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 def step_of(row: ResultRow) -> float:
     """Return the step size of a fit."""
-    assert row.step is not None
-    return row.step.stepSize
+    return row.params["stepSize"]
 
 
 def by_optimizer(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:

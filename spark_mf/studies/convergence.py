@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spark_mf.benchmarks.environment import provenance
 from spark_mf.benchmarks.measuring import Bench, RatingCounts
-from spark_mf.benchmarks.methods import Hyperparameters, pyspark_als
+from spark_mf.benchmarks.methods import pyspark_als
 from spark_mf.benchmarks.plots import (
     CONVERGENCE_BY_ITERATION,
     CONVERGENCE_BY_TIME,
@@ -49,9 +49,9 @@ def _pyspark(fits: Fits) -> ResultRow:
     spark = split.train.sparkSession
     iterations = min(tuning.iterations, _MOST_PYSPARK_ITERATIONS)
     lam = weighted_lambda(tuning.reg_param, tuning.regularization, split)
-    given = Hyperparameters(tuning.rank, iterations, lam, fits.settings.seed)
-    bench = Bench(split, given, provenance(spark))
-    method = pyspark_als("pyspark", spark.sparkContext.defaultParallelism)
+    params = {"rank": tuning.rank, "maxIter": iterations, "regParam": lam, "seed": fits.settings.seed}
+    bench = Bench(split, provenance(spark))
+    method = pyspark_als("pyspark", params, spark.sparkContext.defaultParallelism)
     bench.warm_up([method])
     row = bench.run(method)
     if row.error is None:

@@ -2,20 +2,21 @@
 
 import logging
 import time
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from typing import Any
 
 from spark_mf.benchmarks.environment import Provenance, utc_now
 from spark_mf.benchmarks.measuring import HELD_OUT, RatingCounts, first_sentence, release
-from spark_mf.benchmarks.rows import ResultRow, StepParams, iteration_record
+from spark_mf.benchmarks.methods import param_values
+from spark_mf.benchmarks.rows import ParamValues, ResultRow, iteration_record
 from spark_mf.studies.data import StudyData
 from spark_mf.studies.settings import SPARK, TEXTBOOK, ExperimentSettings
+from spark_mf.textbook.estimator import Estimator as TextbookEstimator
 
 logger = logging.getLogger(__name__)
 
 _PACKAGES = {TEXTBOOK: "spark_mf.textbook", SPARK: "spark_mf"}
-_STEP_PARAMS = tuple(each.name for each in fields(StepParams))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,7 @@ class Fits:
         known = self._known(package, label, name, params)
         try:
             estimator = getattr(import_module(package), name)(**params, validationIndicatorCol=HELD_OUT)
+            known["params"] = params_of(estimator)
             start = time.perf_counter()
             model = estimator.fit(self.data.ratings)
             seconds = time.perf_counter() - start
@@ -108,26 +110,26 @@ class Fits:
         return {
             **{each.name: getattr(counts, each.name) for each in fields(RatingCounts)},
             **vars(self.where),
-            **{name: params[name] for name in ("rank", "regParam", "regularization", "seed")},
+            "params": params,
             "model": f"{package}.{name}",
             "label": label,
             "solver": params.get("optimizer", "cholesky"),
             "blocks": None,
-            "iterations": params["maxIter"],
-            "step": _step(params) if name == "SGD" else None,
             "started_at": utc_now(),
         }
 
 
-def _step(params: dict[str, Any]) -> StepParams:
-    fixed = {"decay": 1.0, "updateOrder": "simultaneous", "biasStepSize": params["stepSize"], "biasRegParam": None}
-    step = StepParams(**fixed | {name: params[name] for name in _STEP_PARAMS if name in params})
-    return step if params["fitBias"] else step.without_biases()
+def params_of(estimator: Any) -> ParamValues:
+    """Return the Params of an estimator of the textbook or of Spark by name, as rows hold them."""
+    if not isinstance(estimator, TextbookEstimator):
+        return param_values(estimator)
+    params = {name: value for name, value in asdict(estimator).items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
 
 
 def _line(row: ResultRow) -> str:
     """Return the log line of a finished fit."""
     if row.error:
         return f"{row.label}: {row.error}"
-    passes = f"{len(row.history)} {'iterations' if row.step is None else 'epochs'}"
+    passes = f"{len(row.history)} {'epochs' if row.is_sgd else 'iterations'}"
     return f"{row.label}: test RMSE {row.test_rmse:.4f} after {passes}, {row.fit_seconds:.1f} s"

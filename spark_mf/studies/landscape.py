@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,12 @@ from spark_mf.benchmarks.drawing import new_figure, save_figure
 from spark_mf.benchmarks.environment import utc_now
 from spark_mf.benchmarks.measuring import first_sentence
 from spark_mf.benchmarks.report import OBJECTIVES
+from spark_mf.benchmarks.rows import HasParams, ParamValues
 from spark_mf.cli.tables import aligned
-from spark_mf.studies.fits import Fits
+from spark_mf.studies.fits import Fits, params_of
 from spark_mf.studies.readings import label_axes
 from spark_mf.studies.study import Study
 from spark_mf.textbook import ALS, Ratings
-from spark_mf.textbook.loss import objective
 from spark_mf.textbook.model import Parameters
 
 PICTURE = "landscape.png"
@@ -31,14 +30,14 @@ _TOL, _MAX_ITERATIONS = 1e-6, 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurfaceRow:
+class SurfaceRow(HasParams):
     """Objective on a grid around a solution, or the error of a failed fit.
 
     Attributes
     ----------
     label : str
         Name of the fit.
-    dataset, rank, regParam, regularization, seed, ratings, users, items
+    dataset, ratings, users, items, params
         As in `ResultRow`, except that ratings are the training ratings.
     iterations : int
         Number of iterations of ALS.
@@ -59,10 +58,7 @@ class SurfaceRow:
     ratings: int
     users: int
     items: int
-    rank: int
-    regParam: float
-    regularization: str
-    seed: int
+    params: ParamValues
     iterations: int = 0
     norm: float = 0.0
     offsets: tuple[float, ...] = ()
@@ -77,7 +73,8 @@ class SurfaceRow:
 
     def to_json(self) -> str:
         """Return one line of JSON without a line end."""
-        return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+        keys = {**asdict(self), "rank": self.rank, "seed": self.seed, "params": dict(sorted(self.params.items()))}
+        return json.dumps(keys, allow_nan=False, ensure_ascii=False)
 
 
 def directions(rng: np.random.Generator, size: int) -> NDArray[np.float64]:
@@ -94,30 +91,34 @@ def run(fits: Fits) -> Iterator[SurfaceRow]:
     The grid is θ + α·d₁ + β·d₂ (Li, Xu, Taylor, Studer and Goldstein 2018, "Visualizing the loss landscape of neural
     nets", eq. 1), where θ contains all factors of both sides, and the directions are not scaled by row.
     """
-    settings, tuning, counts = fits.settings, fits.settings.tuning, fits.data.counts
+    tuning, counts = fits.settings.tuning, fits.data.counts
+    als = ALS(
+        rank=tuning.rank,
+        maxIter=_MAX_ITERATIONS,
+        tol=_TOL,
+        regParam=tuning.middle_lambda,
+        regularization=tuning.regularization,
+        seed=fits.settings.seed,
+    )
     row = SurfaceRow(
         label=f"ALS, λ = {tuning.middle_lambda:g}",
         dataset=counts.dataset,
         ratings=len(fits.data.ratings),
         users=counts.users,
         items=counts.items,
-        rank=tuning.rank,
-        regParam=tuning.middle_lambda,
-        regularization=tuning.regularization,
-        seed=settings.seed,
+        params=params_of(als),
         **vars(fits.where),
         started_at=utc_now(),
     )
     try:
-        row = _surface(row, fits.data.ratings)
+        row = _surface(row, als, fits.data.ratings)
     except (ArithmeticError, ValueError) as fault:
         row = replace(row, error=first_sentence(fault))
     yield row
 
 
-def _surface(row: SurfaceRow, ratings: Ratings) -> SurfaceRow:
-    given: dict[str, Any] = {"regParam": row.regParam, "regularization": row.regularization}
-    model = ALS(rank=row.rank, maxIter=_MAX_ITERATIONS, tol=_TOL, seed=row.seed, **given).fit(ratings)
+def _surface(row: SurfaceRow, als: ALS, ratings: Ratings) -> SurfaceRow:
+    model = als.fit(ratings)
     solution = np.concatenate([model.U, model.V]).ravel()
     norm = float(np.linalg.norm(solution))
     slopes = norm * directions(np.random.default_rng(row.seed), solution.size)
@@ -128,15 +129,15 @@ def _surface(row: SurfaceRow, ratings: Ratings) -> SurfaceRow:
         iterations=model.summary.totalIterations,
         norm=norm,
         offsets=tuple(offsets.tolist()),
-        objectives=tuple(tuple(_objective(ratings, point, given) for point in line) for line in moved),
-        at_solution=_objective(ratings, solution, given),
+        objectives=tuple(tuple(_objective(als, ratings, point) for point in line) for line in moved),
+        at_solution=_objective(als, ratings, solution),
     )
 
 
-def _objective(ratings: Ratings, point: NDArray[np.float64], given: dict[str, Any]) -> float:
+def _objective(als: ALS, ratings: Ratings, point: NDArray[np.float64]) -> float:
     n_users, n_items = ratings.shape
     U, V = np.split(point.reshape(n_users + n_items, -1), [n_users])
-    return objective(ratings, Parameters.without_biases(U, V), **given)
+    return als.objective(ratings, Parameters.without_biases(U, V))
 
 
 def draw(rows: Sequence[SurfaceRow], folder: Path) -> list[str]:

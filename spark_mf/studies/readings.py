@@ -1,8 +1,7 @@
 """Functions to evaluate, plot and report the rows of fits, shared by all studies."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -18,6 +17,7 @@ TRAIN_RMSE = "training RMSE, in units of the ratings"
 TITLE_POINTS = 11
 # More fits of one kind are counted instead, because the table of the study names them.
 _FITS_BY_NAME = 2
+_SWEPT = ("rank", "regParam", "stepSize", "biasStepSize")
 
 Value = Callable[[IterationRecord], float | None]
 
@@ -120,15 +120,16 @@ def given_to_fits(rows: Sequence[ResultRow]) -> str:
         "to the rating scale.",
         f"- Seed {row.seed}.",
     ]
-    kinds: dict[tuple[Any, ...], list[ResultRow]] = {}
+    kinds: dict[tuple[str, str], list[ResultRow]] = {}
     for row in rows:
         kinds.setdefault(_kind(row), []).append(row)
     return "\n".join(lines + [f"- {_named(fits)}: {_hyperparameters(fits)}." for fits in kinds.values()])
 
 
-def _kind(row: ResultRow) -> tuple[Any, ...]:
-    """Return the hyperparameters of a fit except for rank, λ and step size, over which studies sweep."""
-    return row.model, row.regularization, row.step and replace(row.step, stepSize=0.0, biasStepSize=None)
+def _kind(row: ResultRow) -> tuple[str, str]:
+    """Return the model and the Params of a fit, except for those over which studies sweep."""
+    params = {name: value for name, value in row.params.items() if name not in _SWEPT}
+    return row.model, json.dumps(params, sort_keys=True)
 
 
 def _named(fits: Sequence[ResultRow]) -> str:
@@ -140,17 +141,18 @@ def _hyperparameters(fits: Sequence[ResultRow]) -> str:
     row = fits[0]
     objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
     ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)
-    if row.step is None:
+    if not row.is_sgd:
         return f"{row.model}, rank {ranks}, λ = {lambdas}, {objective}"
-    step, biases = row.step, ""
-    steps = _values(each.step.stepSize for each in fits if each.step is not None)
-    if step.biasRegParam is not None:
-        biases = f", biases with λ_b = {step.biasRegParam:g}"
+    params, biases = row.params, ""
+    steps = _values(each.params["stepSize"] for each in fits)
+    if params["fitBias"]:
+        biases = f", biases with λ_b = {params.get('biasRegParam', row.regParam):g}"
         objective += f" + {BIAS_PENALTIES[row.regularization]}"
-    batch = "for single ratings" if step.batchSize == 1 else f"for the summed gradient of {step.batchSize} ratings"
+    size = params["batchSize"]
+    batch = "for single ratings" if size == 1 else f"for the summed gradient of {size} ratings"
     return (
-        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {step.optimizer}, step size {steps} {batch}, initial "
-        f"standard deviation {step.initStd:g}, {objective}"
+        f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {params['optimizer']}, step size {steps} {batch}, initial "
+        f"standard deviation {params['initStd']:g}, {objective}"
     )
 
 

@@ -37,8 +37,8 @@ def run(fits: Fits) -> Iterator[ResultRow]:
 
 def by_method(rows: Sequence[ResultRow]) -> dict[str, list[ResultRow]]:
     """Return the rows of each method that has any, sorted by λ."""
-    sgd = [row for row in rows if row.step is not None]
-    als = [row for row in rows if row.step is None]
+    sgd = [row for row in rows if row.is_sgd]
+    als = [row for row in rows if not row.is_sgd]
     named = {"SGD with biases": sgd, "ALS": als}
     return {name: sorted(found, key=lambda row: row.regParam) for name, found in named.items() if found}
 

@@ -6,14 +6,26 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from spark_mf.benchmarks.rows import ResultRow, StepParams
+from spark_mf.benchmarks.rows import ResultRow
 from tests.records import record
 
 RowMaker = Callable[..., ResultRow]
 
+#: Keyword arguments that change a Param, by the names of `ResultRow`.
+PARAMS = {
+    "rank": "rank",
+    "iterations": "maxIter",
+    "regParam": "regParam",
+    "regularization": "regularization",
+    "seed": "seed",
+}
+
 
 def a_row(**changes: Any) -> ResultRow:
-    """Return a run of 4 iterations, with 1 s of set-up and 0.5 s per iteration."""
+    """Return a run of 4 iterations, with 1 s of set-up and 0.5 s per iteration; `params` adds or changes Params."""
+    given = {PARAMS[name]: changes.pop(name) for name in PARAMS.keys() & changes.keys()}
+    params = {"rank": 16, "maxIter": 4, "regParam": 0.1, "regularization": "weighted", "seed": 7}
+    params |= given | changes.pop("params", {})
     values: dict[str, Any] = {
         "model": "spark_mf.ALS",
         "label": "spark_mf.ALS, cholesky",
@@ -26,11 +38,7 @@ def a_row(**changes: Any) -> ResultRow:
         "test_ratings": 10_012,
         "cold_test_ratings": 391,
         "duplicates": 0,
-        "rank": 16,
-        "iterations": 4,
-        "regParam": 0.1,
-        "regularization": "weighted",
-        "seed": 7,
+        "params": params,
         "fit_seconds": 3.0,
         "setup_seconds": 1.0,
         "test_rmse": 0.875,
@@ -48,17 +56,17 @@ def a_row(**changes: Any) -> ResultRow:
 
 def a_row_of_sgd(**changes: Any) -> ResultRow:
     """Return a run of 8 epochs with biases, with 2 s in total and 0.125 s per epoch."""
-    step = StepParams(
-        stepSize=0.01, biasStepSize=0.005, biasRegParam=0.02, optimizer="sgd", schedule="exponential", decay=0.9,
-        updateOrder="simultaneous", initStd=0.1,
-    )  # fmt: skip
+    params = {
+        "stepSize": 0.01, "fitBias": True, "biasStepSize": 0.005, "biasRegParam": 0.02, "optimizer": "sgd",
+        "schedule": "exponential", "decay": 0.9, "updateOrder": "simultaneous", "initStd": 0.1,
+    }  # fmt: skip
     history = tuple(record(k, 0.125, 900.0 / k, 0.7 + 1 / k, 0.8 + 1 / k, 0.01 * 0.9 ** (k - 1)) for k in range(1, 9))
     values: dict[str, Any] = {
         "model": "spark_mf.SGD", "label": "spark_mf.SGD, biases", "solver": "sgd", "blocks": None, "iterations": 8,
         "regParam": 0.05, "fit_seconds": 2.0, "setup_seconds": 0.5, "test_rmse": 0.84, "history": history,
-        "step": step, "engine": "ring",
+        "engine": "ring",
     }  # fmt: skip
-    return a_row(**{**values, **changes})
+    return a_row(**{**values, **changes, "params": params | changes.get("params", {})})
 
 
 @pytest.fixture

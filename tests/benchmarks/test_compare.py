@@ -5,7 +5,6 @@ import pytest
 from spark_mf.benchmarks.compare import load_ratings
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.report import comparison_report
-from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.commands.partition import PartitionSettings
 
 # User 3 and item 12 have one rating each.
@@ -93,11 +92,6 @@ def test_times_are_read_where_the_split_goes_by_them(spark, tmp_path):
     assert PartitionSettings(ratings=str(file)).options().timestamp_col == ""
 
 
-def test_the_report_says_how_the_rows_were_split():
-    row = ResultRow(
-        model="spark_mf.ALS", label="cg", solver="cg", blocks=1, dataset="made up", users=2, items=2, ratings=10,
-        test_ratings=3, cold_test_ratings=1, duplicates=0, split="the latest of all", rank=1, iterations=1,
-        regParam=0.1, regularization="weighted", seed=3, master="local[1]", cores=1, versions={}, git=None,
-        started_at="2026-01-01T00:00:00Z",
-    )  # fmt: skip
+def test_the_report_says_how_the_rows_were_split(make_row):
+    row = make_row(ratings=10, test_ratings=3, cold_test_ratings=1, split="the latest of all")
     assert "7 training and 3 test rows, the latest of all; 1 of the test rows are cold" in comparison_report([row])

@@ -1,7 +1,9 @@
 """Tests of timed runs with estimators of known results, including failures."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from pyspark.ml import Estimator, Model
@@ -9,9 +11,9 @@ from pyspark.sql import functions as F
 
 from spark_mf.benchmarks.environment import Provenance
 from spark_mf.benchmarks.measuring import Bench, SplitRatings, first_sentence
-from spark_mf.benchmarks.methods import Hyperparameters, Method
-from spark_mf.benchmarks.rows import StepParams
+from spark_mf.benchmarks.methods import Method, param_values
 from spark_mf.models.summary import TrainingSummary
+from spark_mf.params.factorization import _FactorizationParams
 from tests.records import record
 
 
@@ -27,39 +29,42 @@ class Guess(Model):
         return dataset.withColumn("prediction", F.when(F.col("user") == 1, self.number))
 
 
-class Guesser(Estimator):
-    """Comes nearer to 3 with each iteration, and remembers what it was fitted on."""
-
-    fitted: list[tuple[int, list[str]]]
-
-    def __init__(self, iterations: int):
-        super().__init__()
-        self.iterations = iterations
-        self.fitted = []
-        self.validation = None
-
-    def setValidationIndicatorCol(self, name):
-        self.validation = name
-        return self
+class Guesser(Estimator, _FactorizationParams):
+    """Comes nearer to 3 with each iteration."""
 
     def _fit(self, dataset):
+        iterations, validates = self.getMaxIter(), self.isDefined(self.validationIndicatorCol)
         summary = TrainingSummary(
             history=tuple(
-                record(k, 0.25, None, 0.5, 1 / 2**k if self.validation else None)
-                for k in range(1, self.iterations + 1)
+                record(k, 0.25, None, 0.5, 1 / 2**k if validates else None)
+                for k in range(1, iterations + 1)
             ),
             setupSeconds=0.125, totalSeconds=1.0, users=1, items=1, ratings=1, validationRatings=0,
             coldValidationRatings=0, duplicates=0, regParam=0.1, regularization="weighted", solver="guess",
         )  # fmt: skip
-        return Guess(3 + 1 / 2**self.iterations, summary)
+        return Guess(3 + 1 / 2**iterations, summary)
 
 
-def method(build, keeps_history=False) -> Method:
-    return Method("guess", "guess", "test.Guess", None, 1, keeps_history, build)
+PARAMS = {"rank": 2, "maxIter": 4, "regParam": 0.1, "seed": 7}
 
 
-GUESS = method(lambda given: Guesser(given.iterations))
-GUESS_WITH_HISTORY = method(lambda given: Guesser(given.iterations), keeps_history=True)
+@dataclass(frozen=True, kw_only=True)
+class Scripted(Method):
+    """A method with an estimator of a test."""
+
+    made: Callable[[], Any] = Guesser
+
+    def estimator(self):
+        estimator = self.made()
+        return estimator.copy({estimator.getParam(name): value for name, value in self.params.items()})
+
+
+def method(made=Guesser, keeps_history=False) -> Method:
+    return Scripted("guess", "guess", "test.Guess", PARAMS, 1, keeps_history, made=made)
+
+
+GUESS = method()
+GUESS_WITH_HISTORY = method(keeps_history=True)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,7 @@ def bench(spark):
         test=spark.createDataFrame([(1, 2, 3.0), (1, 3, 3.0), (7, 2, 3.0)], schema),
         users=2, items=3, ratings=4, test_ratings=3, cold_test_ratings=1, duplicates=0,
     )  # fmt: skip
-    return Bench(data, Hyperparameters(2, 4, 0.1, 7), Provenance("local[2]", 2, {"python": "3.11"}, None))
+    return Bench(data, Provenance("local[2]", 2, {"python": "3.11"}, None))
 
 
 def test_a_run_becomes_a_row(bench):
@@ -102,15 +107,12 @@ def test_the_last_iteration_keeps_the_test_error_of_the_timed_fit(bench):
     assert [record.validation_rmse for record in row.history] == [1 / 2, None, None, 0.75]
 
 
-def test_hyperparameters_of_its_own_are_what_a_method_trains_with(bench):
-    step = StepParams(
-        stepSize=0.1, biasStepSize=None, biasRegParam=None, optimizer="sgd", schedule="constant", decay=1.0,
-        updateOrder="sequential", initStd=0.1,
-    )  # fmt: skip
-    row = bench.run(replace(GUESS_WITH_HISTORY, own=Hyperparameters(2, 5, 0.3, 7, step=step)))
-    assert (row.iterations, row.regParam, row.step, len(row.history)) == (5, 0.3, step, 5)
-    assert row.test_rmse == 1 / 32
-    assert bench.run(GUESS_WITH_HISTORY).iterations == 4
+def test_the_params_of_a_row_are_those_of_the_fitted_estimator(bench):
+    changed = replace(GUESS_WITH_HISTORY, params={**PARAMS, "maxIter": 5, "regParam": 0.3})
+    row = bench.run(changed)
+    assert row.params == param_values(changed.estimator())
+    assert row.params["regularization"] == "weighted"
+    assert (row.iterations, row.regParam, len(row.history), row.test_rmse) == (5, 0.3, 5, 1 / 32)
 
 
 def test_a_method_with_history_keeps_the_times_of_the_timed_fit(bench):
@@ -122,7 +124,7 @@ def test_a_method_with_history_keeps_the_times_of_the_timed_fit(bench):
     assert [record.seconds for record in row.history] == [0.25] * 4
 
 
-def broken(given):
+def broken():
     raise MemoryError("no memory left\nand a long trace")
 
 
@@ -130,7 +132,7 @@ def broken(given):
     ("build", "error"),
     [
         (broken, "no memory left"),
-        (lambda given: Constant(float("inf")), "Out of range float values are not JSON compliant"),
+        (lambda: Constant(float("inf")), "Out of range float values are not JSON compliant"),
     ],
 )
 def test_a_failure_is_a_row_with_its_error_alone(bench, caplog, build, error):
@@ -142,7 +144,7 @@ def test_a_failure_is_a_row_with_its_error_alone(bench, caplog, build, error):
     assert f"guess failed: {error}" in caplog.text
 
 
-class Constant(Estimator):
+class Constant(Estimator, _FactorizationParams):
     def __init__(self, number: float):
         super().__init__()
         self.number = number
@@ -152,7 +154,7 @@ class Constant(Estimator):
 
 
 def test_predictions_missing_for_warm_rows_are_a_failure(bench):
-    row = bench.run(method(lambda given: Constant(float("nan"))))
+    row = bench.run(method(lambda: Constant(float("nan"))))
     assert row.error == (
         "the model must predict all test rows except the 1 cold ones, got 3 rows without a prediction, so its errors "
         "are not comparable."

@@ -75,7 +75,7 @@ def test_the_report_says_what_was_compared_and_how(comparison):
 
 def test_the_report_tells_sgd_from_als(comparison, make_row_of_sgd):
     biased = make_row_of_sgd()
-    plain = make_row_of_sgd(label="spark_mf.SGD, no biases", step=biased.step.without_biases())
+    plain = make_row_of_sgd(label="spark_mf.SGD, no biases", params={"fitBias": False})
     report = comparison_report([*comparison, biased, plain])
     assert (
         "- spark_mf.SGD, biases: 8 epochs, λ = 0.05, step size 0.01 (0.005 for biases), λ_b = 0.02, sgd, schedule "

@@ -4,15 +4,24 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from spark_mf.benchmarks.rows import fastest, read_rows
+from spark_mf.benchmarks.rows import ResultRow, fastest, read_rows
+from spark_mf.studies.landscape import SurfaceRow
 from tests.records import record
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+#: All rows of fits; they were written by earlier versions.
+EARLIER = [
+    file for file in sorted(RESULTS.rglob("results.jsonl")) if file.parent.name not in ("ratings", "update-paths")
+]
+
 DESIGN_KEYS = {
-    "model", "dataset", "users", "items", "ratings", "rank", "iterations", "regParam", "regularization",
-    "seed", "fit_seconds", "setup_seconds", "test_rmse", "test_mae", "history", "master", "cores", "versions",
+    "model", "dataset", "users", "items", "ratings", "rank", "iterations", "params", "seed",
+    "fit_seconds", "setup_seconds", "test_rmse", "test_mae", "history", "master", "cores", "versions",
     "git", "started_at", "error",
 }  # fmt: skip
 
@@ -64,12 +73,43 @@ def test_seconds_outside_iterations_are_the_rest_of_the_fit(make_row, make_row_o
 
 def test_a_row_of_sgd_keeps_how_it_descended(tmp_path, make_row_of_sgd):
     file = tmp_path / "results.jsonl"
-    rows = [make_row_of_sgd(), make_row_of_sgd(step=make_row_of_sgd().step.without_biases())]
+    rows = [make_row_of_sgd(), make_row_of_sgd(params={"fitBias": False})]
     file.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
     assert read_rows(file) == rows
     line = json.loads(rows[0].to_json())
-    assert line["step"]["biasRegParam"] == 0.02
+    assert line["params"]["biasRegParam"] == 0.02
+    assert list(line["params"]) == sorted(line["params"])
     assert line["history"][1]["step_size"] == pytest.approx(0.009)
+
+
+@pytest.mark.parametrize("file", EARLIER, ids=lambda file: file.parent.name)
+def test_a_row_of_an_earlier_version_keeps_its_hyperparameters(file):
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    row_type: Any = ResultRow if "model" in lines[0] else SurfaceRow
+    for line, row in zip(lines, read_rows(file, row_type), strict=True):
+        shared = ("rank", "regParam", "regularization", "seed")
+        assert [getattr(row, name) for name in shared] == [line[name] for name in shared]
+        assert row.params["maxIter"] == row.iterations == line["iterations"]
+        step = line.get("step") or {}
+        assert {name: row.params.get(name) for name in step} == step
+        if row_type is ResultRow:
+            assert row.is_sgd == bool(step)
+            assert row.params.get("fitBias", False) == ("biasRegParam" in row.params)
+
+
+def test_an_upgraded_row_is_written_with_its_params(tmp_path):
+    (file,) = (file for file in EARLIER if file.parent.name == "early-stopping")
+    rows = read_rows(file)
+    again = tmp_path / "results.jsonl"
+    again.write_text("".join(row.to_json() + "\n" for row in rows), encoding="utf-8")
+    assert read_rows(again) == rows
+    assert "step" not in json.loads(again.read_text(encoding="utf-8").splitlines()[0])
+
+
+def test_pyspark_has_the_weighted_objective_and_no_param_for_it(make_row):
+    row = make_row(model="pyspark.ALS")
+    del row.params["regularization"]
+    assert row.regularization == "weighted"
 
 
 def test_fastest_passes_over_failed_runs(make_row, comparison):
@@ -86,9 +126,11 @@ def test_keys_of_later_versions_are_ignored(tmp_path, make_row):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda row: row.pop("rank"), "key 'rank' is missing"),
-        (lambda row: row.update(rank="ten"), "key 'rank' must be an integer, got \"ten\""),
-        (lambda row: row.update(rank=True), "key 'rank' must be an integer, got true"),
+        (lambda row: row.pop("params"), "key 'params' is missing"),
+        (lambda row: row["params"].pop("rank"), "key 'params.rank' is missing"),
+        (lambda row: row["params"].update(rank="ten"), "key 'params.rank' must be an integer, got \"ten\""),
+        (lambda row: row["params"].update(rank=True), "key 'params.rank' must be an integer, got true"),
+        (lambda row: row["params"].update(regParam=math.nan), "key 'params.regParam' must be a finite number, got NaN"),
         (lambda row: row.update(test_rmse=math.nan), "key 'test_rmse' must be a finite number, got NaN"),
         (lambda row: row.update(versions=["3.11"]), "key 'versions' must be an object, got "),
         (lambda row: row.update(history={}), "key 'history' must be a list, got {}"),

@@ -9,6 +9,7 @@ import pytest
 from spark_mf.benchmarks.compare import COMPARISON_FILES
 from spark_mf.benchmarks.compare_settings import CompareSettings
 from spark_mf.benchmarks.measuring import Bench
+from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.rows import read_rows
 from spark_mf.cli.settings import read_settings
 
@@ -76,13 +77,18 @@ def test_only_one_curve_of_pyspark_is_measured(finished):
 def test_rows_of_sgd_say_how_it_descended(finished):
     rows = read_rows(finished[0] / "results.jsonl")
     biased, plain = (row for row in rows if row.model == "spark_mf.SGD")
-    assert biased.step is not None
-    assert (biased.regParam, biased.step.biasRegParam, biased.step.biasStepSize) == (0.05, 0.02, 0.005)
-    assert plain.step == biased.step.without_biases()
+    assert biased.params.items() >= {"regParam": 0.05, "biasRegParam": 0.02, "biasStepSize": 0.005}.items()
+    assert (biased.params["fitBias"], plain.params) == (True, {**biased.params, "fitBias": False})
     # The default schedule multiplies the step by 0.95 each epoch.
     assert [record.step_size for record in biased.history] == pytest.approx([0.015, 0.01425, 0.0135375])
     assert {row.engine for row in rows if row.model != "pyspark.ALS"} == {"ring"}
-    assert {row.step for row in rows if row.model != "spark_mf.SGD"} == {None}
+    assert [row.is_sgd for row in rows] == [row.model == "spark_mf.SGD" for row in rows]
+
+
+def test_an_estimator_made_of_a_row_has_its_params(finished):
+    for row in read_rows(finished[0] / "results.jsonl"):
+        assert row.params["userCol"] == "user"
+        assert param_values(new_estimator(row.model, row.params)) == row.params
 
 
 def test_engines_are_those_asked_for(job, spark, tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from spark_mf.benchmarks.environment import numpy_provenance
-from spark_mf.benchmarks.rows import ResultRow, StepParams
+from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.output import OutputFolder
 from spark_mf.studies.data import load_data
 from spark_mf.studies.fits import Fits
@@ -66,9 +66,9 @@ def make_fitted(make_row) -> Callable[..., ResultRow]:
 
 
 @pytest.fixture
-def step() -> StepParams:
-    """Hyperparameters of SGD without biases."""
-    return StepParams(
-        stepSize=0.1, biasStepSize=None, biasRegParam=None, optimizer="sgd", schedule="constant", decay=1.0,
-        updateOrder="simultaneous", initStd=0.1, batchSize=32,
-    )  # fmt: skip
+def sgd_params() -> dict[str, Any]:
+    """Return Params of mini-batch SGD without biases, besides those of all methods."""
+    return {
+        "stepSize": 0.1, "fitBias": False, "optimizer": "sgd", "schedule": "constant", "decay": 1.0,
+        "updateOrder": "simultaneous", "initStd": 0.1, "batchSize": 32,
+    }  # fmt: skip

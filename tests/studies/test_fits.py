@@ -1,10 +1,14 @@
 """Tests that studies fit the requested hyperparameters with both packages."""
 
+import json
+
 import pytest
 
+from spark_mf import textbook
 from spark_mf.benchmarks.environment import provenance
+from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.studies.data import load_data
-from spark_mf.studies.fits import Fits
+from spark_mf.studies.fits import Fits, params_of
 from spark_mf.studies.settings import PUBLISHED, RATINGS, ExperimentSettings
 from spark_mf.textbook import ALS, SGD
 
@@ -16,7 +20,7 @@ def test_a_row_of_als_holds_the_history_of_that_fit(make_fits):
     expected = [(record.objective, record.train_rmse, record.validation_rmse) for record in model.summary.history]
     assert [(each.objective, each.train_rmse, each.validation_rmse) for each in row.history] == expected
     assert row.test_rmse == expected[-1][2]
-    assert (row.model, row.label, row.solver, row.step) == ("spark_mf.textbook.ALS", "mine", "cholesky", None)
+    assert (row.model, row.label, row.solver, row.is_sgd) == ("spark_mf.textbook.ALS", "mine", "cholesky", False)
     assert (row.rank, row.iterations, row.regParam, row.regularization, row.seed) == (2, 2, 0.005, "mean", 3)
     assert (row.dataset, row.users, row.items, row.ratings, row.test_ratings) == ("published set", 100, 60, 1190, 238)
 
@@ -29,18 +33,30 @@ def test_a_row_of_sgd_says_how_it_descended(make_fits):
         optimizer="momentum", batchSize=32, schedule="constant",
     ).fit(fits.data.ratings)  # fmt: skip
     assert row.test_rmse == model.summary.history[-1].validation_rmse
-    step = row.step
-    assert step is not None
-    assert (step.stepSize, step.batchSize, step.optimizer, step.initStd) == (0.001, 32, "momentum", 0.2)
-    assert (step.biasStepSize, step.biasRegParam, step.earlyStoppingPatience) == (None, None, 0)
+    expected = {"stepSize": 0.001, "batchSize": 32, "optimizer": "momentum", "initStd": 0.2, "fitBias": False}
+    assert row.params.items() >= {**expected, "earlyStoppingPatience": 0}.items()
+    assert not row.params.keys() & {"biasStepSize", "biasRegParam"}
     assert row.solver == "momentum"
 
 
-def test_only_a_model_with_biases_has_steps_of_them(make_fits):
-    step = make_fits().biased_sgd("mine", earlyStoppingPatience=2).step
-    assert step is not None
-    assert (step.biasStepSize, step.biasRegParam) == (PUBLISHED.biased_step_size, PUBLISHED.bias_reg_param)
-    assert step.earlyStoppingPatience == 2
+def test_a_model_with_biases_has_a_lambda_of_them(make_fits):
+    params = make_fits().biased_sgd("mine", earlyStoppingPatience=2).params
+    assert (params["fitBias"], params["biasRegParam"]) == (True, PUBLISHED.bias_reg_param)
+    assert (params["stepSize"], params["earlyStoppingPatience"]) == (PUBLISHED.biased_step_size, 2)
+
+
+def test_a_textbook_estimator_made_of_a_row_has_its_params(make_fits):
+    fits = make_fits()
+    for row in (fits.als("ALS"), fits.momentum_sgd("momentum"), fits.biased_sgd("biases")):
+        cls = getattr(textbook, row.model.rpartition(".")[2])
+        assert params_of(cls(**row.params)) == row.params
+
+
+def test_params_of_rows_are_those_that_json_has():
+    params = params_of(ALS(clipTo=(1.0, 5.0)))
+    assert params["clipTo"] == [1.0, 5.0]
+    assert "seed" not in params
+    assert json.loads(json.dumps(params)) == params
 
 
 def test_a_fit_that_diverges_is_a_row_and_so_is_one_that_is_refused(make_fits):
@@ -48,9 +64,10 @@ def test_a_fit_that_diverges_is_a_row_and_so_is_one_that_is_refused(make_fits):
     diverged = fits.sgd("too fast", stepSize=10.0)
     assert "no longer finite after iteration" in (diverged.error or "")
     assert (diverged.history, diverged.test_rmse, diverged.fit_seconds) == ((), None, None)
-    assert diverged.step is not None
-    assert diverged.step.stepSize == 10.0
-    assert "rank" in (fits.als("no rank", rank=0).error or "")
+    assert diverged.params["stepSize"] == 10.0
+    refused = fits.als("no rank", rank=0)
+    assert "rank" in (refused.error or "")
+    assert (refused.rank, refused.iterations) == (0, 2)
 
 
 def test_every_fit_gets_one_line_of_progress(make_fits, caplog):
@@ -71,6 +88,8 @@ def test_the_same_study_runs_on_spark(spark, make_fits):
     assert row.test_rmse == pytest.approx(ours.test_rmse, rel=1e-3)
     descended = fits.biased_sgd("SGD")
     assert (descended.error, descended.model, len(descended.history)) == (None, "spark_mf.SGD", 2)
+    for fitted in (row, descended):
+        assert param_values(new_estimator(fitted.model, fitted.params)) == fitted.params
 
 
 def test_what_is_set_goes_over_what_suits_the_data():

@@ -57,9 +57,9 @@ def test_a_report_names_the_fits_that_failed(make_fitted):
 
 
 @pytest.mark.parametrize("name", [study.name for study in STUDIES if study.row_type is ResultRow])
-def test_a_study_whose_fits_all_failed_has_no_picture_and_says_so(make_fitted, step, tmp_path, name):
+def test_a_study_whose_fits_all_failed_has_no_picture_and_says_so(make_fitted, sgd_params, tmp_path, name):
     study = find_study(ExperimentSettings(name=name))
-    rows = [make_fitted(f"fit {k}", [], error="diverged", step=step, solver="sgd") for k in range(2)]
+    rows = [make_fitted(f"fit {k}", [], error="diverged", params=sgd_params, solver="sgd") for k in range(2)]
     assert study.draw(rows, tmp_path) == []
     assert list(tmp_path.iterdir()) == []
     assert "diverged" in study_report(study, rows, [])

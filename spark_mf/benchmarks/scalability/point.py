@@ -2,18 +2,17 @@
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
-from pyspark.ml import Estimator
 from pyspark.sql import SparkSession
 
 from spark_mf.benchmarks.environment import PACKAGE, Provenance, git_commit, provenance, software_versions
 from spark_mf.benchmarks.measuring import Bench, RatingCounts, first_sentence
-from spark_mf.benchmarks.methods import Hyperparameters, Method
+from spark_mf.benchmarks.methods import Method
 from spark_mf.benchmarks.own_process import record_row
 from spark_mf.benchmarks.scalability.breakdown import break_down
 from spark_mf.benchmarks.scalability.event_log import EventLog, Span, find_event_log, read_event_log
@@ -89,29 +88,28 @@ def _measure(settings: ScalabilitySettings, folder: OutputFolder, point: Point, 
         conf = {**settings.conf_of(point.cores), **logging_conf}
         try:
             with job_session(point.name, master=master, driver_memory=settings.driver_memory, extra_conf=conf) as spark:
-                row, clock = _fit(spark, settings, folder, point, row, counts)
+                row, began = _fit(spark, settings, folder, point, row, counts)
             if row.error is not None:
                 return row
-            return _broken_down(row, clock, read_event_log(find_event_log(Path(events))))
+            return _broken_down(row, began, read_event_log(find_event_log(Path(events))))
         except Exception as fault:  # the other points are still wanted
             logger.warning("%s failed: %s", point.name, first_sentence(fault))
             return replace(row, error=first_sentence(fault))
 
 
-class _Clock:
-    """Notes when fits begin, in seconds since 1970 as event logs do: a method is built just as its clock starts."""
+@dataclass(frozen=True)
+class _Watched(Method):
+    """A method that notes when its fits begin, in seconds since 1970 as event logs do.
 
-    def __init__(self) -> None:
-        self.began: list[float] = []
+    An estimator is made just as the clock of its fit starts.
+    """
 
-    def watch(self, method: Method) -> Method:
-        """The same method, which notes its fits."""
+    began: list[float] = field(default_factory=list)
 
-        def build(given: Hyperparameters) -> Estimator[Any]:
-            self.began.append(time.time())
-            return method.build(given)
-
-        return replace(method, build=build)
+    def estimator(self) -> Any:
+        """Return a new estimator, and note the time."""
+        self.began.append(time.time())
+        return super().estimator()
 
 
 def _fit(
@@ -121,25 +119,25 @@ def _fit(
     point: Point,
     row: ScalabilityRow,
     counts: RatingCounts,
-) -> tuple[ScalabilityRow, _Clock]:
+) -> tuple[ScalabilityRow, list[float]]:
+    """Return the row of a fit without its breakdown, and when each timed fit began."""
     slots = task_slots(spark.sparkContext)
     if slots != point.cores:
         raise RuntimeError(
             f"the session must have {point.cores} task slots, one per core of the point, got {slots}. Make sure that "
             "the master has that many free cores, and memory for an executor on each."
         )
-    method, clock = point.fitted(settings), _Clock()
-    given = method.own
-    assert given is not None
-    bench = Bench(read_set(spark, data_folder(folder, point.ratings), counts), given, provenance(spark))
+    method = point.fitted(settings)
+    bench = Bench(read_set(spark, data_folder(folder, point.ratings), counts), provenance(spark))
     bench.warm_up([method])
-    watched = clock.watch(method)
+    watched = _Watched(**vars(method))
     fitted = bench.run(watched)
     if fitted.error is None and not method.keeps_history:
         fitted = bench.add_setup(watched, fitted)
     measured = {
         name: getattr(fitted, name)
         for name in (
+            "params",
             "fit_seconds",
             "setup_seconds",
             "test_rmse",
@@ -152,21 +150,20 @@ def _fit(
             "notes",
         )
     }
-    return replace(row, **measured), clock
+    return replace(row, **measured), watched.began
 
 
-def _broken_down(row: ScalabilityRow, clock: _Clock, log: EventLog) -> ScalabilityRow:
+def _broken_down(row: ScalabilityRow, began: list[float], log: EventLog) -> ScalabilityRow:
     """Add the breakdown of all that follows the set-up."""
     assert row.fit_seconds is not None
     assert row.setup_seconds is not None
-    began = clock.began[0]
-    fit = Span(began, began + row.fit_seconds)
-    if len(clock.began) == 1:
+    fit = Span(began[0], began[0] + row.fit_seconds)
+    if len(began) == 1:
         kernels = sum(record.kernel_seconds or 0.0 for record in row.history)
-        after_setup = break_down(log, Span(began + row.setup_seconds, fit.ended), row.cores, kernels)
+        after_setup = break_down(log, Span(fit.began + row.setup_seconds, fit.ended), row.cores, kernels)
         mean = after_setup.of_each(row.iterations)
     else:  # the set-up was measured as a fit of its own
-        setup = break_down(log, Span(clock.began[1], clock.began[1] + row.setup_seconds), row.cores)
+        setup = break_down(log, Span(began[1], began[1] + row.setup_seconds), row.cores)
         mean = break_down(log, fit, row.cores).of_each(row.iterations, outside=setup)
     shuffled = sum(task.shuffle_bytes for task in log.tasks if fit.common(task.span) > 0)
     return replace(row, breakdown=mean, shuffle_mb=shuffled / 2**20)

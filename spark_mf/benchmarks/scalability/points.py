@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from spark_mf.benchmarks.methods import Hyperparameters, Method
+from spark_mf.benchmarks.methods import Method
 from spark_mf.benchmarks.scalability.methods import scaled_method
 from spark_mf.benchmarks.scalability.settings import (
     BLOCKS,
@@ -46,10 +46,10 @@ class Point:
         return f"{self.method}:{self.cores}:{self.ratings}:{self.rank}:{blocks}:{self.repetition}"
 
     def fitted(self, settings: ScalabilitySettings) -> Method:
-        """Return what it fits, with hyperparameters of its own and its name as the label."""
-        given = Hyperparameters(self.rank, settings.iterations, settings.reg_param, settings.seed)
-        method = scaled_method(self.method, given, self.cores, self.blocks, settings.pyspark_blocks)
-        return replace(method, own=method.own or given)
+        """Return the method that it fits."""
+        shared = {"maxIter": settings.iterations, "regParam": settings.reg_param, "seed": settings.seed}
+        params = {"rank": self.rank, **shared}
+        return scaled_method(self.method, params, self.cores, self.blocks, settings.pyspark_blocks)
 
 
 def points_of(settings: ScalabilitySettings) -> list[Point]:

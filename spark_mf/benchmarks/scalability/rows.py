@@ -43,8 +43,7 @@ def unmeasured_point(
 ) -> ScalabilityRow:
     """Return the row of a point with all that is known before its fit, which starts now."""
     method = point.fitted(settings)
-    assert method.own is not None
-    row = unmeasured_row(method, counts, method.own, where)
+    row = unmeasured_row(method, counts, where)
     named = replace(row, label=point.name, cores=point.cores)
     return ScalabilityRow(
         **vars(named), experiments=point.experiments, method=method.label, repetition=point.repetition

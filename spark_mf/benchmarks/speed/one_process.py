@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from spark_mf import SGD
 from spark_mf.benchmarks.environment import PACKAGE, PeakMemory, Provenance, git_commit, software_versions
 from spark_mf.benchmarks.measuring import unmeasured_row
+from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, counts_of, read_arrays
 from spark_mf.benchmarks.speed.settings import ONE_PROCESS, BenchSettings, point_methods
@@ -38,10 +38,12 @@ def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow
     if counts is None:
         raise FileNotFoundError(f"{folder / DATA} contains no ratings. Run the job without --point.")
     where = Provenance(f"{settings.cores} threads", settings.cores, software_versions(), git_commit(PACKAGE))
-    rows = [unmeasured_row(method, counts, settings.given, where) for method in point_methods(ONE_PROCESS, settings)]
+    methods = point_methods(ONE_PROCESS, settings)
+    sgd = new_estimator("spark_mf.SGD", methods[0].params)
+    rows = [replace(unmeasured_row(method, counts, where), params=param_values(sgd)) for method in methods]
     began = time.perf_counter()
     with phase("laying out the ratings"):
-        descent = _descent(settings, folder / DATA)
+        descent = OneProcessSGD(sgd, *(read_arrays(folder / DATA, part) for part in ("train", "test")))
     setup = time.perf_counter() - began
     with phase("epochs", ticking=True), PeakMemory() as memory:
         epochs = [descent.epoch() for _ in range(settings.sgd_epochs)]
@@ -63,28 +65,3 @@ def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow
             )
         )
     return finished
-
-
-def _descent(settings: BenchSettings, folder: Path) -> OneProcessSGD:
-    """Return the epochs that `spark_mf.SGD` would run on the ratings, with one user block for each core."""
-    given = settings.descent
-    step = given.step
-    assert step is not None
-    sgd = SGD(
-        rank=given.rank,
-        maxIter=given.iterations,
-        regParam=given.regParam,
-        regularization=given.regularization,
-        seed=given.seed,
-        stepSize=step.stepSize,
-        biasStepSize=step.biasStepSize,
-        biasRegParam=step.biasRegParam,
-        optimizer=step.optimizer,
-        schedule=step.schedule,
-        decay=step.decay,
-        initStd=step.initStd,
-        numUserBlocks=settings.cores,
-        numItemBlocks=settings.sgd_item_blocks,
-        earlyStoppingPatience=0,
-    )
-    return OneProcessSGD(sgd, *(read_arrays(folder, part) for part in ("train", "test")))

@@ -68,12 +68,12 @@ def _unmeasured(spark: SparkSession, settings: BenchSettings, folder: OutputFold
         data = read_set(spark, folder.path / DATA, counts)
     except Exception as fault:
         logger.warning("%s failed: %s", point, first_sentence(fault))
-        unmeasured = [unmeasured_row(method, counts, settings.given, where) for method in methods]
+        unmeasured = [unmeasured_row(method, counts, where) for method in methods]
         return [replace(row, error=first_sentence(fault)) for row in unmeasured]
     benches = []
     for method in methods:
         rows = with_validation(data) if method.label == EVALUATED_SGD else data
-        benches.append((Bench(rows, settings.given, where), method))
+        benches.append((Bench(rows, where), method))
     for bench, method in benches:
         bench.warm_up([method], _recommend_to_some)
     _measure_methods(benches, lambda row: record(settings, folder, replace(row, blas=blas)))

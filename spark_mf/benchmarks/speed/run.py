@@ -143,7 +143,7 @@ def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[st
 
 def _interrupted(method: Method, counts: RatingCounts, settings: BenchSettings) -> ResultRow:
     where = Provenance(settings.master, settings.cores, software_versions(), git_commit(PACKAGE))
-    row = unmeasured_row(method, counts, settings.given, where)
+    row = unmeasured_row(method, counts, where)
     return replace(row, error=INTERRUPTED)
 
 
@@ -152,14 +152,15 @@ def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: Outp
     way_out = "Use another output folder, or measure all points with --again"
     if row.label not in methods:
         raise ValueError(f"{folder.path / ROWS} must contain rows of points only, got {row.label!r}. {way_out}.")
-    given = methods[row.label].own or settings.given
-    asked: dict[str, Any] = {**vars(given), "ratings": settings.ratings, "cores": settings.cores}
+    asked: dict[str, Any] = {"ratings": settings.ratings, "cores": settings.cores}
     counts = counts_of(folder.path / DATA, settings.description)
     if counts is not None:
         asked |= {"users": counts.users, "items": counts.items, "test_ratings": counts.test_ratings}
-    for name, value in asked.items():
-        if getattr(row, name) != value:
+    found = {**row.params, **{name: getattr(row, name) for name in asked}}
+    for name, value in {**methods[row.label].params, **asked}.items():
+        # Rows of earlier versions lack some Params.
+        if found.get(name, value) != value:
             raise ValueError(
-                f"{name} must be {getattr(row, name)}, as in the row of {row.label} in {folder.path / ROWS}, got "
+                f"{name} must be {found[name]}, as in the row of {row.label} in {folder.path / ROWS}, got "
                 f"{value}. {way_out}."
             )

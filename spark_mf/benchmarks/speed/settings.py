@@ -1,22 +1,19 @@
 """Settings of the benchmark, and the estimator of each of its points."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
-from pyspark.ml import Estimator
 
 from spark_mf.benchmarks.methods import (
     PYSPARK_DEFAULT_BLOCKS,
-    Hyperparameters,
     Method,
     pyspark_als,
     spark_mf_als,
     spark_mf_sgd,
 )
-from spark_mf.benchmarks.rows import StepParams
+from spark_mf.benchmarks.rows import ParamValues
 from spark_mf.benchmarks.speed.data import VALIDATES, description
 from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
 
@@ -92,24 +89,29 @@ class BenchSettings:
     driver_memory: Text | None = setting(None, "memory of each point's JVM, such as 8g", group=_RUN)
 
     @property
-    def given(self) -> Hyperparameters:
-        """Hyperparameters of all methods except SGD."""
-        return Hyperparameters(self.rank, self.iterations, self.reg_param, self.seed)
+    def als_params(self) -> ParamValues:
+        """Params of ALS, ours and pyspark's."""
+        return {"rank": self.rank, "maxIter": self.iterations, "regParam": self.reg_param, "seed": self.seed}
 
     @property
-    def descent(self) -> Hyperparameters:
-        """Hyperparameters of SGD."""
-        step = StepParams(
-            stepSize=self.sgd_step_size,
-            biasStepSize=self.sgd_step_size,
-            biasRegParam=self.sgd_reg_param,
-            optimizer="sgd",
-            schedule="exponential",
-            decay=self.sgd_decay,
-            updateOrder="simultaneous",
-            initStd=self.sgd_init_std,
-        )
-        return Hyperparameters(self.rank, self.sgd_epochs, self.sgd_reg_param, self.seed, step=step)
+    def sgd_params(self) -> ParamValues:
+        """Params of SGD, through Spark and in one process."""
+        return {
+            "rank": self.rank,
+            "maxIter": self.sgd_epochs,
+            "regParam": self.sgd_reg_param,
+            "seed": self.seed,
+            "stepSize": self.sgd_step_size,
+            "biasStepSize": self.sgd_step_size,
+            "biasRegParam": self.sgd_reg_param,
+            "optimizer": "sgd",
+            "schedule": "exponential",
+            "decay": self.sgd_decay,
+            "updateOrder": "simultaneous",
+            "initStd": self.sgd_init_std,
+            "numUserBlocks": self.cores,
+            "numItemBlocks": self.sgd_item_blocks,
+        }
 
     @property
     def master(self) -> str:
@@ -131,41 +133,26 @@ def point_methods(point: str, settings: BenchSettings) -> list[Method]:
     if point not in (OPENBLAS, NO_NATIVE_BLAS):
         solver = point.removesuffix(_BROADCAST)
         if solver == point:
-            return [spark_mf_als(solver, None)]
-        method = spark_mf_als(solver, None, "broadcast")
+            return [spark_mf_als(solver, settings.als_params)]
+        method = spark_mf_als(solver, settings.als_params, engine="broadcast")
         return [replace(method, label=f"{method.label}, broadcast")]
     library = "OpenBLAS" if point == OPENBLAS else "no native BLAS"
     return [
         replace(method, label=f"{method.label}, {library}")
-        for method in (pyspark_als(point, blocks) for blocks in settings.pyspark_blocks)
+        for method in (pyspark_als(point, settings.als_params, blocks) for blocks in settings.pyspark_blocks)
     ]
 
 
 def sgd_methods(settings: BenchSettings) -> list[Method]:
     """`spark_mf.SGD` with an evaluation on the test rows after each epoch, and without."""
-    method = spark_mf_sgd(SGD, settings.descent, fit_bias=True)
-
-    def built(evaluates: bool) -> Callable[[Hyperparameters], Estimator[Any]]:
-        def build(given: Hyperparameters) -> Estimator[Any]:
-            estimator: Any = method.build(given)
-            estimator.setNumUserBlocks(settings.cores).setNumItemBlocks(settings.sgd_item_blocks)
-            return estimator.setValidationIndicatorCol(VALIDATES) if evaluates else estimator
-
-        return build
-
+    method = spark_mf_sgd(SGD, settings.sgd_params, fit_bias=True)
     return [
-        replace(method, label=EVALUATED_SGD, build=built(True)),
-        replace(method, label=SGD_ALONE, build=built(False)),
+        replace(method, label=EVALUATED_SGD, params={**method.params, "validationIndicatorCol": VALIDATES}),
+        replace(method, label=SGD_ALONE),
     ]
 
 
 def one_process_methods(settings: BenchSettings) -> list[Method]:
-    """Return the names of what the point without Spark measures: the same epochs with their evaluation, and without."""
-
-    def build(given: Hyperparameters) -> Estimator[Any]:
-        raise TypeError(f"{PLAIN_PROCESS} are not an estimator. Measure them with the point {ONE_PROCESS}.")
-
-    return [
-        Method(ONE_PROCESS, label, PLAIN_PROCESS, "sgd", None, True, build, settings.descent)
-        for label in (EVALUATED_KERNELS, KERNELS_ALONE)
-    ]
+    """Return what the point without Spark measures: the same epochs with their evaluation, and without."""
+    method = replace(spark_mf_sgd(ONE_PROCESS, settings.sgd_params, fit_bias=True), model=PLAIN_PROCESS)
+    return [replace(method, label=label) for label in (EVALUATED_KERNELS, KERNELS_ALONE)]

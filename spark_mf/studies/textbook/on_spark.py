@@ -49,7 +49,7 @@ class SparkTwin:
     """
 
     def __init__(self, spark: SparkSession, ratings: Ratings, engine: str, folder: Path) -> None:
-        self._spark, self._engine, self._folder = spark, engine, folder
+        self._spark, self.engine, self._folder = spark, engine, folder
         self._mean = float(ratings.values.mean())
         self._rows = spark.createDataFrame(pd.DataFrame(ratings.to_columns())).cache()
 
@@ -65,7 +65,7 @@ class SparkTwin:
         best : bool
             Whether the model has the factors of the epoch with the lowest test RMSE instead of the last one.
         """
-        twin = on_spark(estimator, self._engine).setInitialModel(self._save(estimator, initial))
+        twin = on_spark(estimator, self.engine).setInitialModel(self._save(estimator, initial))
         if best:
             return twin.setValidationIndicatorCol(HELD_OUT).fit(self._rows)
         return twin.fit(self._rows.where(~F.col(HELD_OUT)))

@@ -15,6 +15,7 @@ from spark_mf.benchmarks.measuring import first_sentence
 from spark_mf.benchmarks.rows import iteration_record
 from spark_mf.cli.phases import phase
 from spark_mf.data.generating import generate_ratings
+from spark_mf.studies.fits import params_of
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
 from spark_mf.studies.textbook.settings import TextbookSettings
@@ -66,14 +67,14 @@ class _Rows:
         """Return the row of a published number, with the history of the fit."""
         # The data and the gradient check have no fit; their rows have the settings of the first.
         estimator = METHODS["SGD"] if result.run is None else result.run.estimator
+        # What is drawn comes from a generator of this seed.
+        estimator = replace(estimator, seed=SEED)
         model = None if result.run is None else result.run.model
         found = {"published": result.published, "obtained": result.obtained, "decimals": result.decimals}
-        return self.row(PUBLISHED, result.name, "spark_mf.textbook", estimator, model, **found)
+        return self.row(PUBLISHED, result.name, estimator, model, **found)
 
-    def row(
-        self, part: str, label: str, package: str, estimator: Estimator, model: Any | None, **found: Any
-    ) -> TextbookRow:
-        """Return the row of an estimator, with the history of its model."""
+    def row(self, part: str, label: str, estimator: Any, model: Any | None, **found: Any) -> TextbookRow:
+        """Return the row of an estimator, the textbook's or Spark's, with the history of its model."""
         held_out = 0 if self.ratings.validation is None else len(self.ratings.validation)
         sizes = {
             "dataset": "published set",
@@ -84,26 +85,20 @@ class _Rows:
             "cold_test_ratings": 0,
             "duplicates": 0,
         }
-        return _row(
-            part, label, f"{package}.{type(estimator).__name__}", estimator, model, self.where, **sizes, **found
-        )
+        return _row(part, label, estimator, model, self.where, **sizes, **found)
 
 
-def _row(
-    part: str, label: str, name: str, estimator: Estimator, model: Any | None, where: Provenance, **known: Any
-) -> TextbookRow:
+def _row(part: str, label: str, estimator: Any, model: Any | None, where: Provenance, **known: Any) -> TextbookRow:
+    params = params_of(estimator)
+    package = "spark_mf.textbook" if isinstance(estimator, Estimator) else "spark_mf"
     history = () if model is None else tuple(map(iteration_record, model.summary.history))
     return TextbookRow(
         part=part,
         label=label,
-        model=name,
-        solver=getattr(estimator, "solver", getattr(estimator, "optimizer", None)),
+        model=f"{package}.{type(estimator).__name__}",
+        solver=params.get("solver", params.get("optimizer")),
         blocks=None,
-        rank=estimator.rank,
-        iterations=estimator.maxIter,
-        regParam=estimator.regParam,
-        regularization=estimator.regularization,
-        seed=SEED,
+        params=params,
         history=history,
         engine=None if model is None else getattr(model.summary, "engine", None),
         started_at=utc_now(),
@@ -142,7 +137,7 @@ def _one_on_spark(rows: _Rows, twin: SparkTwin, label: str, published: Run, best
         found["obtained"] = found["test_rmse"] = twin.test_rmse(fitted, _CLIP)
     except Exception as fault:  # The other experiments must still run.
         found["error"] = first_sentence(fault)
-    return rows.row(ON_SPARK, label, "spark_mf", estimator, fitted, **found)
+    return rows.row(ON_SPARK, label, on_spark(estimator, twin.engine), fitted, **found)
 
 
 def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
@@ -159,7 +154,7 @@ def _operations(estimator: Estimator, n: int, m: int, ratings: int) -> int:
 
 def _timed(rank: int, iterations: int) -> dict[str, Estimator]:
     """Return one estimator of each method, to be timed."""
-    shared: dict[str, Any] = {"rank": rank, "maxIter": iterations, "regParam": 0.05}
+    shared: dict[str, Any] = {"rank": rank, "maxIter": iterations, "regParam": 0.05, "seed": SEED}
     return {
         "GD": GD(**shared, stepSize=1.0),
         "ALS": ALS(**shared),
@@ -175,7 +170,7 @@ def _costs_of_textbook(rows: _Rows) -> Iterator[TextbookRow]:
         for label, estimator in _timed(RANK, _TIMED_ITERATIONS).items():
             model = estimator.fit(rows.ratings)
             operations = _operations(estimator, n, m, len(rows.ratings))
-            yield rows.row(COST, label, "spark_mf.textbook", estimator, model, operations=operations)
+            yield rows.row(COST, label, estimator, model, operations=operations)
 
 
 def _costs_on_spark(settings: TextbookSettings, spark: SparkSession) -> Iterator[TextbookRow]:
@@ -187,12 +182,11 @@ def _costs_on_spark(settings: TextbookSettings, spark: SparkSession) -> Iterator
     where = provenance(spark)
     for label, estimator in _timed(settings.cost_rank, _TIMED_ITERATIONS).items():
         found: dict[str, Any] = {"operations": _operations(estimator, users, items, ratings)}
-        model = None
+        twin, model = on_spark(estimator, settings.engine), None
         with phase(f"timing iterations of {label} on Spark"):
             try:
-                model = on_spark(estimator, settings.engine).fit(data)
+                model = twin.fit(data)
             except Exception as fault:  # The other methods must still be timed.
                 found["error"] = first_sentence(fault)
-        name = f"spark_mf.{type(estimator).__name__}"
-        yield _row(COST, label, name, estimator, model, where, **sizes, **unsplit, **found)
+        yield _row(COST, label, twin, model, where, **sizes, **unsplit, **found)
     data.unpersist()

@@ -30,6 +30,7 @@ def make_point(make_row: Callable[..., Any]) -> Callable[..., ScalabilityRow]:
         label = ":".join(
             str(values.get(name)) for name in ("method", "cores", "ratings", "rank", "blocks", "repetition")
         )
-        return ScalabilityRow(**{**vars(make_row()), "label": label, **values})
+        rank = {"rank": values.pop("rank")} if "rank" in values else {}
+        return ScalabilityRow(**{**vars(make_row(**rank)), "label": label, **values})
 
     return make

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -74,8 +73,7 @@ def test_every_method_is_on_its_engine_with_its_blocks():
     for method in METHODS:
         point = replace(points_of(TINY)[0], method=method, cores=2, blocks=6)
         fitted = point.fitted(TINY)
-        assert fitted.own is not None
-        estimator: Any = fitted.build(fitted.own)
+        estimator = fitted.estimator()
         engine = estimator.getEngine() if hasattr(estimator, "getEngine") else None
         found[fitted.label] = (engine, estimator.getNumUserBlocks(), estimator.getNumItemBlocks(), estimator.getRank())
     assert found == {

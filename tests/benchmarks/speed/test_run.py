@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from spark_mf.benchmarks.measuring import Bench
+from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.native_blas import loaded_libraries
 from spark_mf.benchmarks.own_process import recorded_rows
 from spark_mf.benchmarks.rows import ResultRow
@@ -16,6 +17,7 @@ from spark_mf.benchmarks.speed.settings import (
     EVALUATED_KERNELS,
     EVALUATED_SGD,
     KERNELS_ALONE,
+    PLAIN_PROCESS,
     POINTS,
     SGD_ALONE,
     BenchSettings,
@@ -130,6 +132,17 @@ def test_an_unfinished_set_is_none(spark, tmp_path):
     assert counts_of(tmp_path, TINY.description) is None
 
 
+def test_params_are_those_of_what_was_fitted(measured):
+    rows = recorded_rows(measured, ResultRow)
+    for row in rows:
+        model = "spark_mf.SGD" if row.model == PLAIN_PROCESS else row.model
+        assert param_values(new_estimator(model, row.params)) == row.params
+    evaluated, alone, *kernels = (row.params for row in rows if row.is_sgd)
+    assert evaluated == {**alone, "validationIndicatorCol": VALIDATES}
+    assert kernels == [alone, alone]
+    assert (alone["numUserBlocks"], alone["numItemBlocks"], alone["momentum"]) == (2, 4, 0.9)
+
+
 def test_points_that_have_rows_are_measured_only_again(measured):
     assert points_to_measure(TINY, measured, again=False) == [
         "cholesky", "cholesky-broadcast", "cg-broadcast", "pyspark-openblas",
@@ -146,7 +159,7 @@ def test_rows_of_other_settings_are_not_mixed(measured):
 
 def test_rows_of_another_descent_are_not_mixed(measured):
     other = replace(TINY, sgd_step_size=0.5, points=("cg",))
-    with pytest.raises(ValueError, match=r"^step must be StepParams.*, got StepParams\(stepSize=0\.5"):
+    with pytest.raises(ValueError, match=r"^stepSize must be 0\.03, as in the row of .*, got 0\.5\. Use another"):
         points_to_measure(other, measured, again=False)
 
 

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from spark_mf.benchmarks.environment import numpy_provenance
+from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.studies.fits import params_of
+from spark_mf.studies.textbook import run as textbook
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
 from spark_mf.studies.textbook.report import textbook_fault, textbook_report
 from spark_mf.studies.textbook.rows import COST, ON_SPARK, PUBLISHED, TextbookRow
 from spark_mf.studies.textbook.run import run_textbook
 from spark_mf.studies.textbook.settings import TextbookSettings
 from spark_mf.textbook import ALS, GD, SGD
-from spark_mf.textbook.published import METHODS, SEED, published_ratings
+from spark_mf.textbook.published import METHODS, SEED, Result, published_ratings, run
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +45,7 @@ def row():
         test_ratings=238,
         cold_test_ratings=0,
         duplicates=0,
-        rank=4,
-        iterations=150,
-        regParam=0.01,
-        regularization="mean",
-        seed=42,
+        params={"rank": 4, "maxIter": 150, "regParam": 0.01, "regularization": "mean", "seed": 42},
         started_at="2026-01-01T00:00:00Z",
         published=1.0551,
         obtained=1.05512,
@@ -100,6 +99,14 @@ def test_settings_reach_spark_and_users_first_turns_the_ratings():
     assert (descent.getEngine(), descent.getUserCol()) == ("ring", "user")
 
 
+def test_a_row_of_a_fit_on_spark_has_the_params_of_that_estimator(twin, ratings):
+    fitted = run(replace(METHODS["ALS"], maxIter=2), ratings, np.random.default_rng(0))
+    row = textbook._one_on_spark(textbook._Rows(ratings, numpy_provenance()), twin, "ALS", fitted, False)
+    assert (row.error, row.model, row.solver, row.iterations) == (None, "spark_mf.ALS", "cholesky", 2)
+    assert row.params["userCol"] == "item"
+    assert param_values(new_estimator(row.model, row.params)) == row.params
+
+
 def test_a_number_is_published_to_its_last_digit_only(row):
     assert row.is_published_number
     assert row.fault is None
@@ -123,11 +130,11 @@ def test_more_than_one_percent_on_spark_is_a_fault(row):
 
 
 def test_without_spark_there_are_published_numbers_and_costs(monkeypatch, ratings, row, tmp_path):
-    from spark_mf.studies.textbook import run as textbook
-    from spark_mf.textbook.published import Result, run
-
     fitted = run(replace(METHODS["ALS"], maxIter=2), ratings, np.random.default_rng(0))
-    results = [Result("training ratings", 952, len(ratings), 0), Result("ALS", 1.0, fitted.test_rmse[-1], 4, fitted)]
+    results = [
+        Result("training ratings", 952, len(ratings), 0),
+        Result("ALS", 1.0, fitted.test_rmse[-1], 4, fitted),
+    ]
     monkeypatch.setattr(textbook, "run_published", lambda: (ratings, results))
     monkeypatch.setattr(textbook, "_without_published_number", dict)
 
@@ -139,6 +146,8 @@ def test_without_spark_there_are_published_numbers_and_costs(monkeypatch, rating
     # GD by hand: 3·952·4 for the ratings and 2·160·4 for the rows.
     assert rows[2].operations == 3 * 952 * 4 + 2 * 160 * 4
     assert all((each.seconds_per_iteration or 0) > 0 for each in rows[2:])
+    expected = params_of(replace(METHODS["ALS"], maxIter=2, seed=SEED))
+    assert rows[1].params == expected
     file = tmp_path / "results.jsonl"
     file.write_text("".join(each.to_json() + "\n" for each in rows))
     assert read_rows(file, TextbookRow) == rows
