@@ -116,6 +116,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
     ) -> None:
         super().__init__()

@@ -88,6 +88,7 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        earlyStoppingPatience: int = 0,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
