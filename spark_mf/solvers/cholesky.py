@@ -31,7 +31,7 @@ class CholeskySolver(CpuSolver):
         solve_minimum_norm(*arguments, solved, np.flatnonzero(failed))
 
     def _solve_fully_observed(self, problem: RowProblem, solved: Factors) -> bool:
-        """Solve all rows by one factorization, and return True, if every pair is observed and all rows weigh the same."""
+        """Solve all rows by one factorization if every pair is observed; return whether that is so."""
         if not problem.is_ridge_regression or problem.n_rows == 0 or problem.penalty[0] == 0:
             return False
         columns = columns_if_fully_observed(problem.indptr, problem.indices, len(problem.fixed))

@@ -9,7 +9,7 @@ from spark_mf.kernels.linalg.gram import gram_matrix
 def columns_if_fully_observed(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], n_columns: int
 ) -> NDArray[np.int32] | None:
-    """Return the column of each rating, int32[rows, n_columns], if each row has every column exactly once; else None."""
+    """Return the column of each rating, int32[rows, n_columns], or None unless each row has every column once."""
     n_rows = indptr.size - 1
     if indices.size != n_rows * n_columns or indices.size == 0 or (np.diff(indptr) != n_columns).any():
         return None
@@ -37,4 +37,5 @@ def solve_fully_observed(
     ratings = np.empty(columns.shape, np.float32)
     np.put_along_axis(ratings, columns, targets.reshape(columns.shape), axis=1)
     matrix = gram_matrix(fixed) + penalty * np.eye(fixed.shape[1])
-    return np.linalg.solve(matrix, (ratings @ fixed).T.astype(np.float64)).T
+    solution: NDArray[np.float64] = np.linalg.solve(matrix, (ratings @ fixed).T.astype(np.float64)).T
+    return solution
