@@ -37,5 +37,5 @@ def solve_fully_observed(
     ratings = np.empty(columns.shape, np.float32)
     np.put_along_axis(ratings, columns, targets.reshape(columns.shape), axis=1)
     matrix = gram_matrix(fixed) + penalty * np.eye(fixed.shape[1])
-    solution: NDArray[np.float64] = np.linalg.solve(matrix, (ratings @ fixed).T.astype(np.float64)).T
-    return solution
+    right = (ratings @ fixed).astype(np.float64)
+    return np.asarray(np.linalg.solve(matrix, right.T).T, np.float64)
