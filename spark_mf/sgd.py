@@ -17,6 +17,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.kernels.sgd import Update, sgd_row_layout
 from spark_mf.model import SGDModel
+from spark_mf.objectives.base import Objective
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.params.sgd import SEQUENTIAL, _SGDParams, validate_sgd_params
 from spark_mf.params.storage_levels import storage_level
@@ -44,10 +45,12 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     - ``regularization="weighted"`` (default): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²) + λ_b(Σ n_u b_u² + Σ n_i b_i²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²) + λ_b(Σ b_u² + Σ b_i²)
     - ``"mean"``: (1/|Ω|) Σ e² + the same penalty
+    - ``"frequency"``: as "weighted", with n_u^ν and n_i^ν in place of n_u and n_i, ν = regExponent
 
-    over the observed pairs Ω, where e = r − r̂, λ = regParam, λ_b = biasRegParam, and n_u and n_i are the numbers of
-    ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1,
-    1/n_u or |Ω|/n_u (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
+    over the observed pairs Ω, where e = r − r̂, λ = regParam, or userRegParam and itemRegParam, λ_b = biasRegParam, and
+    n_u and n_i are the numbers of ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's
+    share of its row's penalty is 1, 1/n_u, |Ω|/n_u or n_u^(ν−1) (Koren, Bell and Volinsky 2009, "Matrix factorization
+    techniques for recommender systems").
 
     Users are partitioned into numUserBlocks and items into numItemBlocks blocks (at least as many). Tasks work on the
     cells of this grid in strata of cells that share no row or column, so they need no locks (Gemulla et al. 2011,
@@ -125,6 +128,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         ringTimeout: float = 60.0,
         checkpointDir: str | None = None,
         initialModel: str | None = None,
+        userRegParam: float | None = None,
+        itemRegParam: float | None = None,
+        regExponent: float | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -137,7 +143,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _row_layout(self) -> RowLayout:
         return sgd_row_layout(self.getRank(), self.getFitBias(), self.getOptimizer())
 
-    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+    def _rules(self, objective: Objective) -> StoppingRules:
         watches = objective.n_validation > 0 or self.getTol() > 0
         return StoppingRules(
             max_iterations=self.getMaxIter(),
@@ -160,8 +166,10 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _initial_mean(self, ratings: PreparedRatings) -> float:
         return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
 
-    def _mean_of(self, initial: InitialModel) -> float:
+    def _require_suitable(self, initial: InitialModel) -> None:
         initial.require_usable(self.getFitBias())
+
+    def _mean_of(self, initial: InitialModel) -> float:
         return initial.globalMean
 
     def _diverged(self, result: IterationResult) -> str:
@@ -210,11 +218,12 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         self,
         context: SparkContext,
         ratings: PreparedRatings,
-        objective: ExplicitObjective,
+        objective: Objective,
         rules: StoppingRules,
         mean: float,
         cleanup: ExitStack,
     ) -> Exchange:
+        assert isinstance(objective, ExplicitObjective)
         users, items = ratings.users.partition, ratings.items.partition
         task = SGDTask(
             update=self._update(),
@@ -250,7 +259,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             optimizer=self.getOptimizer(),
             stepSize=self.getStepSize(),
             biasStepSize=self.getBiasStepSize(),
-            regParam=self.getRegParam(),
+            regParam=self.getUserRegParam(),
+            itemRegParam=self.getItemRegParam(),
             biasRegParam=self.getBiasRegParam(),
             sequential=self.getUpdateOrder() == SEQUENTIAL,
             batchSize=self.getBatchSize(),

@@ -22,6 +22,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import least_squares as plain
 from spark_mf.models.factors import factors_arrays
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.cholesky import CholeskySolver
 from tests.low_rank import low_rank
@@ -107,9 +108,9 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     )
     empty = np.empty(0, np.int32)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
-    objective, solver = ExplicitObjective(0.05, "weighted", len(table)), CholeskySolver()
+    objective, solver = ExplicitObjective(Regularization.equal(0.05, "weighted", len(table))), CholeskySolver()
     task = HalfStepTask("ALS", 5, objective, solver, StoppingRules(max_iterations=1))
-    solved = solve_block(LaidOutBlock(0, block, nothing), items, None, None, task, solver, measured=None)
+    solved = solve_block(LaidOutBlock(0, block, nothing), "user", items, None, None, task, solver, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 
@@ -325,3 +326,14 @@ def test_the_way_out_of_unusable_rows_works(spark, table):
     assert clean.reasons == {"rating is missing": lost}
     assert small().fit(clean.accepted).summary.ratings == len(table) - lost
     clean.unpersist()
+
+
+def test_a_fully_observed_matrix_is_solved_by_one_factorization_per_block(spark, caplog):
+    """The log says so, and the model is that of solving row by row, which conjugate gradients do."""
+    full = spark.createDataFrame(low_rank(30, 20, 2, seed=4, observed=1.1)).cache()
+    assert full.count() == 600
+    with caplog.at_level(logging.INFO, "spark_mf"):
+        model = small(rank=2, maxIter=3).fit(full)
+    assert "All pairs of users and items are observed" in caplog.text
+    expected = small(rank=2, maxIter=3, solver="cg", innerSteps=10).fit(full)
+    np.testing.assert_allclose(predictions(model, full), predictions(expected, full), rtol=1e-3, atol=1e-3)

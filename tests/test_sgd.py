@@ -24,6 +24,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.reference import sgd as plain
 from spark_mf.models.factors import collect_factors
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.ratings.grid import GridRow, PackedCell
 
 
@@ -252,7 +253,10 @@ def test_threads_of_one_task_reach_the_same_error(table, monkeypatch):
     items = Partition.balanced(counts[1], 1, 7)
     layout = kernels.sgd_row_layout(3, True, "sgd")
     update = kernels.Update(layout, "sgd", 0.02, 0.02, 0.05, 0.05, False, 1)
-    rules, objective = StoppingRules(max_iterations=1), ExplicitObjective(0.05, "weighted", len(many))
+    rules, objective = (
+        StoppingRules(max_iterations=1),
+        ExplicitObjective(Regularization.equal(0.05, "weighted", len(many))),
+    )
     described = module.SGDTask(
         update, objective, rules, Strata(1, 1, 7), float(many.rating.mean()), parts, items, *counts
     )

@@ -41,6 +41,8 @@ class BroadcastHalfSteps:
                 label = f"{task.estimator} {number}/{task.rules.max_iterations}"
                 solved = self._iterate(sent, sums, state, label)
                 result, progress = solved.finish(time.perf_counter() - began, progress, task)
+                if task.rules.keeps_best and progress.is_best:
+                    state.best_users, state.best_items = state.users, state.items
                 yield result, progress
                 if progress.end is not None:
                     return
@@ -81,7 +83,7 @@ class BroadcastHalfSteps:
         measured: Broadcast | None,
     ) -> tuple[Factors, list[SolvedBlock]]:
         """Solve every block of a side; return the rows of the side and the solved blocks."""
-        task = self._task
+        task, side = self._task, layout.side.row_name
 
         def solve(packed: PackedBlock) -> SolvedBlock:
             freeze_gc()
@@ -89,7 +91,7 @@ class BroadcastHalfSteps:
             start = previous.value if task.needs_previous else None
             errors_with = None if measured is None else measured.value
             solver = task.solver.begin(fixed.value)
-            return solve_block(unpack_block(packed), fixed.value, sums, start, task, solver, errors_with)
+            return solve_block(unpack_block(packed), side, fixed.value, sums, start, task, solver, errors_with)
 
         partition = layout.side.partition
         rows = np.empty((len(layout.side), task.width), np.float32)

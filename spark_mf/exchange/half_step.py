@@ -13,6 +13,7 @@ from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.linalg.product_change import change_gram, product_change
 from spark_mf.objectives.base import Objective
+from spark_mf.objectives.regularization import SideName
 from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.base import Factors, RowSolver
 
@@ -83,6 +84,7 @@ class SolvedBlock:
 
 def solve_block(
     block: LaidOutBlock,
+    side: SideName,
     fixed: Factors,
     sums: Any,
     previous: Factors | None,
@@ -95,6 +97,8 @@ def solve_block(
     Parameters
     ----------
     block : LaidOutBlock
+    side : "user" or "item"
+        The side of the block's rows.
     fixed : float32[n, width]
         Rows of the other side.
     sums : SideSums or None
@@ -110,7 +114,7 @@ def solve_block(
     """
     began = time.perf_counter()
     training, objective, n_threads = block.training, task.objective, _threads()
-    problem = objective.problem(training, fixed, sums)
+    problem = objective.problem(training, fixed, sums, side)
     old = None if previous is None else previous[training.rows]
     solved = np.empty((training.n_rows, task.width), np.float32) if old is None else old.copy()
     solver.solve(problem, solved, n_threads)

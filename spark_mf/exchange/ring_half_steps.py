@@ -19,6 +19,7 @@ from spark_mf.exchange.base import FitState, IterationResult
 from spark_mf.exchange.half_step import HalfStepTask, IterationSums, SolvedBlock, add_sums, solve_block, sums_bytes
 from spark_mf.exchange.ring.ring import Ring
 from spark_mf.exchange.stopping import FitProgress
+from spark_mf.objectives.regularization import SideName
 from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, blocks_of_member, unpack_block
 from spark_mf.solvers.base import Factors
 
@@ -27,10 +28,14 @@ _FLOAT32_BYTES = 4
 
 @dataclass(frozen=True)
 class _Solved:
-    """The result of a member: its own rows, and the iterations, which are the same for every member."""
+    """The result of a member: its own rows, those of the best iteration of the stage, and the iterations.
+
+    The iterations are the same for every member.
+    """
 
     users: Factors
     items: Factors
+    best: tuple[Factors, Factors] | None
     iterations: list[tuple[IterationResult, FitProgress]]
 
 
@@ -49,10 +54,11 @@ class RingHalfSteps:
         partitions = self._users.side.partition, self._items.side.partition
         sent = self._context.broadcast((partitions, state.users, state.items))
         task, unchanged = self._task, (self._users.unchanged, self._items.unchanged)
+        names = self._users.side.row_name, self._items.side.row_name
 
         def work(ring: Ring, record: tuple[tuple[PackedBlock, ...], tuple[PackedBlock, ...]]) -> _Solved:
             sides, users, items = sent.value
-            parts = (_Part(ring, sides[side], unchanged[side](record[side])) for side in (0, 1))
+            parts = (_Part(ring, names[side], sides[side], unchanged[side](record[side])) for side in (0, 1))
             return _Member(ring, task, *parts).work(users.copy(), items.copy(), progress, len(numbers))
 
         try:
@@ -62,13 +68,18 @@ class RingHalfSteps:
             sent.destroy()
         state.users = _whole([part.users for part in solved], partitions[0])
         state.items = _whole([part.items for part in solved], partitions[1])
+        best = [part.best for part in solved if part.best is not None]
+        if best:
+            state.best_users = _whole([users for users, _ in best], partitions[0])
+            state.best_items = _whole([items for _, items in best], partitions[1])
         yield from solved[0].iterations
 
 
 class _Part:
     """A member's blocks of one side, and the rows of the side that each member has."""
 
-    def __init__(self, ring: Ring, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+    def __init__(self, ring: Ring, side: SideName, partition: Partition, packed: tuple[PackedBlock, ...]) -> None:
+        self.side = side
         self.blocks: list[LaidOutBlock] = [unpack_block(block) for block in packed]
         self.rows = [_rows_of(partition, position, ring.size) for position in range(ring.size)]
         self.own = self.rows[ring.position]
@@ -83,6 +94,7 @@ class _Member:
     def work(self, users: Factors, items: Factors, progress: FitProgress, n_iterations: int) -> _Solved:
         """Run iterations in lockstep with the other members, which all stop after the same one."""
         iterations: list[tuple[IterationResult, FitProgress]] = []
+        best: tuple[Factors, Factors] | None = None
         self._ring.joined()
         objective = self._task.objective
         self._user_sums = self._all_sums([objective.side_sums(users[self._users.own])])
@@ -90,7 +102,9 @@ class _Member:
         while len(iterations) < n_iterations and progress.end is None:
             result, progress, items = self._iterate(users, items, progress)
             iterations.append((result, progress))
-        return _Solved(users[self._users.own], items[self._items.own], iterations)
+            if self._task.rules.keeps_best and progress.is_best:
+                best = users[self._users.own], items[self._items.own]
+        return _Solved(users[self._users.own], items[self._items.own], best, iterations)
 
     def _iterate(
         self, users: Factors, items: Factors, progress: FitProgress
@@ -119,7 +133,7 @@ class _Member:
         solver = self._task.solver.begin(fixed)
         solved = []
         for block in part.blocks:
-            solved.append(solve_block(block, fixed, sums, start, self._task, solver, measured))
+            solved.append(solve_block(block, part.side, fixed, sums, start, self._task, solver, measured))
             self._ring.alive()
         own = np.concatenate([block.factors for block in solved])
         for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):

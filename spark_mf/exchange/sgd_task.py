@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,9 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
-from spark_mf.kernels.objective import row_shares
 from spark_mf.kernels.sgd import Cell, Update, penalties, squared_error, train
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
+from spark_mf.objectives.regularization import SideName
 from spark_mf.ratings.grid import GridRow
 from spark_mf.solvers.base import Factors
 
@@ -51,14 +50,15 @@ class SGDTask:
     user_counts: NDArray[np.int64]
     item_counts: NDArray[np.int64]
 
-    def penalties(self, side: Literal["user", "item"], block: int, rows: Factors) -> float:
+    def penalties(self, side: SideName, block: int, rows: Factors) -> float:
         """Return the penalty of a block's rows in the objective."""
         weights = (self.shares(side, block) * self._counts(side, block)).astype(np.float32)
-        return penalties(rows, weights, self.update.layout, side, self.update.regParam, self.update.biasRegParam)
+        reg_param = self.objective.regularization.reg_param(side)
+        return penalties(rows, weights, self.update.layout, side, reg_param, self.update.biasRegParam)
 
-    def shares(self, side: Literal["user", "item"], block: int) -> NDArray[np.float32]:
+    def shares(self, side: SideName, block: int) -> NDArray[np.float32]:
         """Return, for each row of a block, the share of the row's penalty per rating, float32[rows]."""
-        return row_shares(self._counts(side, block), self.objective.regularization, self.objective.n_ratings)
+        return self.objective.regularization.shares(side, self._counts(side, block))
 
     def finish(
         self, loss: SquaredLoss, seconds: float, kernel_seconds: float, progress: FitProgress
@@ -72,7 +72,7 @@ class SGDTask:
         metrics["step_size"] = self.update.stepSize * progress.step
         return IterationResult(after.iteration, seconds, metrics, kernel_seconds), after
 
-    def _counts(self, side: Literal["user", "item"], block: int) -> NDArray[np.int64]:
+    def _counts(self, side: SideName, block: int) -> NDArray[np.int64]:
         partition, counts = (self.users, self.user_counts) if side == "user" else (self.items, self.item_counts)
         return counts[partition.members(block)]
 

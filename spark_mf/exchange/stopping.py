@@ -13,6 +13,19 @@ DIVERGED, CONVERGED, NOT_IMPROVED, FINISHED = "diverged", "converged", "not impr
 GROWTH, CUT = 1.05, 0.5
 
 
+def monitored(metrics: Mapping[str, float | None]) -> float:
+    """Return the value that early stopping minimises.
+
+    It is the validation RMSE or minus the validation recall, or without validation ratings the training RMSE or the
+    objective.
+    """
+    for name, sign in (("validation_rmse", 1), ("validation_recall", -1), ("train_rmse", 1), ("objective", 1)):
+        value = metrics.get(name)
+        if value is not None:
+            return sign * value
+    raise ValueError(f"metrics must contain a monitored metric, got {', '.join(metrics)}.")
+
+
 @dataclass(frozen=True)
 class StoppingRules:
     """The stopping rules and the learning rate schedule of a fit.
@@ -92,7 +105,7 @@ class FitProgress:
         Parameters
         ----------
         metrics : mapping of str to float or None
-            The iteration's "objective", "train_rmse" and "validation_rmse".
+            The iteration's "objective", and "train_rmse" and "validation_rmse" if the model predicts ratings.
         is_finite : bool
             Whether the factors are finite.
         change : float or None
@@ -103,8 +116,7 @@ class FitProgress:
         assert objective is not None
         if not is_finite or not math.isfinite(objective):
             return replace(self, iteration=iteration, objective=objective, end=DIVERGED)
-        watched = metrics["train_rmse"] if metrics["validation_rmse"] is None else metrics["validation_rmse"]
-        assert watched is not None
+        watched = monitored(metrics)
         improved = self.best is None or watched < self.best - rules.improvement_tol
         best, best_iteration = (watched, iteration) if improved else (self.best, self.best_iteration)
         end = FINISHED if iteration >= rules.max_iterations else None

@@ -14,7 +14,7 @@ from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.fitting.estimator import _Factorizer
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import FactorModel
-from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.base import Objective
 from spark_mf.params.alternating import _AlternatingParams
 from spark_mf.ratings.base import LayoutPlan, PreparedRatings, Sizes
 from spark_mf.resources.blocks import blocks_asked, default_blocks
@@ -41,8 +41,16 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
     def _row_layout(self) -> RowLayout:
         return RowLayout(self.getRank())
 
-    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
-        return StoppingRules(max_iterations=self.getMaxIter(), change_tol=self.getTol())
+    def _rules(self, objective: Objective) -> StoppingRules:
+        patience = self.getEarlyStoppingPatience()
+        if patience and not objective.n_validation:
+            raise ValueError(
+                f"validation rows must exist with earlyStoppingPatience={patience}, got none of known users and items. "
+                f"Mark some in {self.getValidationIndicatorCol()!r}, or use earlyStoppingPatience=0."
+            )
+        return StoppingRules(
+            max_iterations=self.getMaxIter(), change_tol=self.getTol(), patience=patience, keeps_best=patience > 0
+        )
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
         slots = task_slots(context)
@@ -64,6 +72,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
             needs_previous=solver.needs_previous,
             alternates=solver.alternates,
             has_tol=self.getTol() > 0,
+            keeps_best=self.getEarlyStoppingPatience() > 0,
         )
         require_memory(context, type(self).__name__, memory)
         return LayoutPlan(
@@ -78,7 +87,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
         self,
         context: SparkContext,
         ratings: PreparedRatings,
-        objective: ExplicitObjective,
+        objective: Objective,
         rules: StoppingRules,
         mean: float,
         cleanup: ExitStack,

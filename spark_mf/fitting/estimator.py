@@ -24,7 +24,9 @@ from spark_mf.model import FactorModel
 from spark_mf.models.factors import factors_frame
 from spark_mf.models.persistence import ParamsReader, ParamsWriter
 from spark_mf.models.summary import TrainingSummary
+from spark_mf.objectives.base import Objective
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.params.factorization import _FactorizationParams
 from spark_mf.params.storage_levels import storage_level
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, Sizes
@@ -131,7 +133,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         """Return random factors, float32[n_rows, rank], which depend only on seed, purpose and row."""
 
     @abstractmethod
-    def _rules(self, objective: ExplicitObjective) -> StoppingRules:
+    def _rules(self, objective: Objective) -> StoppingRules:
         """Return the stopping rules."""
 
     @abstractmethod
@@ -139,7 +141,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         self,
         context: SparkContext,
         ratings: PreparedRatings,
-        objective: ExplicitObjective,
+        objective: Objective,
         rules: StoppingRules,
         mean: float,
         cleanup: ExitStack,
@@ -209,20 +211,28 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             level=storage_level(self.getIntermediateStorageLevel()),
         )
 
-    def _objective(self, ratings: PreparedRatings) -> ExplicitObjective:
-        return ExplicitObjective(
-            regParam=self.getRegParam(),
-            regularization=self.getRegularization(),
-            n_ratings=ratings.ratings,
-            n_validation=ratings.counts.validation_ratings,
+    def _objective(self, ratings: PreparedRatings) -> Objective:
+        return ExplicitObjective(self._regularization(ratings.ratings), ratings.counts.validation_ratings)
+
+    def _regularization(self, n_ratings: int) -> Regularization:
+        return Regularization(
+            kind=self.getRegularization(),
+            userRegParam=self.getUserRegParam(),
+            itemRegParam=self.getItemRegParam(),
+            n_ratings=n_ratings,
+            exponent=self.getRegExponent(),
         )
 
     def _initial_mean(self, ratings: PreparedRatings) -> float:
         """Return μ of a fit that starts from random factors."""
         return 0.0
 
+    def _require_suitable(self, initial: InitialModel) -> None:
+        """Raise a ValueError if the fit cannot start from a saved model."""
+        return None
+
     def _mean_of(self, initial: InitialModel) -> float:
-        """Return μ of a fit that starts from a saved model; raise a ValueError if it is not suitable."""
+        """Return μ of a fit that starts from a saved model."""
         return 0.0
 
     def _start(self, session: SparkSession, ratings: PreparedRatings) -> RunningFit:
@@ -234,6 +244,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         path = self.getInitialModel()
         if path is not None:
             initial = load_initial_model(session, path, self.getRank(), ratings)
+            self._require_suitable(initial)
             mean = self._mean_of(initial)
             for known, factors, biases in (
                 (initial.users, users, user_biases),

@@ -16,6 +16,7 @@ from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.sgd import Update
 from spark_mf.models.summary import IterationRecord
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.ratings.grid import GridRow, training_cells, validation_cell
 from spark_mf.solvers.base import Factors
 
@@ -27,8 +28,7 @@ class SGDEstimator(Protocol):
 
     def getSeed(self) -> int: ...
     def getFitBias(self) -> bool: ...
-    def getRegParam(self) -> float: ...
-    def getRegularization(self) -> str: ...
+    def _regularization(self, n_ratings: int) -> Regularization: ...
     def getNumUserBlocks(self) -> int | None: ...
     def getNumItemBlocks(self) -> int | None: ...
     def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors: ...
@@ -94,7 +94,7 @@ class OneProcessSGD:
 
 
 def _task_of(sgd: SGDEstimator, training: Triples, n_validation: int) -> SGDTask:
-    objective = ExplicitObjective(sgd.getRegParam(), sgd.getRegularization(), training[2].size, n_validation)
+    objective = ExplicitObjective(sgd._regularization(training[2].size), n_validation)
     counts = np.bincount(training[0]), np.bincount(training[1])
     p, q, seed = sgd.getNumUserBlocks(), sgd.getNumItemBlocks(), sgd.getSeed()
     if p is None or q is None:

@@ -56,6 +56,16 @@ class InitialModel:
                 "or save the result of the model's asPlain() and use it as initialModel with rank + 2."
             )
 
+    def require_nonnegative(self) -> None:
+        """Raise a ValueError if a factor of a user or item of the fit is negative."""
+        for side in (self.users, self.items):
+            lowest = side.factors.min(initial=0)
+            if lowest < 0:
+                raise ValueError(
+                    f"initialModel must have factors >= 0 with nonnegative=True, got {lowest:g} in {self.path!r}. "
+                    "Use a model that was fitted with nonnegative=True."
+                )
+
 
 def load_initial_model(spark: SparkSession, path: str, rank: int, ratings: PreparedRatings) -> InitialModel:
     """Return the factors of a saved ALSModel, GDModel or SGDModel for the users and items of a fit.

@@ -24,6 +24,9 @@ class IterationRecord:
         Root mean squared error of the training ratings, measured at the same time as the objective.
     "validation_rmse"
         Root mean squared error after the iteration of the validation rows whose user and item have training ratings.
+    "validation_recall"
+        For implicit feedback, the mean recall@10 of a sample of about 2,000 users after the iteration: the number of a
+        user's validation items among the 10 unseen items with the highest scores, divided by min(10, their number).
     "step_size"
         SGD's learning rate of the factors in this epoch.
     "product_change"
@@ -111,7 +114,7 @@ class TrainingSummary:
     bestIteration: int | None = None
     """The iteration whose factors the model has, counted from 1; None for the last one."""
     stoppedEarly: bool = False
-    """Whether a stopping rule ended the fit: early stopping (SGD), or convergence by `tol` (ALS, GD)."""
+    """Whether a stopping rule ended the fit: early stopping, or convergence by `tol` (ALS, GD)."""
     biasRegParam: float | None = None
     """Regularization parameter of the biases; None for a model without biases."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock
+from spark_mf.objectives.regularization import SideName
 from spark_mf.solvers.base import Factors, RowProblem
 
 
@@ -43,8 +44,13 @@ class Loss(Summable, Protocol):
 class Objective(Protocol):
     """The function that a fit minimises."""
 
-    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any) -> RowProblem:
-        """Return the problem of a block's rows, given the factors and the `side_sums` of the other side."""
+    @property
+    def n_validation(self) -> int:
+        """Number of validation ratings of known users and items."""
+        ...
+
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
+        """Return the problem of a block's rows of `side`, given the factors and the `side_sums` of the other side."""
         ...
 
     def side_sums(self, factors: Factors) -> SideSums | None:

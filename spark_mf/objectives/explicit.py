@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.least_squares import squared_error
-from spark_mf.kernels.objective import objective, penalty_sum, row_penalties
+from spark_mf.kernels.objective import penalty_sum
 from spark_mf.objectives.base import SideSums
+from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
 
 
@@ -57,34 +58,30 @@ class SquaredLoss:
 
 @dataclass(frozen=True, slots=True)
 class ExplicitObjective:
-    """Σ e² over the observed ratings Ω, plus λ times the squared norms of the rows.
+    """Σ e² over the observed ratings Ω, plus regularization.
 
     Attributes
     ----------
-    regParam : float
-        λ ≥ 0.
-    regularization : str
-        "weighted", "plain" or "mean"; `spark_mf.kernels.objective.row_penalties` has the formulas.
-    n_ratings : int
-        |Ω|, all training ratings.
+    regularization : Regularization
     n_validation : int
         Validation ratings of known users and items.
+    nonnegative : bool
+        Whether the factors are constrained to be >= 0.
     """
 
-    regParam: float
-    regularization: str
-    n_ratings: int
+    regularization: Regularization
     n_validation: int = 0
+    nonnegative: bool = False
 
-    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         """Return the ridge regression problem of a block's rows (Zhou et al. 2008, eq. 4)."""
-        lengths = np.diff(ratings.indptr)
         return RowProblem(
             indptr=ratings.indptr,
             indices=ratings.indices,
             targets=ratings.values,
             fixed=fixed,
-            penalty=row_penalties(lengths, self.regParam, self.regularization, self.n_ratings),
+            penalty=self.regularization.penalties(side, np.diff(ratings.indptr)),
+            nonnegative=self.nonnegative,
         )
 
     def side_sums(self, factors: Factors) -> SideSums | None:
@@ -126,8 +123,8 @@ class ExplicitObjective:
         """Return the objective, the training RMSE and the validation RMSE, None without validation ratings."""
         known = self.n_validation
         return {
-            "objective": objective(loss.squared_error, loss.penalty, self.regularization, self.n_ratings),
-            "train_rmse": math.sqrt(loss.squared_error / self.n_ratings),
+            "objective": self.regularization.objective(loss.squared_error, loss.penalty),
+            "train_rmse": math.sqrt(loss.squared_error / self.regularization.n_ratings),
             "validation_rmse": math.sqrt(loss.validation_squared_error / known) if known else None,
         }
 

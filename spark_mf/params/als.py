@@ -6,9 +6,14 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
 from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
-from spark_mf.params.factorization import require_below_one, require_choice, require_positive
+from spark_mf.params.factorization import (
+    require_above_zero,
+    require_below_one,
+    require_choice,
+    require_positive,
+)
 
-SOLVERS = ("cholesky", "cg", "gd")
+SOLVERS = ("cholesky", "cg", "gd", "nnls")
 
 
 class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
@@ -18,7 +23,8 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
         Params._dummy(),
         "solver",
         "solver of a row's normal equations. 'cholesky' solves them exactly; 'cg' and 'gd' take innerSteps steps of "
-        "conjugate gradients or of gradient descent with exact line search, starting from the row's previous factors.",
+        "conjugate gradients or of gradient descent with exact line search, starting from the row's previous factors; "
+        "'nnls' solves them exactly for nonnegative factors, as 'cholesky' does if nonnegative is True.",
         typeConverter=TypeConverters.toString,
     )
     innerSteps: Param[int] = Param(
@@ -33,6 +39,14 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
         "innerTol",
         "relative tolerance of an iterative solver, in [0, 1): it stops for a row once the norm of the row's gradient "
         "is at most this fraction of its norm at the start of the half-step. With 0 every row takes innerSteps steps.",
+        typeConverter=TypeConverters.toFloat,
+    )
+
+    unobservedWeight: Param[float] = Param(
+        Params._dummy(),
+        "unobservedWeight",
+        "weight of all pairs of a user and an item in the implicit objective of iALS (> 0). If it is not set, "
+        "implicitPrefs=True minimises the objective of pyspark's ALS, with confidences 1 + alpha * |rating|.",
         typeConverter=TypeConverters.toFloat,
     )
 
@@ -53,19 +67,27 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
         return self.getOrDefault(self.innerTol)
 
     def setImplicitPrefs(self, value: bool | None) -> Self:
-        """Set whether ratings are implicit preferences (not supported yet)."""
+        """Set whether ratings are implicit feedback, i.e. confidences of preferences."""
         return self._set(implicitPrefs=value)
 
     def setAlpha(self, value: float | None) -> Self:
-        """Set the confidence scale of implicit preferences (not supported yet)."""
+        """Set how much the confidence of an implicit preference grows with its rating."""
         return self._set(alpha=value)
 
     def setNonnegative(self, value: bool | None) -> Self:
-        """Set whether factors are constrained to be nonnegative (not supported yet)."""
+        """Set whether factors are constrained to be nonnegative."""
         return self._set(nonnegative=value)
 
+    def getUnobservedWeight(self) -> float | None:
+        """Return the weight of all pairs in the objective of iALS; None for the objective of pyspark's ALS."""
+        return self._given(self.unobservedWeight)
+
+    def setUnobservedWeight(self, value: float | None) -> Self:
+        """Set the weight of all pairs in the objective of iALS; None for the objective of pyspark's ALS."""
+        return self._set(unobservedWeight=value)
+
     def setSolver(self, value: str | None) -> Self:
-        """Set the solver of a row: "cholesky", "cg" or "gd"."""
+        """Set the solver of a row: "cholesky", "cg", "gd" or "nnls"."""
         return self._set(solver=value)
 
     def setInnerSteps(self, value: int | None) -> Self:
@@ -84,22 +106,44 @@ def validate_als_params(instance: _ALSParams) -> None:
     ------
     ValueError
         If a value is outside its range or choices.
-    NotImplementedError
-        If a value requests a feature of pyspark's ALS that is not supported yet.
     """
     validate_alternating_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())
     require_below_one("innerTol", instance.getInnerTol())
     require_choice("solver", instance.getSolver(), SOLVERS)
-    supported = {
-        "implicitPrefs": (instance.getImplicitPrefs(), False),
-        "nonnegative": (instance.getNonnegative(), False),
-        # alpha applies to implicit preferences only, so setting it shows that the caller expects them.
-        "alpha": (instance.getAlpha(), 1.0),
-    }
-    for name, (value, only) in supported.items():
-        if value != only:
-            raise NotImplementedError(
-                f"{name} must be {only}, got {value}. spark_mf.ALS does not support other values yet; use "
-                "pyspark.ml.recommendation.ALS instead."
+    _validate_solver(instance.getSolver(), instance.getNonnegative())
+    _validate_implicit_params(instance)
+
+
+def _validate_solver(solver: str, nonnegative: bool) -> None:
+    if nonnegative and solver not in ("cholesky", "nnls"):
+        raise ValueError(
+            f"solver must be 'cholesky' or 'nnls' with nonnegative=True, got {solver!r}. Iterative solvers do not "
+            "support constraints."
+        )
+    if solver == "nnls" and not nonnegative:
+        raise ValueError("nonnegative must be True with solver='nnls', got False. Set it, or use solver='cholesky'.")
+
+
+def _validate_implicit_params(instance: _ALSParams) -> None:
+    unobserved_weight, is_implicit = instance.getUnobservedWeight(), instance.getImplicitPrefs()
+    if not is_implicit:
+        if unobserved_weight is not None:
+            raise ValueError(
+                f"unobservedWeight must be set with implicitPrefs=True only, got {unobserved_weight:g}. Set "
+                "implicitPrefs=True, or leave it unset."
             )
+        return
+    if instance.getClipPredictions():
+        raise ValueError(
+            "clipPredictions must be False with implicitPrefs=True, got True. Predictions are preferences, not ratings."
+        )
+    if unobserved_weight is None:
+        require_above_zero("alpha", instance.getAlpha())
+        return
+    require_above_zero("unobservedWeight", unobserved_weight)
+    if instance.isSet(instance.alpha):
+        raise ValueError(
+            f"alpha must not be set together with unobservedWeight, got {instance.getAlpha():g}. Set alpha for the "
+            "objective of pyspark's ALS, or unobservedWeight for that of iALS."
+        )

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 _BLOCK_NUMBERS = ("numUserBlocks", "numItemBlocks")
 COLD_START_STRATEGIES = ("nan", "drop")
-REGULARIZATIONS = ("weighted", "plain", "mean")
+REGULARIZATIONS = ("weighted", "plain", "mean", "frequency")
 
 
 class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
@@ -128,13 +128,33 @@ class _FactorizationParams(
     )
     ratingCol = _SparkALSParams.ratingCol
     finalStorageLevel = _SparkALSParams.finalStorageLevel
+    userRegParam: Param[float] = Param(
+        Params._dummy(),
+        "userRegParam",
+        "regularization parameter of the user factors (>= 0). If it is not set, it is regParam.",
+        typeConverter=TypeConverters.toFloat,
+    )
+    itemRegParam: Param[float] = Param(
+        Params._dummy(),
+        "itemRegParam",
+        "regularization parameter of the item factors (>= 0). If it is not set, it is regParam.",
+        typeConverter=TypeConverters.toFloat,
+    )
     regularization: Param[str] = Param(
         Params._dummy(),
         "regularization",
-        "how regParam weights the squared norms of the factors against the squared errors. 'weighted': the norm of a "
-        "row counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': it counts once; 'mean': it counts "
-        "once, and the objective has the mean of the squared errors instead of their sum.",
+        "how the regularization parameters weight the squared norms of the factors against the squared errors. "
+        "'weighted': the norm of a row counts once per rating of the row (ALS-WR, pyspark's ALS); 'plain': it counts "
+        "once; 'mean': it counts once, and the objective has the mean of the squared errors instead of their sum; "
+        "'frequency': it counts (number of ratings)^regExponent times, where unobserved pairs of implicit feedback "
+        "count unobservedWeight each.",
         typeConverter=TypeConverters.toString,
+    )
+    regExponent: Param[float] = Param(
+        Params._dummy(),
+        "regExponent",
+        "exponent of the number of ratings in regularization 'frequency' (>= 0). If it is not set, it is 1.",
+        typeConverter=TypeConverters.toFloat,
     )
     engine: Param[str] = Param(
         Params._dummy(),
@@ -207,8 +227,25 @@ class _FactorizationParams(
         return self.getOrDefault(self.finalStorageLevel)
 
     def getRegularization(self) -> str:
-        """Return how regParam weights the penalty: "weighted", "plain" or "mean"."""
+        """Return how squared norms are weighted: "weighted", "plain", "mean" or "frequency"."""
         return self.getOrDefault(self.regularization)
+
+    def getUserRegParam(self) -> float:
+        """Return the regularization parameter of the user factors, which is regParam if it is not set."""
+        return self._or_reg_param(self.userRegParam)
+
+    def getItemRegParam(self) -> float:
+        """Return the regularization parameter of the item factors, which is regParam if it is not set."""
+        return self._or_reg_param(self.itemRegParam)
+
+    def getRegExponent(self) -> float:
+        """Return the exponent of regularization "frequency"."""
+        exponent = self._given(self.regExponent)
+        return 1.0 if exponent is None else exponent
+
+    def _or_reg_param(self, param: Param[float]) -> float:
+        value = self._given(param)
+        return self.getOrDefault(self.regParam) if value is None else value
 
     def getEngine(self) -> str:
         """Return how the tasks of a fit exchange factors."""
@@ -271,8 +308,20 @@ class _FactorizationParams(
         return self._set(validationIndicatorCol=value)
 
     def setRegularization(self, value: str | None) -> Self:
-        """Set how regParam weights the penalty: "weighted", "plain" or "mean"."""
+        """Set how squared norms are weighted: "weighted", "plain", "mean" or "frequency"."""
         return self._set(regularization=value)
+
+    def setUserRegParam(self, value: float | None) -> Self:
+        """Set the regularization parameter of the user factors; None for regParam."""
+        return self._set(userRegParam=value)
+
+    def setItemRegParam(self, value: float | None) -> Self:
+        """Set the regularization parameter of the item factors; None for regParam."""
+        return self._set(itemRegParam=value)
+
+    def setRegExponent(self, value: float | None) -> Self:
+        """Set the exponent of regularization "frequency"."""
+        return self._set(regExponent=value)
 
     def setNumBlocks(self, value: int | None) -> Self:
         """Set both numUserBlocks and numItemBlocks."""
@@ -297,6 +346,28 @@ class _FactorizationParams(
     def setInitialModel(self, value: str | None) -> Self:
         """Set the path of the saved model that the fit starts from."""
         return self._set(initialModel=value)
+
+
+class _HasEarlyStopping(Params):
+    """The Param of early stopping."""
+
+    earlyStoppingPatience: Param[int] = Param(
+        Params._dummy(),
+        "earlyStoppingPatience",
+        "number of consecutive iterations or epochs without an improvement after which the fit stops (>= 0); 0 "
+        "disables early stopping. It monitors the validation RMSE, or the validation recall of implicit feedback. SGD "
+        "counts improvements of more than tol, and monitors the training RMSE if there are no validation rows and "
+        "tol > 0.",
+        typeConverter=TypeConverters.toInt,
+    )
+
+    def getEarlyStoppingPatience(self) -> int:
+        """Return the number of iterations or epochs without improvement after which the fit stops."""
+        return self.getOrDefault(self.earlyStoppingPatience)
+
+    def setEarlyStoppingPatience(self, value: int | None) -> Self:
+        """Set the number of iterations or epochs without improvement after which the fit stops; 0 disables the rule."""
+        return self._set(earlyStoppingPatience=value)
 
 
 class _HasInitStd(Params):
@@ -336,11 +407,19 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
     if value(instance.maxIter) < 0:
         raise ValueError(f"maxIter must be >= 0, got {value(instance.maxIter)}.")
     require_at_least_zero("regParam", value(instance.regParam))
+    require_at_least_zero("userRegParam", instance.getUserRegParam())
+    require_at_least_zero("itemRegParam", instance.getItemRegParam())
+    require_at_least_zero("regExponent", instance.getRegExponent())
     interval = value(instance.checkpointInterval)
     if interval < 1 and interval != -1:
         raise ValueError(f"checkpointInterval must be >= 1, or -1 for a single interval, got {interval}.")
     require_above_zero("ringTimeout", value(instance.ringTimeout))
     require_choice("regularization", value(instance.regularization), REGULARIZATIONS)
+    if instance.isDefined(instance.regExponent) and value(instance.regularization) != "frequency":
+        raise ValueError(
+            f"regExponent must be set with regularization='frequency' only, got {instance.getRegExponent():g} with "
+            f"{value(instance.regularization)!r}."
+        )
     require_choice("engine", value(instance.engine), engines)
     intermediate = tuple(name for name in STORAGE_LEVELS if name != "NONE")
     require_choice("intermediateStorageLevel", value(instance.intermediateStorageLevel), intermediate)
@@ -373,6 +452,12 @@ def require_positive(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a positive integer; a bool is not an integer here."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
         raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
+
+
+def require_patience(value: int) -> None:
+    """Raise a ValueError unless earlyStoppingPatience is nonnegative."""
+    if value < 0:
+        raise ValueError(f"earlyStoppingPatience must be >= 0, got {value}. Use 0 to disable early stopping.")
 
 
 def require_above_zero(name: str, value: float) -> None:

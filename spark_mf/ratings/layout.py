@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,11 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def row_name(self) -> Literal["user", "item"]:
+        """What a row of the side stands for."""
+        return "user" if self.name == "users" else "item"
 
 
 @dataclass(frozen=True, slots=True)

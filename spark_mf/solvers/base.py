@@ -4,10 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spark_mf.kernels.linalg.least_squares import pad_shared
 
 Factors = NDArray[np.float32]
 #: The leading arguments of the kernels in `spark_mf.kernels.linalg.least_squares`.
@@ -58,6 +60,12 @@ class RowProblem:
         """Number of rows of the block."""
         return self.indptr.size - 1
 
+    @property
+    def is_ridge_regression(self) -> bool:
+        """Whether the only terms are the ratings, each of weight 1, and the penalty."""
+        optional = (self.weights, self.shared, self.scale, self.prior)
+        return not self.nonnegative and all(term is None for term in optional)
+
     def arguments(self) -> Terms:
         """Return the arguments of the kernels before `solved`."""
         return (
@@ -66,7 +74,7 @@ class RowProblem:
             self.targets,
             self.weights,
             self.fixed,
-            self.shared,
+            None if self.shared is None else pad_shared(self.shared),
             self.penalty,
             self.scale,
             self.prior,
@@ -114,7 +122,7 @@ class CpuSolver:
 
     __slots__ = ()
 
-    supports_nonnegative = False
+    supports_nonnegative: ClassVar[bool] = False
 
     def begin(self, fixed: Factors) -> Any:
         """Return the solver itself."""

@@ -10,6 +10,7 @@ from spark_mf.exchange import half_step
 from spark_mf.exchange.half_step import HalfStepTask, SolvedBlock, solve_block
 from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import Regularization
 from spark_mf.ratings.layout import LaidOutBlock
 from spark_mf.solvers.base import RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
@@ -47,10 +48,10 @@ def solved_with(
     measured: np.ndarray | None = None,
     tol: float = 0.0,
 ) -> SolvedBlock:
-    objective = ExplicitObjective(0.1, "weighted", 600)
+    objective = ExplicitObjective(Regularization.equal(0.1, "weighted", 600))
     rules = StoppingRules(max_iterations=1, change_tol=tol)
     task = HalfStepTask("ALS", RANK, objective, solver or CholeskySolver(), rules)
-    return solve_block(block, fixed, None, previous, task, task.solver.begin(fixed), measured)
+    return solve_block(block, "user", fixed, None, previous, task, task.solver.begin(fixed), measured)
 
 
 def sum_of_squares(ratings: RatingBlock, factors: np.ndarray, fixed: np.ndarray) -> float:

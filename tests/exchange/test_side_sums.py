@@ -12,6 +12,7 @@ from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.objectives.explicit import ExplicitObjective
+from spark_mf.objectives.regularization import SideName
 from spark_mf.solvers.base import Factors, RowProblem
 
 WEIGHT, REG = 0.3, 0.2
@@ -39,7 +40,7 @@ class GramSums:
 class UnobservedObjective(ExplicitObjective):
     """Σ e² over the ratings, WEIGHT times the squared scores of all pairs, and a plain penalty."""
 
-    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any = None) -> RowProblem:
+    def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         return RowProblem(
             indptr=ratings.indptr,
             indices=ratings.indices,
@@ -58,7 +59,7 @@ class UnobservedALS(ALS):
     """ALS of that objective."""
 
     def _objective(self, ratings):
-        return UnobservedObjective(REG, "plain", ratings.ratings)
+        return UnobservedObjective(self._regularization(ratings.ratings))
 
 
 def dense_als(table, start: Factors, iterations: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +92,7 @@ def test_side_sums_reach_every_half_step(spark, engine, solver):
     ratings = spark.createDataFrame(rows, "user int, item int, rating float")
     # So many inner steps that a half-step by conjugate gradients is exact, too.
     params = {"engine": engine, "solver": solver, "innerSteps": 12, "numUserBlocks": 3, "numItemBlocks": 2}
-    model = UnobservedALS(rank=3, maxIter=3, **params).fit(ratings)
+    model = UnobservedALS(rank=3, maxIter=3, regParam=REG, regularization="plain", **params).fit(ratings)
     users, items = dense_als(table, unit_rows(0, Purpose.USER_FACTORS, 20, 3), 3)
     for frame, expected in ((model.userFactors, users), (model.itemFactors, items)):
         found = np.array([row["features"] for row in frame.orderBy("id").collect()])

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from spark_mf.exchange.stopping import CONVERGED, DIVERGED, FINISHED, NOT_IMPROVED, FitProgress, StoppingRules
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
+from spark_mf.objectives.regularization import Regularization
 
 RULES = StoppingRules(max_iterations=100, decay=0.5)
-OBJECTIVE = ExplicitObjective(regParam=0.1, regularization="weighted", n_ratings=4, n_validation=1)
+OBJECTIVE = ExplicitObjective(Regularization.equal(0.1, "weighted", 4), n_validation=1)
 
 
 def after(

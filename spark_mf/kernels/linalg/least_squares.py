@@ -16,8 +16,8 @@ All kernels share their arguments:
 - targets float32[nnz]: the rating times its weight (0 where the weight is 0), or what else b adds up
 - weights float32[nnz] ≥ 0, or None for weights of 1
 - fixed float32[n, width], C order: the other side's factors
-- shared float32[width, width], symmetric: the part of A that all rows have in common, such as a Gram matrix of the
-  whole side; or None
+- shared float32[tiles, tiles], the result of `pad_shared`: the part of A that all rows have in common, such as a Gram
+  matrix of the whole side; or None
 - penalty float32[rows] ≥ 0, scale float32[width] ≥ 0 or None for ones: the diagonal that regularizes a row
 - prior float32[rows, width], or None for zeros
 - solved float32[rows, width]: written for begin ≤ row < end
@@ -28,6 +28,7 @@ kernels trust their caller. The plain twins with the same signatures are in `ref
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spark_mf.kernels.jit import kernel
 from spark_mf.kernels.linalg.normal_equations import (
@@ -43,6 +44,12 @@ from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS, row_dots
 
 #: float32 values that a second-level cache holds while conjugate gradients revisit a row's gathered factors.
 CACHED_VALUES = 2048 * 64
+
+
+def pad_shared(shared: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a symmetric matrix float32[width, width] extended by zeros to whole tiles, as the kernels require."""
+    extra = padded(shared.shape[0], TILE_COLUMNS) - shared.shape[0]
+    return np.pad(shared, (0, extra))
 
 
 @kernel()
@@ -137,15 +144,6 @@ def multiply(matrix, weights, start, count, width, vector, result, dots):  # typ
     add_weighted_rows(result, matrix, dots, count, width)
 
 
-@kernel()
-def add_product(total, matrix, sign, vector, rank):  # type: ignore[no-untyped-def]
-    """Add sign·matrix·vector to `total` for a symmetric matrix float32[rank, rank]."""
-    for a in range(rank):
-        factor = sign * vector[a]
-        for c in range(rank):
-            total[c] += factor * matrix[a, c]
-
-
 @kernel(fastmath=True)
 def inner(left, right):  # type: ignore[no-untyped-def]
     """Return the inner product of two float32 vectors."""
@@ -172,8 +170,11 @@ def set_errors(indices, targets, weights, fixed, start, count, u, rows, errors):
 
 
 @kernel()
-def subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank):  # type: ignore[no-untyped-def]
-    """Subtract from `residual` what regularizes a row: (shared + ridge·diag(scale))·u − prior[row]."""
+def subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank, scratch):  # type: ignore[no-untyped-def]
+    """Subtract from `residual` what regularizes a row: (shared + ridge·diag(scale))·u − prior[row].
+
+    `scratch` is float32[width].
+    """
     if scale is not None:
         for a in range(rank):
             residual[a] -= ridge * scale[a] * u[a]
@@ -181,7 +182,9 @@ def subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank)
         for a in range(u.size):
             residual[a] -= ridge * u[a]
     if shared is not None:
-        add_product(residual, shared, np.float32(-1.0), u, rank)
+        for a in range(u.size):
+            scratch[a] = -u[a]
+        add_weighted_rows(residual, shared, scratch, u.size, u.size)
     if prior is not None:
         for a in range(rank):
             residual[a] += prior[row, a]
@@ -197,7 +200,7 @@ def curve(rows, weights, start, count, gram, formed, shared, ridge, scale, direc
     else:
         multiply(rows, weights, start, count, width, direction, product, dots)
     if shared is not None:
-        add_product(product, shared, np.float32(1.0), direction, rank)
+        add_weighted_rows(product, shared, direction, width, width)
     if scale is not None:
         for a in range(rank):
             product[a] += ridge * scale[a] * direction[a]
@@ -259,7 +262,7 @@ def descend(  # type: ignore[no-untyped-def]
             set_errors(indices, targets, weights, fixed, start, count, u, rows, dots)
             residual[:] = 0.0
             add_weighted_rows(residual, rows, dots, count, width)
-        subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank)
+        subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank, product)
         direction[:] = residual
         squared = inner(residual, residual)
         enough = tolerance * tolerance * squared
@@ -298,6 +301,7 @@ def gradient_step(indptr, indices, targets, weights, fixed, shared, penalty, sca
     errors = np.zeros(CHUNK, np.float32)
     u = np.zeros(width, np.float32)
     residual = np.empty(width, np.float32)
+    scratch = np.empty(width, np.float32)
     factor = np.float32(2.0 * length)
     for row in range(begin, end):
         for a in range(rank):
@@ -307,7 +311,7 @@ def gradient_step(indptr, indices, targets, weights, fixed, shared, penalty, sca
             count = min(CHUNK, indptr[row + 1] - chunk)
             set_errors(indices, targets, weights, fixed, chunk, count, u, rows, errors)
             add_weighted_rows(residual, rows, errors, count, width)
-        subtract_regularization(residual, shared, penalty[row], scale, prior, row, u, rank)
+        subtract_regularization(residual, shared, penalty[row], scale, prior, row, u, rank, scratch)
         for a in range(rank):
             solved[row, a] = u[a] + factor * residual[a]
 
@@ -336,4 +340,33 @@ def squared_error(indptr, indices, values, weights, fixed, solved, begin, end): 
                     total += weights[chunk + p] * error * error
                 else:
                     total += error * error
+    return total
+
+
+@kernel()
+def weighted_products(indptr, indices, targets, weights, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
+    """Return Σ_p (w_p s_p² − 2 targets[p]·s_p), s_p = fixed[indices[p]]·solved[row], over rows begin ≤ row < end.
+
+    It is the part of the rows' objectives that depends on their ratings, in float64.
+    """
+    rank = fixed.shape[1]
+    width = padded(rank, LANES)
+    rows = np.zeros((CHUNK, width), np.float32)
+    scores = np.zeros(CHUNK, np.float32)
+    u = np.zeros(width, np.float32)
+    total = 0.0
+    for row in range(begin, end):
+        for a in range(rank):
+            u[a] = solved[row, a]
+        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
+            count = min(CHUNK, indptr[row + 1] - chunk)
+            gather(fixed, indices, chunk, count, rows)
+            for p in range(0, count, LANES):
+                row_dots(rows, p * width, width, u, 0, width, scores, p)
+            for p in range(count):
+                score = np.float64(scores[p])
+                squared = score * score
+                if weights is not None:
+                    squared *= weights[chunk + p]
+                total += squared - 2.0 * targets[chunk + p] * score
     return total

@@ -16,7 +16,7 @@ def normal_equations(indptr, indices, targets, weights, fixed, shared, penalty, 
     rank = fixed.shape[1]
     matrix = x.T @ (w[:, None] * x) + penalty[row] * np.diag(np.ones(rank) if scale is None else scale)
     if shared is not None:
-        matrix = matrix + shared
+        matrix = matrix + shared[:rank, :rank]
     return matrix, x.T @ t + (0.0 if prior is None else prior[row])
 
 
@@ -86,4 +86,14 @@ def squared_error(indptr, indices, values, weights, fixed, solved, begin, end): 
         x, r, w = _row(indptr, indices, values, weights, fixed, row)
         errors = r - x @ solved[row].astype(np.float64)
         total += w @ (errors * errors)
+    return total
+
+
+def weighted_products(indptr, indices, targets, weights, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
+    """Return Σ (w s² − 2 target·s) with s = x·u over the rows."""
+    total = 0.0
+    for row in range(begin, end):
+        x, t, w = _row(indptr, indices, targets, weights, fixed, row)
+        scores = x @ solved[row].astype(np.float64)
+        total += w @ (scores * scores) - 2 * t @ scores
     return total

@@ -50,7 +50,7 @@ class Update:
     stepSize, biasStepSize : float
         Step of factors and of biases, above 0.
     regParam, biasRegParam : float
-        λ of factors and of biases, 0 or more; a rating's share of it belongs to its rows.
+        λ ≥ 0 of factors and of biases; a rating's share of it belongs to its rows.
     sequential : bool
         Whether the item's row is updated first, then the user's from the new item's, with the same error; else both
         are updated from the old rows.
@@ -62,6 +62,8 @@ class Update:
         Decays of the moments (Kingma and Ba 2015), for "adam".
     epsilon : float
         What keeps a divisor from being zero, above 0, for "adagrad" and "adam".
+    itemRegParam : float or None
+        λ of item factors if it differs from `regParam`.
     """
 
     layout: RowLayout
@@ -76,6 +78,7 @@ class Update:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    itemRegParam: float | None = None
 
     def user_steps(self) -> NDArray[np.float64]:
         """Return the step of each lane of a user's slot, float64[width]."""
@@ -91,4 +94,5 @@ class Update:
 
     def item_penalties(self) -> NDArray[np.float64]:
         """Return λ of each lane of an item's slot, float64[width]."""
-        return self.layout.per_lane(self.regParam, 0.0, self.biasRegParam)
+        factors = self.regParam if self.itemRegParam is None else self.itemRegParam
+        return self.layout.per_lane(factors, 0.0, self.biasRegParam)
