@@ -1,19 +1,20 @@
 """Tests of implicit feedback against values computed by hand, central differences and the definition of recall."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_mf.textbook import ALS, GD, SGD, Pairs, Ratings, gradient_check, implicit_gradient, implicit_loss
+from spark_mf.textbook import ALS, Pairs, Ratings, gradient_check, implicit_gradient, implicit_loss
 from spark_mf.textbook.implicit import feedback, implicit_penalties, validation_recall
 from spark_mf.textbook.model import Parameters
 from tests.textbook.small import small_factors
 
 REGULARIZATIONS = ("weighted", "plain", "mean", "frequency")
-FORMS = {"pyspark": {"alpha": 1.7}, "iALS": {"unobservedWeight": 0.3}}
+FORMS: dict[str, dict[str, Any]] = {"pyspark": {"alpha": 1.7}, "iALS": {"unobservedWeight": 0.3}}
 EACH_FORM = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 
@@ -120,7 +121,7 @@ def test_the_quadratic_is_the_objective_without_penalties(seed, form):
 @pytest.mark.parametrize("regularization", REGULARIZATIONS)
 def test_a_half_step_leaves_no_gradient_on_the_side_it_solved(regularization, order, form):
     ratings = counts(2, lowest=-2)
-    shared = {"regParam": 0.3, "regularization": regularization, **form}
+    shared: dict[str, Any] = {"regParam": 0.3, "regularization": regularization, **form}
     model = ALS(rank=2, maxIter=1, order=order, implicitPrefs=True, **shared).fit(ratings, initial=small_factors(2))
     dU, dV = implicit_gradient(ratings.matrix, ratings.observed, model.U, model.V, **shared)
     solved_last, solved_first = (dV, dU) if order == "users" else (dU, dV)
@@ -193,7 +194,7 @@ def test_pysparks_form_has_t_times_the_predictions_of_ials(a, regularization):
     """The worked example of docs/methods.md: α = a, λ is α₀ = 1/a, λ/(a + 1) for ratings of 1."""
     observed, t = counts(6).observed, 1 + 1 / a
     ratings, (U, V) = Ratings.from_matrix(observed.astype(float), observed), small_factors(6)
-    common = {"rank": 2, "maxIter": 5, "implicitPrefs": True, "regularization": regularization}
+    common: dict[str, Any] = {"rank": 2, "maxIter": 5, "implicitPrefs": True, "regularization": regularization}
     pyspark = ALS(alpha=a, regParam=0.1, **common).fit(ratings, initial=(np.sqrt(t) * U, np.sqrt(t) * V))
     ials = ALS(unobservedWeight=1 / a, regParam=0.1 / (a + 1), **common).fit(ratings, initial=(U, V))
     np.testing.assert_allclose(pyspark.U, np.sqrt(t) * ials.U, rtol=1e-8)
@@ -261,9 +262,3 @@ def test_ratings_without_a_preference_are_refused():
     sentence = r"^ratings must contain at least one value > 0 with implicitPrefs=True, got 0 as the highest\. "
     with pytest.raises(ValueError, match=sentence):
         ALS(implicitPrefs=True).fit(ratings)
-
-
-def test_only_als_has_the_params_of_implicit_feedback():
-    for method in (GD, SGD):
-        with pytest.raises(TypeError, match="implicitPrefs"):
-            method(implicitPrefs=True)

@@ -1,6 +1,7 @@
 """Tests of the objective against values computed by hand, and of its gradient against central differences."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_gradient_with_biases_is_that_of_central_differences(regularization, bia
 def test_gradient_with_a_lambda_of_each_side_is_that_of_central_differences(regularization, regExponent):
     ratings, rng = small_ratings(3), np.random.default_rng(3)
     R, observed = ratings.matrix, ratings.observed
-    own = {**SIDES, "regExponent": regExponent}
+    own: dict[str, Any] = {**SIDES, "regExponent": regExponent}
 
     def of(function):
         return lambda U, V, b_u, b_i: function(R, observed, U, V, 0.3, regularization, b_u, b_i, 2.5, 0.05, **own)
@@ -104,7 +105,7 @@ def test_loss_by_hand(regularization, expected):
 def test_loss_with_a_lambda_of_each_side_by_hand(regularization, expected):
     R, observed = np.array([[3.0, 5.0, 0.0]]), np.array([[True, True, False]])
     U, V = np.array([[1.0]]), np.array([[2.0], [4.0], [0.0]])
-    own = {"userRegParam": 0.1, "itemRegParam": 0.01, "regExponent": 0.5}
+    own: dict[str, Any] = {"userRegParam": 0.1, "itemRegParam": 0.01, "regExponent": 0.5}
     assert loss(R, observed, U, V, 9.0, regularization, **own) == pytest.approx(expected)
 
 
@@ -121,7 +122,7 @@ def test_loss_with_biases_by_hand():
 def test_objective_of_pairs_is_the_loss_of_the_matrix(regularization):
     ratings, (U, V) = small_ratings(3), small_factors(3)
     biases = np.arange(6) / 10, np.arange(5) / 7
-    own = {**SIDES, "regExponent": 0.5}
+    own: dict[str, Any] = {**SIDES, "regExponent": 0.5}
     of_pairs = objective(ratings, Parameters(U, V, *biases, 1.5), 0.2, regularization, 0.1, **own)
     expected = loss(ratings.matrix, ratings.observed, U, V, 0.2, regularization, *biases, 1.5, 0.1, **own)
     assert of_pairs == pytest.approx(expected, rel=1e-12)
@@ -138,7 +139,7 @@ def test_a_repeated_pair_is_two_observations():
 @pytest.mark.parametrize("regularization", CONVENTIONS)
 def test_the_lambdas_of_both_sides_replace_regparam_in_fits(method, regularization):
     ratings = small_ratings(4)
-    common = {"rank": 2, "maxIter": 3, "regularization": regularization}
+    common: dict[str, Any] = {"rank": 2, "maxIter": 3, "regularization": regularization}
     one = method(regParam=0.01, **common).fit(ratings)
     two = method(regParam=5.0, userRegParam=0.01, itemRegParam=0.01, **common)
     two = (replace(two, biasRegParam=0.01) if method is SGD else two).fit(ratings)
@@ -152,7 +153,7 @@ def test_the_lambdas_of_both_sides_replace_regparam_in_fits(method, regularizati
 @pytest.mark.parametrize(("regExponent", "same"), [(0.0, "plain"), (1.0, "weighted"), (None, "weighted")])
 def test_frequency_is_plain_with_exponent_0_and_weighted_with_1(method, regExponent, same):
     ratings = small_ratings(5)
-    common = {"rank": 2, "maxIter": 3, "regParam": 0.01}
+    common: dict[str, Any] = {"rank": 2, "maxIter": 3, "regParam": 0.01}
     frequency = method(regularization="frequency", regExponent=regExponent, **common).fit(ratings)
     np.testing.assert_allclose(frequency.U, method(regularization=same, **common).fit(ratings).U, rtol=1e-12)
 

@@ -1,5 +1,7 @@
 """Tests of nonnegative least squares against SciPy, of ALS with nonnegative factors, and of multiplicative updates."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -170,7 +172,7 @@ def test_nmf_stops_once_the_product_changes_by_less_than_tol():
 
 def test_nmf_and_als_agree_at_the_minimum():
     ratings = small_ratings(9)
-    common = {"rank": 1, "regParam": 0.05, "regularization": "plain"}
+    common: dict[str, Any] = {"rank": 1, "regParam": 0.05, "regularization": "plain"}
     by_updates = NMF(maxIter=5000, **common).fit(ratings)
     by_als = ALS(maxIter=500, nonnegative=True, **common).fit(ratings)
     np.testing.assert_allclose(by_updates.U @ by_updates.V.T, by_als.U @ by_als.V.T, rtol=1e-4)
