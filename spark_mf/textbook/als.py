@@ -29,9 +29,9 @@ class ALS(Estimator):
 
     with the weight w_u = λ, λ·n_u, λ·|Ω| or λ·n_u^ν of `spark_mf.textbook.loss`. For explicit ratings, the targets are
     the ratings, and C is 1 for observed pairs and 0 for all others (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
-    Koren, Bell and Volinsky 2009). With `implicitPrefs`, both are those of `spark_mf.textbook.implicit.feedback` for
-    all pairs, for example the preferences and confidences of Hu, Koren and Volinsky 2008, eq. 4 and 5; the history has
-    the objective over all pairs and the validation recall, and no RMSE. Repeated pairs are an error.
+    Koren, Bell and Volinsky 2009). With `implicitPrefs`, the targets are the preferences and C the confidences of all
+    pairs (Hu, Koren and Volinsky 2008, eq. 4 and 5; see `spark_mf.textbook.implicit`); the history has the objective
+    over all pairs and the validation recall, and no RMSE. Repeated pairs are an error.
 
     Parameters
     ----------
