@@ -56,12 +56,15 @@ def params(model: str, regularization: str, solver: str = "cholesky") -> dict[st
     return {"rank": RANK, **MODELS[model], **SOLVERS[solver], **REGULARIZATIONS[regularization]}
 
 
-def random_ratings(seed: int) -> Ratings:
-    """Whole numbers from −1 to 5 of a third of all pairs, at least one in each row; the first user has none above 0."""
+def random_ratings(seed: int, share: float = 1 / 3) -> Ratings:
+    """Whole numbers from −1 to 5 of a third of all pairs, at least one in each row; the first user has none above 0.
+
+    `share` is the share of all pairs.
+    """
     rng = np.random.default_rng(seed)
     R = rng.integers(-1, 6, (USERS, ITEMS)).astype(np.float64)
     R[0] = np.minimum(R[0], 0)
-    observed = rng.random(R.shape) < 1 / 3
+    observed = rng.random(R.shape) < share
     observed[np.arange(USERS), np.arange(USERS) % ITEMS] = True
     return Ratings.from_matrix(R, observed, ~observed & (rng.random(R.shape) < 0.2))
 
@@ -90,7 +93,8 @@ class OnSpark:
         assert self.ratings.validation is not None
         counts = {"highest": self.ratings.values.max(), "validation_ratings": len(self.ratings.validation)}
         sizes = {"users": range(USERS), "items": range(ITEMS), "ratings": len(self.ratings)}
-        prepared: Any = SimpleNamespace(counts=SimpleNamespace(**counts), **sizes)
+        is_fully_observed = bool(self.ratings.observed.all())
+        prepared: Any = SimpleNamespace(counts=SimpleNamespace(**counts), is_fully_observed=is_fully_observed, **sizes)
         return self.als._objective(prepared)
 
     def problem(self, side: SideName, fixed: Factors) -> RowProblem:
@@ -143,6 +147,18 @@ def test_a_half_step_is_the_textbooks(model, solver, regularization, side):
     expected = exact_half_step(TextbookALS(**params(model, regularization, exact)), ratings, side, fixed)
     solved = OnSpark(ALS(**params(model, regularization, solver)), ratings).half_step(side, fixed, old)
     assert relative_difference(solved, expected) < TOLERANCE
+
+
+@EACH_MODEL
+@EACH_REGULARIZATION
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_a_half_step_of_a_fully_observed_matrix_is_the_textbooks(model, regularization, side):
+    ratings, (U, V) = random_ratings(1, share=1.0), random_factors(1)
+    assert ratings.observed.all()
+    fixed, old = (V, U) if side == "user" else (U, V)
+    own = params(model, regularization)
+    expected = exact_half_step(TextbookALS(**own), ratings, side, fixed)
+    assert relative_difference(OnSpark(ALS(**own), ratings).half_step(side, fixed, old), expected) < TOLERANCE
 
 
 @EACH_MODEL
