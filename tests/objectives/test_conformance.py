@@ -150,6 +150,20 @@ def test_a_half_step_is_the_textbooks(model, solver, regularization, side):
 
 
 @EACH_MODEL
+@pytest.mark.parametrize("solver", ["cholesky", "nnls"])
+def test_the_products_after_some_iterations_are_the_textbooks(model, solver):
+    ratings, (U, V) = random_ratings(6), random_factors(6, nonnegative=solver == "nnls")
+    own = params(model, "weighted", solver)
+    fitted = TextbookALS(**own, maxIter=4).fit(ratings, initial=(U, V))
+    on_spark = OnSpark(ALS(**own), ratings)
+    for _ in range(4):
+        V = on_spark.half_step("item", U, V)
+        U = on_spark.half_step("user", V, U)
+    assert relative_difference(U @ V.T, fitted.U @ fitted.V.T) < 10 * TOLERANCE
+    assert on_spark.metrics(U, V)["objective"] == pytest.approx(fitted.summary.history[-1].objective, rel=1e-5)
+
+
+@EACH_MODEL
 @EACH_REGULARIZATION
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_a_half_step_of_a_fully_observed_matrix_is_the_textbooks(model, regularization, side):
