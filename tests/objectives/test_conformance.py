@@ -149,13 +149,14 @@ def test_a_half_step_is_the_textbooks(model, solver, regularization, side):
     assert relative_difference(solved, expected) < TOLERANCE
 
 
-@EACH_MODEL
+@pytest.mark.parametrize("model", ["explicit", "implicit, pyspark", "implicit, iALS"])
 @pytest.mark.parametrize("solver", ["cholesky", "nnls"])
 def test_the_products_after_some_iterations_are_the_textbooks(model, solver):
-    ratings, (U, V) = random_ratings(6), random_factors(6, nonnegative=solver == "nnls")
-    own = params(model, "weighted", solver)
-    fitted = TextbookALS(**own, maxIter=4).fit(ratings, initial=(U, V))
-    on_spark = OnSpark(ALS(**own), ratings)
+    ratings, own = random_ratings(6), params(model, "weighted", solver)
+    textbook, on_spark = TextbookALS(**own, maxIter=4), OnSpark(ALS(**own), ratings)
+    initial = textbook.draw(np.random.default_rng(6), ratings.shape)
+    fitted = textbook.fit(ratings, initial=initial)
+    U, V = (factors.astype(np.float32) for factors in initial)
     for _ in range(4):
         V = on_spark.half_step("item", U, V)
         U = on_spark.half_step("user", V, U)
