@@ -154,9 +154,7 @@ def _validate_subspace_size(size: int, solver: str, rank: int) -> None:
         )
     require_positive("subspaceSize", size)
     if size > rank:
-        raise ValueError(
-            f"subspaceSize must be <= rank={rank}, got {size}. Set a smaller subspaceSize, or leave it unset."
-        )
+        raise ValueError(f"subspaceSize must be <= rank={rank}, got {size}. Use a smaller one, or leave it unset.")
 
 
 def _validate_implicit_params(instance: _ALSParams) -> None:
