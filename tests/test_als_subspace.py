@@ -1,4 +1,4 @@
-"""Tests of ALS's solver "subspace" on Spark: against the exact solver, and the objective from iteration to iteration."""
+"""Tests of ALS's solver "subspace" on Spark: its models, and its objective from iteration to iteration."""
 
 from typing import Any
 

@@ -136,10 +136,10 @@ def test_the_solver_gives_failed_rows_the_minimum_norm_solution():
 
 def test_threads_of_the_solver_give_the_same_rows():
     problem = Problem((4, 20, [30, 0, 50, 7, 90, 1], 40))
-    results = [problem.start.copy(), problem.start.copy()]
-    for solved, n_threads in zip(results, (1, 3), strict=True):
+    one, three = problem.start.copy(), problem.start.copy()
+    for solved, n_threads in ((one, 1), (three, 3)):
         SubspaceSolver(6).solve(row_problem(problem, problem.penalty), solved, n_threads)
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(three, one)
 
 
 def test_the_solver_refuses_nonnegative_problems():
