@@ -14,8 +14,9 @@ from spark_mf.params.factorization import (
 )
 
 SOLVERS = ("cholesky", "cg", "gd", "nnls", "subspace")
-#: Coordinates of a block of the solver "subspace" if subspaceSize is not set and the rank is not smaller.
-SUBSPACE_SIZE = 64
+#: Most factors of a block of the solver "subspace" if subspaceSize is not set. At rank 512, blocks of 64 factors take two
+#: thirds of the time, but reduce the explicit objective much less in an iteration.
+SUBSPACE_SIZE = 128
 
 
 class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
@@ -55,8 +56,8 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
     subspaceSize: Param[int] = Param(
         Params._dummy(),
         "subspaceSize",
-        "number of factors of a block of the solver 'subspace' (>= 1 and <= rank). If it is not set, it is "
-        f"{SUBSPACE_SIZE}, or the rank if that is smaller.",
+        "number of factors of a block of the solver 'subspace' (>= 1 and <= rank). If it is not set, it is half the rank, "
+        f"rounded up, but at most {SUBSPACE_SIZE}.",
         typeConverter=TypeConverters.toInt,
     )
 
@@ -79,7 +80,7 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
     def getSubspaceSize(self) -> int:
         """Return the number of factors of a block of the solver "subspace"."""
         size = self._given(self.subspaceSize)
-        return min(SUBSPACE_SIZE, self.getOrDefault(self.rank)) if size is None else size
+        return min(SUBSPACE_SIZE, -(-self.getOrDefault(self.rank) // 2)) if size is None else size
 
     def setImplicitPrefs(self, value: bool | None) -> Self:
         """Set whether ratings are implicit feedback, i.e. confidences of preferences."""

@@ -9,7 +9,7 @@ def params(**values):
     return _ALSParams()._set(**values)
 
 
-@pytest.mark.parametrize(("rank", "size"), [(10, 10), (64, 64), (512, 64)])
+@pytest.mark.parametrize(("rank", "size"), [(1, 1), (9, 5), (128, 64), (256, 128), (512, 128)])
 def test_blocks_of_factors_have_a_default_size_that_fits_the_rank(rank, size):
     ours = params(solver="subspace", rank=rank)
     validate_als_params(ours)
