@@ -14,8 +14,8 @@ from spark_mf.params.factorization import (
 )
 
 SOLVERS = ("cholesky", "cg", "gd", "nnls", "subspace")
-#: Most factors of a block of the solver "subspace" if subspaceSize is not set. At rank 512, blocks of 64 factors take two
-#: thirds of the time, but reduce the explicit objective much less in an iteration.
+#: Most factors of a block of the solver "subspace" if subspaceSize is not set. At rank 512, an iteration with blocks of
+#: 64 factors takes two thirds of the time, but decreases the objective of explicit ratings much less.
 SUBSPACE_SIZE = 128
 
 
@@ -56,8 +56,8 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
     subspaceSize: Param[int] = Param(
         Params._dummy(),
         "subspaceSize",
-        "number of factors of a block of the solver 'subspace' (>= 1 and <= rank). If it is not set, it is half the rank, "
-        f"rounded up, but at most {SUBSPACE_SIZE}.",
+        "number of factors of a block of the solver 'subspace' (>= 1 and <= rank). If it is not set, it is half the "
+        f"rank, rounded up, but at most {SUBSPACE_SIZE}.",
         typeConverter=TypeConverters.toInt,
     )
 
