@@ -22,6 +22,7 @@ from spark_mf.solvers.base import Factors, RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
 from spark_mf.solvers.descent import LineSearchSolver
 from spark_mf.solvers.nnls import NNLSSolver
+from spark_mf.solvers.subspace import SubspaceSolver
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +53,12 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     Each iteration is a half-step for all items with fixed users, followed by a half-step for all users with fixed
     items. `solver` selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from
     the factors of the previous iteration, "gd" by the same number of gradient descent steps with exact line search.
-    With ``nonnegative=True`` all factors are >= 0, and a row is solved exactly by "nnls", block principal pivoting (Kim
-    and Park 2011, "Fast nonnegative matrix factorization: an active-set-like method and comparisons"). An iterative
-    solver stops early for a row whose gradient has become small, as `innerTol` specifies.
+    These two stop early for a row whose gradient has become small, as `innerTol` specifies. "subspace", for ranks of
+    128 or more, minimises the objective over each block of `subspaceSize` factors of a row in turn, from the factors of
+    the previous iteration (Rendle, Krichene, Zhang and Koren 2021, "iALS++: Speeding up matrix factorization with
+    subspace optimization"). With ``nonnegative=True`` all factors are >= 0, and a row is solved exactly by "nnls",
+    block principal pivoting (Kim and Park 2011, "Fast nonnegative matrix factorization: an active-set-like method and
+    comparisons").
 
     The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
     than `tol` in Frobenius norm. `summary.stoppedEarly` is True if it did, and `summary.history` has the
@@ -136,6 +140,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         regExponent: float | None = None,
         earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
+        subspaceSize: int | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -173,6 +178,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
             return NNLSSolver()
         if self.getSolver() == "cholesky":
             return CholeskySolver()
+        if self.getSolver() == "subspace":
+            return SubspaceSolver(self.getSubspaceSize())
         return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
 
     def _solver_name(self) -> str:
