@@ -24,25 +24,40 @@ from spark_mf.solvers.nnls import NNLSSolver
 
 
 class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
-    """Matrix factorization of explicit ratings by blocked alternating least squares, R ≈ U Vᵀ.
+    """Matrix factorization by blocked alternating least squares, R ≈ U Vᵀ.
 
     It is a drop-in replacement of `pyspark.ml.recommendation.ALS`, with the same constructor, Params, defaults, columns
-    and model, and minimises, over the observed pairs Ω,
+    and model. For explicit ratings it minimises, over the observed pairs Ω,
 
     - ``regularization="weighted"`` (default, as in pyspark): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²)
     - ``"mean"``: (1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)
+    - ``"frequency"``: Σ e² + λ(Σ n_u^ν‖u‖² + Σ n_i^ν‖v‖²), with ν = regExponent
 
     where e = r − u·v, λ = regParam, and n_u and n_i are the numbers of ratings of a user and an item (Zhou, Wilkinson,
-    Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3). Each iteration
-    is a half-step for all items with fixed users, followed by a half-step for all users with fixed items. `solver`
-    selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from the factors of
-    the previous iteration, "gd" by the same number of gradient descent steps with exact line search. An iterative
+    Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3).
+    `userRegParam` and `itemRegParam` replace λ for one side.
+
+    With ``implicitPrefs=True`` ratings are implicit feedback, and the errors are those of the preferences, p = 1 for
+    r > 0 and 0 otherwise, over all pairs of a user and an item: Σ c(p − u·v)² with the confidences c = 1 + alpha·|r|,
+    where r = 0 for pairs without a rating (Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback
+    datasets", eq. 3; the same objective as pyspark's). With `unobservedWeight` they are those of iALS,
+    Σ_{r > 0} (1 − u·v)² + unobservedWeight·Σ_all (u·v)², for which "frequency" weights λ by
+    (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
+    item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences.
+
+    Each iteration is a half-step for all items with fixed users, followed by a half-step for all users with fixed
+    items. `solver` selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from
+    the factors of the previous iteration, "gd" by the same number of gradient descent steps with exact line search.
+    With ``nonnegative=True`` all factors are >= 0, and a row is solved exactly by "nnls", block principal pivoting (Kim
+    and Park 2011, "Fast nonnegative matrix factorization: an active-set-like method and comparisons"). An iterative
     solver stops early for a row whose gradient has become small, as `innerTol` specifies.
 
     The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
     than `tol` in Frobenius norm. `summary.stoppedEarly` is True if it did, and `summary.history` has the
-    `product_change` of each iteration.
+    `product_change` of each iteration. With `earlyStoppingPatience` and validation rows, it stops after this number of
+    iterations without a lower validation RMSE, or a higher recall@10 for implicit feedback, and the model has the
+    factors of the best iteration.
 
     Ids of users and items are integers of any type or strings, and have the same type in the model, its predictions and
     its recommendations. `fit` takes a DataFrame, or ratings that were laid out before, such as a
@@ -116,6 +131,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
     ) -> None:
         super().__init__()

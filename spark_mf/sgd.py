@@ -45,10 +45,12 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     - ``regularization="weighted"`` (default): Σ e² + λ(Σ n_u‖u‖² + Σ n_i‖v‖²) + λ_b(Σ n_u b_u² + Σ n_i b_i²)
     - ``"plain"``: Σ e² + λ(‖U‖² + ‖V‖²) + λ_b(Σ b_u² + Σ b_i²)
     - ``"mean"``: (1/|Ω|) Σ e² + the same penalty
+    - ``"frequency"``: as "weighted", with n_u^ν and n_i^ν in place of n_u and n_i, ν = regExponent
 
-    over the observed pairs Ω, where e = r − r̂, λ = regParam, λ_b = biasRegParam, and n_u and n_i are the numbers of
-    ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's share of its row's penalty is 1,
-    1/n_u or |Ω|/n_u (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems").
+    over the observed pairs Ω, where e = r − r̂, λ = regParam, or userRegParam and itemRegParam, λ_b = biasRegParam, and
+    n_u and n_i are the numbers of ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's
+    share of its row's penalty is 1, 1/n_u, |Ω|/n_u or n_u^(ν−1) (Koren, Bell and Volinsky 2009, "Matrix factorization
+    techniques for recommender systems").
 
     Users are partitioned into numUserBlocks and items into numItemBlocks blocks (at least as many). Tasks work on the
     cells of this grid in strata of cells that share no row or column, so they need no locks (Gemulla et al. 2011,

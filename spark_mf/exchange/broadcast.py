@@ -41,6 +41,8 @@ class BroadcastHalfSteps:
                 label = f"{task.estimator} {number}/{task.rules.max_iterations}"
                 solved = self._iterate(sent, sums, state, label)
                 result, progress = solved.finish(time.perf_counter() - began, progress, task)
+                if task.rules.keeps_best and progress.is_best:
+                    state.best_users, state.best_items = state.users, state.items
                 yield result, progress
                 if progress.end is not None:
                     return

@@ -28,10 +28,14 @@ _FLOAT32_BYTES = 4
 
 @dataclass(frozen=True)
 class _Solved:
-    """The result of a member: its own rows, and the iterations, which are the same for every member."""
+    """The result of a member: its own rows, those of the best iteration of the stage, and the iterations.
+
+    The iterations are the same for every member.
+    """
 
     users: Factors
     items: Factors
+    best: tuple[Factors, Factors] | None
     iterations: list[tuple[IterationResult, FitProgress]]
 
 
@@ -64,6 +68,10 @@ class RingHalfSteps:
             sent.destroy()
         state.users = _whole([part.users for part in solved], partitions[0])
         state.items = _whole([part.items for part in solved], partitions[1])
+        best = [part.best for part in solved if part.best is not None]
+        if best:
+            state.best_users = _whole([users for users, _ in best], partitions[0])
+            state.best_items = _whole([items for _, items in best], partitions[1])
         yield from solved[0].iterations
 
 
@@ -86,6 +94,7 @@ class _Member:
     def work(self, users: Factors, items: Factors, progress: FitProgress, n_iterations: int) -> _Solved:
         """Run iterations in lockstep with the other members, which all stop after the same one."""
         iterations: list[tuple[IterationResult, FitProgress]] = []
+        best: tuple[Factors, Factors] | None = None
         self._ring.joined()
         objective = self._task.objective
         self._user_sums = self._all_sums([objective.side_sums(users[self._users.own])])
@@ -93,7 +102,9 @@ class _Member:
         while len(iterations) < n_iterations and progress.end is None:
             result, progress, items = self._iterate(users, items, progress)
             iterations.append((result, progress))
-        return _Solved(users[self._users.own], items[self._items.own], iterations)
+            if self._task.rules.keeps_best and progress.is_best:
+                best = users[self._users.own], items[self._items.own]
+        return _Solved(users[self._users.own], items[self._items.own], best, iterations)
 
     def _iterate(
         self, users: Factors, items: Factors, progress: FitProgress

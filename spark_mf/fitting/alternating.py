@@ -42,7 +42,15 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
         return RowLayout(self.getRank())
 
     def _rules(self, objective: Objective) -> StoppingRules:
-        return StoppingRules(max_iterations=self.getMaxIter(), change_tol=self.getTol())
+        patience = self.getEarlyStoppingPatience()
+        if patience and not objective.n_validation:
+            raise ValueError(
+                f"validation rows must exist with earlyStoppingPatience={patience}, got none of known users and items. "
+                f"Mark some in {self.getValidationIndicatorCol()!r}, or use earlyStoppingPatience=0."
+            )
+        return StoppingRules(
+            max_iterations=self.getMaxIter(), change_tol=self.getTol(), patience=patience, keeps_best=patience > 0
+        )
 
     def _plan(self, context: SparkContext, sizes: Sizes) -> LayoutPlan:
         slots = task_slots(context)
@@ -64,6 +72,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
             needs_previous=solver.needs_previous,
             alternates=solver.alternates,
             has_tol=self.getTol() > 0,
+            keeps_best=self.getEarlyStoppingPatience() > 0,
         )
         require_memory(context, type(self).__name__, memory)
         return LayoutPlan(

@@ -114,7 +114,7 @@ class TrainingSummary:
     bestIteration: int | None = None
     """The iteration whose factors the model has, counted from 1; None for the last one."""
     stoppedEarly: bool = False
-    """Whether a stopping rule ended the fit: early stopping (SGD), or convergence by `tol` (ALS, GD)."""
+    """Whether a stopping rule ended the fit: early stopping, or convergence by `tol` (ALS, GD)."""
     biasRegParam: float | None = None
     """Regularization parameter of the biases; None for a model without biases."""
 

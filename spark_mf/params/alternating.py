@@ -6,14 +6,16 @@ from pyspark.ml.param import Param, Params, TypeConverters
 
 from spark_mf.params.factorization import (
     _FactorizationParams,
+    _HasEarlyStopping,
     require_at_least_zero,
+    require_patience,
     validate_factorization_params,
 )
 
 ENGINES = ("auto", "broadcast", "ring")
 
 
-class _AlternatingParams(_FactorizationParams):
+class _AlternatingParams(_FactorizationParams, _HasEarlyStopping):
     """Params of the estimators whose iterations update all users and all items."""
 
     tol: Param[float] = Param(
@@ -26,7 +28,7 @@ class _AlternatingParams(_FactorizationParams):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._setDefault(tol=0.0)
+        self._setDefault(tol=0.0, earlyStoppingPatience=0)
 
     def getTol(self) -> float:
         """Return the change of the product of the factors below which the fit stops."""
@@ -47,3 +49,9 @@ def validate_alternating_params(instance: _AlternatingParams) -> None:
     """
     validate_factorization_params(instance, ENGINES)
     require_at_least_zero("tol", instance.getTol())
+    require_patience(instance.getEarlyStoppingPatience())
+    if instance.getEarlyStoppingPatience() and instance.getValidationIndicatorCol() is None:
+        raise ValueError(
+            f"validationIndicatorCol must be set with earlyStoppingPatience={instance.getEarlyStoppingPatience()}, got "
+            "none. Name a boolean column that marks validation rows, or use earlyStoppingPatience=0."
+        )

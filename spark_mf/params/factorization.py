@@ -348,6 +348,28 @@ class _FactorizationParams(
         return self._set(initialModel=value)
 
 
+class _HasEarlyStopping(Params):
+    """The Param of early stopping."""
+
+    earlyStoppingPatience: Param[int] = Param(
+        Params._dummy(),
+        "earlyStoppingPatience",
+        "number of consecutive iterations or epochs without an improvement after which the fit stops (>= 0); 0 "
+        "disables early stopping. It monitors the validation RMSE, or the validation recall of implicit feedback. SGD "
+        "counts improvements of more than tol, and monitors the training RMSE if there are no validation rows and "
+        "tol > 0.",
+        typeConverter=TypeConverters.toInt,
+    )
+
+    def getEarlyStoppingPatience(self) -> int:
+        """Return the number of iterations or epochs without improvement after which the fit stops."""
+        return self.getOrDefault(self.earlyStoppingPatience)
+
+    def setEarlyStoppingPatience(self, value: int | None) -> Self:
+        """Set the number of iterations or epochs without improvement after which the fit stops; 0 disables the rule."""
+        return self._set(earlyStoppingPatience=value)
+
+
 class _HasInitStd(Params):
     """The Param of estimators whose initial factors are normally distributed."""
 
@@ -430,6 +452,12 @@ def require_positive(name: str, value: object) -> None:
     """Raise a ValueError unless `value` is a positive integer; a bool is not an integer here."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
         raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
+
+
+def require_patience(value: int) -> None:
+    """Raise a ValueError unless earlyStoppingPatience is nonnegative."""
+    if value < 0:
+        raise ValueError(f"earlyStoppingPatience must be >= 0, got {value}. Use 0 to disable early stopping.")
 
 
 def require_above_zero(name: str, value: float) -> None:

@@ -7,11 +7,13 @@ from pyspark.ml.param.shared import HasStepSize, HasTol
 
 from spark_mf.params.factorization import (
     _FactorizationParams,
+    _HasEarlyStopping,
     _HasInitStd,
     require_above_zero,
     require_at_least_zero,
     require_below_one,
     require_choice,
+    require_patience,
     require_positive,
     validate_factorization_params,
 )
@@ -22,7 +24,7 @@ SCHEDULES = ("constant", "exponential", "inverse", "boldDriver")
 SIMULTANEOUS, SEQUENTIAL = "simultaneous", "sequential"
 
 
-class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
+class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSize, HasTol):
     """All Params of the SGD estimator."""
 
     stepSize: Param[float] = Param(
@@ -68,14 +70,6 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         Params._dummy(),
         "batchSize",
         "number of ratings whose gradients are summed for one update of their rows (>= 1).",
-        typeConverter=TypeConverters.toInt,
-    )
-    earlyStoppingPatience: Param[int] = Param(
-        Params._dummy(),
-        "earlyStoppingPatience",
-        "number of consecutive epochs without an improvement of more than tol after which the fit stops; 0 disables "
-        "early stopping. It monitors the validation RMSE if there are validation rows; otherwise, if tol > 0, the "
-        "training RMSE.",
         typeConverter=TypeConverters.toInt,
     )
     biasRegParam: Param[float] = Param(
@@ -183,14 +177,6 @@ class _SGDParams(_FactorizationParams, _HasInitStd, HasStepSize, HasTol):
         """Set the number of ratings in a batch."""
         return self._set(batchSize=value)
 
-    def getEarlyStoppingPatience(self) -> int:
-        """Return the number of epochs without improvement after which the fit stops."""
-        return self.getOrDefault(self.earlyStoppingPatience)
-
-    def setEarlyStoppingPatience(self, value: int | None) -> Self:
-        """Set the number of epochs without improvement after which the fit stops; 0 disables early stopping."""
-        return self._set(earlyStoppingPatience=value)
-
     def getBiasRegParam(self) -> float:
         """Return the regularization parameter of the biases; regParam if it is not set."""
         given = self._given(self.biasRegParam)
@@ -279,9 +265,7 @@ def validate_sgd_params(instance: _SGDParams) -> None:
     require_above_zero("epsilon", instance.getEpsilon())
     for name in ("momentum", "beta1", "beta2"):
         require_below_one(name, instance.getOrDefault(name))
-    patience = instance.getEarlyStoppingPatience()
-    if patience < 0:
-        raise ValueError(f"earlyStoppingPatience must be >= 0, got {patience}. Use 0 to disable early stopping.")
+    require_patience(instance.getEarlyStoppingPatience())
     require_at_least_zero("decay", instance.getDecay())
     if instance.getSchedule() == "exponential" and not 0 < instance.getDecay() <= 1:
         raise ValueError(f"decay must be in (0, 1] for schedule 'exponential', got {instance.getDecay()}.")

@@ -98,7 +98,14 @@ class MemoryPlan:
 
 
 def half_steps_plan(
-    size: FitSize, rank: int, *, is_ring: bool, needs_previous: bool, alternates: bool, has_tol: bool
+    size: FitSize,
+    rank: int,
+    *,
+    is_ring: bool,
+    needs_previous: bool,
+    alternates: bool,
+    has_tol: bool,
+    keeps_best: bool = False,
 ) -> MemoryPlan:
     """Return the memory plan of ALS and GD.
 
@@ -112,23 +119,28 @@ def half_steps_plan(
         Properties of the `spark_mf.solvers.base.RowSolver`.
     has_tol : bool
         Whether the fit sums Gram matrices of the change, float64[2·rank, 2·rank] per side.
+    keeps_best : bool
+        Whether the factors of the best iteration are kept beside those of the last one.
     """
     row = rank * _FLOAT32
+    kept = row if keeps_best else 0
     # One side has 4·rank² numbers of eight bytes.
     gram = 32 * rank * rank if has_tol else 0
     previous = needs_previous or has_tol
     cached = _PACKED * (2 * size.ratings + size.validation_ratings)
     tasks = size.members if is_ring else min(size.user_blocks, size.item_blocks)
     if is_ring:
-        result = size.rows * row
+        result = size.rows * (row + kept)
         worker = _half_step_member(size, row, gram, previous=previous, alternates=alternates)
+        # The best rows are copied while the previous copy still exists.
+        worker += 2 * _share(size.rows, size.members) * kept
         record = max(_share(cached, size.members), _share(result, size.members))
     else:
         result = size.longer * row + max(size.user_blocks, size.item_blocks) * gram
         worker = _half_step_task(size, row, gram, previous=previous, alternates=alternates)
         block = _share(size.ratings + size.validation_ratings, tasks)
         record = max(_PACKED * block, _largest_block(size) * row)
-    return _plan(size, row, result, max(worker, size.laying_out(tasks)), record, cached)
+    return _plan(size, row + kept, result, max(worker, size.laying_out(tasks)), record, cached)
 
 
 def _half_step_member(size: FitSize, row: int, gram: int, *, previous: bool, alternates: bool) -> int:

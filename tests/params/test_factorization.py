@@ -85,8 +85,8 @@ def test_usable_values_pass(values):
         ({"regParam": math.inf}, r"^regParam must be .*, got inf\.$"),
         ({"checkpointInterval": 0}, r"^checkpointInterval must be >= 1, or -1 for a single interval, got 0\.$"),
         ({"checkpointInterval": -2}, "^checkpointInterval must be .*, got -2"),
-        ({"regularization": "l1"}, r"^regularization must be one of weighted, plain, mean, got 'l1'\.$"),
-        ({"solver": "qr"}, r"^solver must be one of cholesky, cg, gd, got 'qr'\.$"),
+        ({"regularization": "l1"}, r"^regularization must be one of weighted, plain, mean, frequency, got 'l1'\.$"),
+        ({"solver": "qr"}, r"^solver must be one of cholesky, cg, gd, nnls, got 'qr'\.$"),
         ({"coldStartStrategy": "zero"}, r"^coldStartStrategy must be one of nan, drop, got 'zero'\.$"),
         ({"intermediateStorageLevel": "NONE"}, "^intermediateStorageLevel must be one of DISK_ONLY, .*, got 'NONE'"),
         ({"finalStorageLevel": "RAM"}, "^finalStorageLevel must be one of NONE, .*, got 'RAM'"),
@@ -98,17 +98,53 @@ def test_unusable_values_are_refused(values, sentence):
         validate_params(params(**values))
 
 
+IMPLICIT = {"implicitPrefs": True}
+
+
 @pytest.mark.parametrize(
-    ("values", "name"),
+    ("values", "sentence"),
     [
-        ({"implicitPrefs": True}, "implicitPrefs must be False, got True"),
-        ({"nonnegative": True}, "nonnegative must be False, got True"),
-        ({"alpha": 40.0}, "alpha must be 1.0, got 40.0"),
+        (IMPLICIT | {"alpha": 0.0}, r"^alpha must be finite and > 0, got 0\.0\.$"),
+        (IMPLICIT | {"alpha": -1.0}, r"^alpha must be finite and > 0, got -1\.0\.$"),
+        (IMPLICIT | {"unobservedWeight": 0.0}, r"^unobservedWeight must be finite and > 0, got 0\.0\.$"),
+        (IMPLICIT | {"unobservedWeight": 0.1, "alpha": 2.0}, r"^alpha must not be set together with unobservedWeight"),
+        (IMPLICIT | {"clipPredictions": True}, r"^clipPredictions must be False with implicitPrefs=True, got True\. "),
+        ({"unobservedWeight": 0.1}, r"^unobservedWeight must be set with implicitPrefs=True only, got 0\.1\. "),
+        ({"nonnegative": True, "solver": "cg"}, r"^solver must be 'cholesky' or 'nnls' with .*, got 'cg'\. "),
+        ({"solver": "nnls"}, r"^nonnegative must be True with solver='nnls', got False\. "),
+        ({"userRegParam": -1.0}, r"^userRegParam must be finite and >= 0, got -1\.0\.$"),
+        ({"itemRegParam": math.nan}, r"^itemRegParam must be finite and >= 0, got nan\.$"),
+        ({"regExponent": 0.5}, r"^regExponent must be set with regularization='frequency' only, got 0\.5 with 'weigh"),
+        ({"regularization": "frequency", "regExponent": -1.0}, r"^regExponent must be finite and >= 0, got -1\.0\.$"),
+        ({"earlyStoppingPatience": -1}, r"^earlyStoppingPatience must be >= 0, got -1\. "),
+        (
+            {"earlyStoppingPatience": 1},
+            r"^validationIndicatorCol must be set with early.*=1, got none\. ",
+        ),
     ],
 )
-def test_features_that_are_not_supported_yet_are_refused(values, name):
-    with pytest.raises(NotImplementedError, match=rf"^{name}\. .* use pyspark.ml.recommendation.ALS instead\.$"):
+def test_combinations_that_have_no_meaning_are_refused(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
         validate_params(params(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        IMPLICIT | {"alpha": 40.0, "nonnegative": True},
+        IMPLICIT | {"unobservedWeight": 0.1, "regularization": "frequency", "regExponent": 0.0},
+        {"nonnegative": True, "solver": "nnls"},
+        {"alpha": 40.0},
+    ],
+)
+def test_combinations_of_pyspark_and_ials_pass(values):
+    validate_params(params(**values))
+
+
+def test_both_sides_have_the_same_reg_param_unless_it_is_set():
+    one = params(regParam=0.3, itemRegParam=0.7)
+    assert (one.getUserRegParam(), one.getItemRegParam()) == (0.3, 0.7)
+    assert one.getRegExponent() == 1.0
 
 
 def test_storage_levels_by_their_jvm_names():

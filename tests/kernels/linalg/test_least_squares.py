@@ -132,6 +132,15 @@ def test_squared_error_equals_its_twin(terms, shape):
     assert fast.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
+@given(SHAPES)
+def test_weighted_products_equal_their_twin(terms, shape):
+    problem = Problem(shape, terms)
+    arguments = (problem.indptr, problem.indices, problem.targets, problem.weights, problem.fixed, problem.start)
+    found, expected = (module.weighted_products(*arguments, 0, problem.n_rows) for module in (fast, plain))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-2)
+
+
 @given(SHAPES, st.data())
 def test_rows_do_not_depend_on_how_threads_share_the_block(shape, data):
     problem = Problem(shape)
@@ -234,7 +243,11 @@ def test_the_solution_is_where_the_numeric_gradient_of_the_whole_objective_vanis
         scores = x @ u
         penalty = problem.penalty[0] * (scale @ (u * u))
         return float(
-            weights @ (scores * scores) - 2 * problem.targets @ scores + u @ shared @ u + penalty - 2 * prior[0] @ u
+            weights @ (scores * scores)
+            - 2 * problem.targets @ scores
+            + u @ shared[:5, :5] @ u
+            + penalty
+            - 2 * prior[0] @ u
         )
 
     u, h = solved_by(fast, problem)[0].astype(np.float64), 1e-4
