@@ -10,8 +10,10 @@ from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import ALSModel
 from spark_mf.objectives.base import Objective
+from spark_mf.objectives.biased import BiasedObjective
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.objectives.implicit import VALIDATION_USERS, ImplicitObjective
 from spark_mf.params.als import _ALSParams, validate_als_params
@@ -133,6 +135,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         regExponent: float | None = None,
         earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
+        fitBias: bool = False,
+        biasRegParam: float | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -145,6 +149,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     def _objective(self, ratings: PreparedRatings) -> Objective:
         regularization = self._regularization(ratings.ratings)
         n_validation, nonnegative = ratings.counts.validation_ratings, self.getNonnegative()
+        if self.getFitBias():
+            return BiasedObjective(regularization, self.getBiasRegParam(), self._initial_mean(ratings), n_validation)
         if not self.getImplicitPrefs():
             return ExplicitObjective(regularization, n_validation, nonnegative)
         if ratings.counts.highest <= 0:
@@ -169,6 +175,15 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         if self.getSolver() == "cholesky":
             return CholeskySolver()
         return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
+
+    def _row_layout(self) -> RowLayout:
+        return RowLayout(self.getRank(), bias=self.getFitBias(), constant=False)
+
+    def _bias_reg_param(self) -> float | None:
+        return self.getBiasRegParam() if self.getFitBias() else None
+
+    def _initial_mean(self, ratings: PreparedRatings) -> float:
+        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
 
     def _solver_name(self) -> str:
         return "nnls" if self.getNonnegative() else self.getSolver()

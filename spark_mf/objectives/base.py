@@ -1,7 +1,7 @@
 """The interfaces of objectives and of sums over the tasks of a fit."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,15 +96,12 @@ class Objective(Protocol):
         ...
 
 
-O = TypeVar("O", bound="ProductObjective")
-
-
 class ProductObjective:
     """Base class of objectives whose predictions are the inner products of the rows of both sides."""
 
     __slots__ = ()
 
-    def begin(self: O, fixed: Factors, measured: Factors | None) -> tuple[O, Factors, Factors | None]:
+    def begin(self, fixed: Factors, measured: Factors | None) -> tuple[Self, Factors, Factors | None]:
         """Return the arguments as they are."""
         return self, fixed, measured
 

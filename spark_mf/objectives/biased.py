@@ -49,9 +49,7 @@ class BiasedObjective:
         regressors, offsets = self._split(fixed)
         if measured is None:
             return replace(self, fixed_offsets=offsets), regressors, None
-        measured_regressors, measured_offsets = (
-            (regressors, offsets) if measured is fixed else self._split(measured)
-        )
+        measured_regressors, measured_offsets = (regressors, offsets) if measured is fixed else self._split(measured)
         objective = replace(self, fixed_offsets=offsets, measured_offsets=measured_offsets)
         return objective, regressors, measured_regressors
 
@@ -116,4 +114,5 @@ class BiasedObjective:
 
 def _residuals(ratings: RatingBlock, offsets: NDArray[np.float32] | None) -> RatingBlock:
     """Return the ratings without what their columns alone predict."""
+    assert offsets is not None, "begin() comes first"
     return replace(ratings, values=subtract_offsets(ratings.values, ratings.indices, offsets))
