@@ -1,18 +1,21 @@
 """Alternating least squares."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from spark_mf.textbook.als_gd import descend_rows
-from spark_mf.textbook.checks import require_at_least_zero, require_choice, require_count
+from spark_mf.textbook.checks import require_above_zero, require_at_least_zero, require_choice, require_count
 from spark_mf.textbook.estimator import Estimator
+from spark_mf.textbook.implicit import feedback, implicit_loss, implicit_penalties, validation_recall
 from spark_mf.textbook.loss import row_penalties
 from spark_mf.textbook.model import Parameters
+from spark_mf.textbook.nonnegative import require_nonnegative, solve_nonnegative_row
 from spark_mf.textbook.ratings import Mask, Matrix, Ratings, Vector
 
-SOLVERS = ("cholesky", "gd")
+SOLVERS = ("cholesky", "gd", "nnls")
 ORDERS = ("items", "users")
 
 
@@ -22,15 +25,28 @@ class ALS(Estimator):
 
     Each iteration solves all rows of one side with the other side fixed, and then the other side:
 
-        (Vᵀ_u V_u + w_u I) u = Vᵀ_u r_u        V_u the rows of the items that u rated, r_u the ratings
+        (Vᵀ C_u V + w_u I) u = Vᵀ C_u r_u        C_u the diagonal matrix of the weights of u's pairs, r_u the targets
 
-    with the weight w_u = λ, λ·n_u or λ·|Ω| of `spark_mf.textbook.loss` (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
-    Koren, Bell and Volinsky 2009). Repeated pairs are an error.
+    with the weight w_u = λ, λ·n_u, λ·|Ω| or λ·n_u^ν of `spark_mf.textbook.loss`. For explicit ratings, the targets are
+    the ratings, and C is 1 for observed pairs and 0 for all others (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
+    Koren, Bell and Volinsky 2009). With `implicitPrefs`, the targets are the preferences and C the confidences of all
+    pairs (Hu, Koren and Volinsky 2008, eq. 4 and 5; see `spark_mf.textbook.implicit`); the history has the objective
+    over all pairs and the validation recall, and no RMSE. Repeated pairs are an error.
 
     Parameters
     ----------
-    solver : {"cholesky", "gd"}
-        "cholesky" solves exactly; "gd" (ALS+GD) takes gradient-descent steps from the row of the previous iteration.
+    implicitPrefs : bool
+        Whether ratings are implicit feedback.
+    alpha : float or None
+        α of the confidence; None for 1.
+    unobservedWeight : float or None
+        α₀ of the objective of iALS; None for the objective with α.
+    nonnegative : bool
+        Whether factors are constrained to be nonnegative; see `spark_mf.textbook.nonnegative`. Initial factors are then
+        |N(0, initStd²)|.
+    solver : {"cholesky", "gd", "nnls"}
+        "cholesky" solves exactly; "gd" (ALS+GD) takes gradient-descent steps from the row of the previous iteration;
+        "nnls" solves exactly for nonnegative factors, as "cholesky" does with `nonnegative`.
     innerSteps : int
         Steps of "gd" for each row in each half-step.
     innerTol : float
@@ -39,6 +55,10 @@ class ALS(Estimator):
         Side that is solved first; `spark_mf.ALS` solves items first.
     """
 
+    implicitPrefs: bool = False
+    alpha: float | None = None
+    unobservedWeight: float | None = None
+    nonnegative: bool = False
     solver: str = "cholesky"
     innerSteps: int = 3
     innerTol: float = 0.0
@@ -50,28 +70,119 @@ class ALS(Estimator):
         require_choice("order", self.order, ORDERS)
         require_count("innerSteps", self.innerSteps, 1)
         require_at_least_zero("innerTol", self.innerTol)
+        self._require_solver()
+        self._require_implicit()
 
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
         """Yield the parameters after each iteration of two half-steps."""
-        R, observed = ratings.matrix, ratings.observed
-        w_U = row_penalties(ratings.user_counts, self.regParam, self.regularization)
-        w_V = row_penalties(ratings.item_counts, self.regParam, self.regularization)
+        T, C, w_U, w_V = self.problem(ratings)
         U, V = start.U, start.V
         while True:
             if self.order == "users":
-                U = self.half_step(R, observed, V, w_U, U)
-            V = self.half_step(R.T, observed.T, U, w_V, V)
+                U = self.half_step(T, C, V, w_U, U)
+            V = self.half_step(T.T, C.T, U, w_V, V)
             if self.order == "items":
-                U = self.half_step(R, observed, V, w_U, U)
+                U = self.half_step(T, C, V, w_U, U)
             yield Parameters.without_biases(U, V)
 
-    def half_step(self, R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector, old: Matrix) -> Matrix:
+    def problem(self, ratings: Ratings) -> tuple[Matrix, Mask | Matrix, Vector, Vector]:
+        """Return what all half-steps of a fit share: targets and weights of all pairs, w_U and w_V.
+
+        Returns
+        -------
+        targets, weights : float64[n, m] and bool[n, m] or float64[n, m]
+        w_U, w_V : float64[n] and float64[m]
+        """
+        R, observed = ratings.matrix, ratings.observed
+        if not self.implicitPrefs:
+            counts = ratings.user_counts, ratings.item_counts
+            w_U, w_V = (
+                row_penalties(n, lam, self.regularization, self.regExponent)
+                for n, lam in zip(counts, self._lambdas, strict=True)
+            )
+            return R, observed, w_U, w_V
+        if ratings.values.max() <= 0:
+            raise ValueError(
+                "ratings must contain at least one value > 0 with implicitPrefs=True, got "
+                f"{ratings.values.max():g} as the highest. Values <= 0 express no preference."
+            )
+        C, T, _ = feedback(R, self.alpha, self.unobservedWeight)
+        own: dict[str, Any] = {"unobservedWeight": self.unobservedWeight, **self._own_regularization}
+        return T, C, *implicit_penalties(R, observed, self.regParam, self.regularization, **own)
+
+    def half_step(
+        self, targets: Matrix, weights: Mask | Matrix, fixed: Matrix, penalties: Vector, old: Matrix
+    ) -> Matrix:
         """Return the new rows of one side as float64[rows, k], for `fixed` rows of the other; `old` is not changed."""
         if self.solver == "gd":
-            return descend_rows(R, observed, fixed, penalties, old, self.innerSteps, self.innerTol)
-        if observed.all():
-            return solve_fully_observed(R, fixed, penalties[0])
-        return solve_rows(R, observed, fixed, penalties)
+            return descend_rows(targets, weights, fixed, penalties, old, self.innerSteps, self.innerTol)
+        if self.nonnegative:
+            return solve_rows(targets, weights, fixed, penalties, solve_nonnegative_row)
+        if (weights == 1).all():
+            return solve_fully_observed(targets, fixed, penalties[0])
+        return solve_rows(targets, weights, fixed, penalties)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        """Draw the initial U, then V, from N(0, initStd²), or their absolute values with `nonnegative`."""
+        U, V = super().draw(rng, shape)
+        return (abs(U), abs(V)) if self.nonnegative else (U, V)
+
+    def objective(self, ratings: Ratings, parameters: Parameters) -> float:
+        """Return the objective, over the observed pairs or, for implicit feedback, over all pairs."""
+        if not self.implicitPrefs:
+            return super().objective(ratings, parameters)
+        data = ratings.matrix, ratings.observed, parameters.U, parameters.V
+        own: dict[str, Any] = {
+            "alpha": self.alpha,
+            "unobservedWeight": self.unobservedWeight,
+            **self._own_regularization,
+        }
+        return implicit_loss(*data, self.regParam, self.regularization, **own)
+
+    def _given(self, initial: tuple[Matrix, Matrix], shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
+        given = super()._given(initial, shape)
+        return require_nonnegative(given) if self.nonnegative else given
+
+    def _errors(
+        self, ratings: Ratings, parameters: Parameters, clip: tuple[float, float] | None
+    ) -> dict[str, float | None]:
+        if not self.implicitPrefs:
+            return super()._errors(ratings, parameters, clip)
+        recall = validation_recall(parameters, ratings)
+        return {"train_rmse": None, "validation_rmse": None, "validation_recall": recall}
+
+    def _require_solver(self) -> None:
+        if self.nonnegative and self.solver == "gd":
+            raise ValueError(
+                "solver must be 'cholesky' or 'nnls' with nonnegative=True, got 'gd'. Iterative solvers do not support "
+                "constraints."
+            )
+        if self.solver == "nnls" and not self.nonnegative:
+            raise ValueError(
+                "nonnegative must be True with solver='nnls', got False. Set it, or use solver='cholesky'."
+            )
+
+    def _require_implicit(self) -> None:
+        if self.implicitPrefs and (self.clipPredictions or self.clipTo is not None):
+            raise ValueError(
+                "clipPredictions must be False and clipTo None with implicitPrefs=True, got "
+                f"{self.clipPredictions} and {self.clipTo}. Predictions are preferences, not ratings."
+            )
+        if self.alpha is not None:
+            require_above_zero("alpha", self.alpha)
+        if self.unobservedWeight is None:
+            return
+        require_above_zero("unobservedWeight", self.unobservedWeight)
+        if not self.implicitPrefs:
+            raise ValueError(
+                f"unobservedWeight must be set with implicitPrefs=True only, got {self.unobservedWeight:g}. Set "
+                "implicitPrefs=True, or leave it unset."
+            )
+        if self.alpha is not None:
+            raise ValueError(
+                f"alpha must not be set together with unobservedWeight, got {self.alpha:g}. Set alpha for the "
+                "objective of pyspark's ALS, or unobservedWeight for that of iALS."
+            )
 
 
 def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
@@ -93,16 +204,32 @@ def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
     return np.linalg.solve(F.T @ F + penalty * np.eye(F.shape[1]), F.T @ r)
 
 
-def solve_rows(R: Matrix, observed: Mask, fixed: Matrix, penalties: Vector) -> Matrix:
+def solve_rows(
+    R: Matrix,
+    weights: Mask | Matrix,
+    fixed: Matrix,
+    penalties: Vector,
+    solve: Callable[[Matrix, Vector, float], Vector] = solve_row,
+) -> Matrix:
     """Return the separate solutions of all rows as float64[rows, k].
+
+    A row minimizes Σ c (f·x − r)² + w·‖x‖², which is the problem of `solve_row` for √c·f and √c·r.
 
     Parameters
     ----------
-    R, observed : float64[rows, columns] and bool[rows, columns]
+    R : float64[rows, columns]
+    weights : bool[rows, columns] or float64[rows, columns]
+        The weights c: the mask of the observed pairs, or those of `spark_mf.textbook.implicit.feedback`.
     fixed : float64[columns, k]
     penalties : float64[rows]
+    solve : callable
+        `solve_row`, or `spark_mf.textbook.nonnegative.solve_nonnegative_row`.
     """
-    rows = [solve_row(fixed[seen], r[seen], w) for r, seen, w in zip(R, observed, penalties, strict=True)]
+    rows = []
+    for r, c, w in zip(R, weights, penalties, strict=True):
+        seen = c > 0
+        roots = np.sqrt(c[seen].astype(np.float64))
+        rows.append(solve(roots[:, None] * fixed[seen], roots * r[seen], w))
     return np.array(rows)
 
 
