@@ -1,4 +1,4 @@
-"""ALS with biases: half-steps for factors and biases together."""
+"""ALS with biases: half-steps for the factors and the bias of a row together."""
 
 from collections.abc import Callable
 
@@ -6,32 +6,26 @@ import numpy as np
 
 from spark_mf.textbook.model import Parameters
 from spark_mf.textbook.ratings import Mask, Matrix, Vector
+from spark_mf.textbook.stopping import product_change
 
-HalfStep = Callable[[Matrix, Mask, Matrix, Matrix, Matrix], Matrix]
+HalfStep = Callable[[Matrix, Mask | Matrix, Matrix, Matrix, Matrix], Matrix]
 
 
 def biased_half_step(
-    half_step: HalfStep,
-    globalMean: float,
-    R: Matrix,
-    observed: Mask,
-    fixed: Matrix,
-    penalties: Matrix,
-    old: Matrix,
+    half_step: HalfStep, targets: Matrix, weights: Mask | Matrix, fixed: Matrix, penalties: Matrix, old: Matrix
 ) -> Matrix:
     """Return the new rows [u, b_u] of one side, for fixed rows [v, b_i] of the other.
 
-    In r̂ = μ + b_u + b_i + u·v = μ + b_i + [v, 1]·[u, b_u], only the last product depends on the row of the user. The
-    row is therefore the solution of the ridge regression of r − μ − b_i on [v, 1] (Koren, Bell and Volinsky 2009,
-    "Matrix factorization techniques for recommender systems", eq. 5, for alternating least squares).
+    In r̂ = μ + b_u + b_i + u·v = μ + b_i + [v, 1]·[u, b_u], the row of a user occurs in the last product only. It is
+    therefore the solution of the ridge regression of r − μ − b_i on [v, 1], with the penalty diag(λ, …, λ, λ_b). The
+    model is that of Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems", eq. 5.
 
     Parameters
     ----------
     half_step : callable
         The half-step of ALS without biases.
-    globalMean : float
-        μ.
-    R, observed : float64[rows, columns] and bool[rows, columns]
+    targets, weights : float64[rows, columns] and bool[rows, columns] or float64[rows, columns]
+        r − μ, and the weights of all pairs.
     fixed : float64[columns, k + 1]
     penalties : float64[rows, k + 1]
         Weight of the square of each factor and of the bias.
@@ -39,16 +33,24 @@ def biased_half_step(
         Not changed.
     """
     regressors = np.column_stack([fixed[:, :-1], np.ones(len(fixed))])
-    return half_step(R - globalMean - fixed[:, -1], observed, regressors, penalties, old)
+    return half_step(targets - fixed[:, -1], weights, regressors, penalties, old)
 
 
-def with_biases(factors: Matrix, biases: Vector) -> Matrix:
-    """Return the factors of one side with the biases as last column; also the penalties of both."""
-    return np.column_stack([factors, biases])
+def joint_rows(parameters: Parameters) -> tuple[Matrix, Matrix]:
+    """Return the rows [u, b_u] of all users and [v, b_i] of all items."""
+    users = np.column_stack([parameters.U, parameters.userBias])
+    return users, np.column_stack([parameters.V, parameters.itemBias])
 
 
-def product_factors(parameters: Parameters) -> tuple[Matrix, Matrix]:
-    """Return [u, b_u, 1] and [v, 1, b_i] as rows of two matrices, whose product has all predictions minus μ."""
-    n, m = len(parameters.U), len(parameters.V)
-    users = np.column_stack([parameters.U, parameters.userBias, np.ones(n)])
-    return users, np.column_stack([parameters.V, np.ones(m), parameters.itemBias])
+def joint_penalties(factors: Vector, biases: Vector, rank: int) -> Matrix:
+    """Return the weights of the squares in the rows of one side, float64[rows, rank + 1], from those of each row."""
+    return np.column_stack([np.tile(factors[:, None], rank), biases])
+
+
+def prediction_change(new: Parameters, old: Parameters) -> float:
+    """Return the Frobenius norm of the change of all predictions: [u, b_u, 1]·[v, 1, b_i] is r̂ − μ."""
+    products = []
+    for parameters in (new, old):
+        users, items = joint_rows(parameters)
+        products += [np.insert(users, users.shape[1], 1, axis=1), np.insert(items, items.shape[1] - 1, 1, axis=1)]
+    return product_change(*products)
