@@ -48,6 +48,12 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
     item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences.
 
+    With ``fitBias=True`` predictions of explicit ratings are μ + b_u + b_i + u·v, where μ is the mean of the training
+    ratings. The objective has the same errors and λ_b(Σ n_u b_u² + Σ n_i b_i²) in addition, with λ_b = biasRegParam,
+    regParam if it is not set, and with the weights of `regularization`. A half-step solves for the factors and the
+    bias of each row together: that of a user is the ridge regression of r − μ − b_i on [v, 1] (Koren, Bell and Volinsky
+    2009, "Matrix factorization techniques for recommender systems", eq. 5). The model has biases like that of SGD.
+
     Each iteration is a half-step for all items with fixed users, followed by a half-step for all users with fixed
     items. `solver` selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from
     the factors of the previous iteration, "gd" by the same number of gradient descent steps with exact line search.
@@ -79,8 +85,9 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
     the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
-    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it is
-    the saved result of `asPlain`.
+    `initialModel` is the path of a saved model of any estimator to start from. With ``fitBias=True`` its biases are the
+    initial ones, 0 if it has none, while μ is the mean of the new training ratings. Otherwise its biases are ignored,
+    unless it is the saved result of `asPlain`.
 
     Examples
     --------

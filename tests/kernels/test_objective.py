@@ -23,7 +23,7 @@ def test_penalty_sum_weighs_squared_norms():
     penalty = np.array([0.5, 10, 2], np.float32)
     assert penalty_sum(penalty, factors) == pytest.approx(0.5 * 5 + 10 * 25 + 2 * 1)
     scale = np.array([0, 3], np.float32)
-    assert penalty_sum(penalty, factors, scale) == pytest.approx(3 * penalty_sum(penalty, factors * [[0, 1]]))
+    assert penalty_sum(penalty, factors, scale) == pytest.approx(3 * penalty_sum(penalty, factors[:, 1:]))
 
 
 def test_mean_is_plain_with_the_ratings_times_lambda():

@@ -48,8 +48,9 @@ def objective_of(ratings: Ratings, als: ALS) -> BiasedObjective:
 def block(pairs: Pairs, side: SideName) -> RatingBlock:
     rows, columns = (pairs.users, pairs.items) if side == "user" else (pairs.items, pairs.users)
     all_rows = np.arange(USERS if side == "user" else ITEMS, dtype=np.int32)
-    columns, values = columns.astype(np.int32), pairs.values.astype(np.float32)
-    return RatingBlock.from_triples(all_rows, rows.astype(np.int32), columns, values)
+    return RatingBlock.from_triples(
+        all_rows, rows.astype(np.int32), columns.astype(np.int32), pairs.values.astype(np.float32)
+    )
 
 
 def half_step(
@@ -192,7 +193,8 @@ def test_the_objective_never_rises_over_half_steps(seed, regularization, ratio):
         of_users = half_step(ratings, objective, CholeskySolver(), "user", items, users)
         found.append(objective.metrics(of_users.loss + without_errors(of_items))["objective"])
         users = of_users.factors
-    assert (np.diff(np.array(found, float)) <= 1e-5 * found[0]).all()
+    objectives = np.array(found, float)
+    assert (np.diff(objectives) <= 1e-5 * objectives[0]).all()
 
 
 def test_an_iteration_by_hand():
