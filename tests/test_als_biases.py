@@ -174,5 +174,6 @@ def test_string_ids_give_the_same_model(ratings, model):
 
 def test_combinations_without_meaning_are_refused_before_any_work(ratings):
     for name in ("nonnegative", "implicitPrefs"):
+        params: dict[str, Any] = {name: True}
         with pytest.raises(ValueError, match=rf"^fitBias must be False with {name}=True, got True\. "):
-            on_spark().setParams(**{name: True}).fit(ratings)
+            on_spark().setParams(**params).fit(ratings)

@@ -147,8 +147,7 @@ def half_steps_plan(
         block = _share(size.ratings + size.validation_ratings, tasks)
         record = max(_PACKED * block, _largest_block(size) * row)
     if has_bias:
-        block = _share(size.ratings + size.validation_ratings, min(size.user_blocks, size.item_blocks))
-        worker += size.longer * (row + _FLOAT32) + _RESIDUALS * block
+        worker += _half_step_biases(size, row, has_tol=has_tol)
     return _plan(size, row + kept, result, max(worker, size.laying_out(tasks)), record, cached)
 
 
@@ -174,6 +173,13 @@ def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alter
     # The rows of a block: previous, solved and serialized.
     solved = (3 if previous else 2) * _largest_block(size)
     return (factors + solved) * row + 2 * gram + (2 * _PACKED + _UNPACKED) * block
+
+
+def _half_step_biases(size: FitSize, row: int, *, has_tol: bool) -> int:
+    """Return the memory of what tasks copy for biases: the fixed side, a block's ratings, and its rows for `tol`."""
+    ratings = _share(size.ratings + size.validation_ratings, min(size.user_blocks, size.item_blocks))
+    copied = size.longer + (2 * _largest_block(size) if has_tol else 0)
+    return copied * (row + _FLOAT32) + _RESIDUALS * ratings
 
 
 def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> MemoryPlan:

@@ -125,7 +125,8 @@ def test_chunks_of_rows_count_where_a_dataset_is_read():
 
 
 def plans(size: FitSize, rank: int) -> list[MemoryPlan]:
-    methods = [EXACT, EXACT | {"needs_previous": True, "alternates": False, "has_tol": True}]
+    inexact = EXACT | {"needs_previous": True, "has_tol": True}
+    methods = [EXACT, inexact | {"alternates": False}, inexact | {"has_bias": True}]
     return [
         *(half_steps_plan(size, rank, is_ring=is_ring, **method) for is_ring in (True, False) for method in methods),
         *(sgd_plan(size, 2 * rank, rank, is_ring=is_ring) for is_ring in (True, False)),
