@@ -1,5 +1,6 @@
 """The ALS estimator: matrix factorization by alternating least squares."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,8 @@ from spark_mf.solvers.base import Factors, RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
 from spark_mf.solvers.descent import LineSearchSolver
 from spark_mf.solvers.nnls import NNLSSolver
+
+logger = logging.getLogger(__name__)
 
 
 class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  # as _ALSParams
@@ -159,6 +162,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         if self.getFitBias():
             return BiasedObjective(regularization, self.getBiasRegParam(), self._initial_mean(ratings), n_validation)
         if not self.getImplicitPrefs():
+            if ratings.is_fully_observed and self.getSolver() == "cholesky" and not nonnegative:
+                logger.info("All pairs of users and items are observed: the rows of a block share one factorization.")
             return ExplicitObjective(regularization, n_validation, nonnegative)
         if ratings.counts.highest <= 0:
             raise ValueError(

@@ -326,3 +326,14 @@ def test_the_way_out_of_unusable_rows_works(spark, table):
     assert clean.reasons == {"rating is missing": lost}
     assert small().fit(clean.accepted).summary.ratings == len(table) - lost
     clean.unpersist()
+
+
+def test_a_fully_observed_matrix_is_solved_by_one_factorization_per_block(spark, caplog):
+    """The log says so, and the model is that of solving row by row, which conjugate gradients do."""
+    full = spark.createDataFrame(low_rank(30, 20, 2, seed=4, observed=1.1)).cache()
+    assert full.count() == 600
+    with caplog.at_level(logging.INFO, "spark_mf"):
+        model = small(rank=2, maxIter=3).fit(full)
+    assert "All pairs of users and items are observed" in caplog.text
+    expected = small(rank=2, maxIter=3, solver="cg", innerSteps=10).fit(full)
+    np.testing.assert_allclose(predictions(model, full), predictions(expected, full), rtol=1e-3, atol=1e-3)

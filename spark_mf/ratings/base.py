@@ -134,6 +134,11 @@ class PreparedRatings:
         """Counts of the ratings."""
         return self.by_user.counts
 
+    @property
+    def is_fully_observed(self) -> bool:
+        """Whether each user has rated each item exactly once."""
+        return self.counts.duplicates == 0 and self.ratings == len(self.users) * len(self.items)
+
     def identity(self) -> dict[str, int]:
         """Return numbers that identify these ratings, independent of their order, blocks and partitions."""
         return {

@@ -60,6 +60,12 @@ class RowProblem:
         """Number of rows of the block."""
         return self.indptr.size - 1
 
+    @property
+    def is_ridge_regression(self) -> bool:
+        """Whether the only terms are the ratings, each of weight 1, and the penalty."""
+        optional = (self.weights, self.shared, self.scale, self.prior)
+        return not self.nonnegative and all(term is None for term in optional)
+
     def arguments(self) -> Terms:
         """Return the arguments of the kernels before `solved`."""
         return (
