@@ -32,7 +32,7 @@ def solve_nonnegative_row(F: Matrix, r: Vector, penalty: float) -> Vector:
     k = F.shape[1]
     A = np.vstack([F, np.sqrt(penalty) * np.eye(k)])
     b = np.concatenate([r, np.zeros(k)])
-    x = np.zeros(k)
+    x: Vector = np.zeros(k)
     while True:
         free = x > 0
         descent = np.where(free, -np.inf, A.T @ (b - A @ x))  # minus half the gradient
@@ -52,7 +52,8 @@ def _least_squares(A: Matrix, b: Vector, x: Vector, free: Mask) -> Vector:
         blocking = free & (target <= 0)
         if not blocking.any():
             return target
-        lengths = np.where(blocking, x / np.where(blocking, x - target, 1), np.inf)
+        lengths = np.full_like(x, np.inf)
+        lengths[blocking] = x[blocking] / np.maximum(x - target, np.finfo(float).tiny)[blocking]
         x = x + lengths.min() * (target - x)
         free &= lengths > lengths.min()
         x[~free] = 0
