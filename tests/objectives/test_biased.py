@@ -1,4 +1,4 @@
-"""Tests of the objective with biases, without Spark; tests/objectives/test_conformance.py compares its half-steps, too."""
+"""Tests of the objective with biases, without Spark. Its half-steps are in the conformance table, too."""
 
 from dataclasses import replace
 from typing import Any
