@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 settings.register_profile("spark_mf", deadline=None)
 settings.load_profile("spark_mf")
 
-# The sessions of two test processes share a few cores: collecting garbage by several threads each is no gain. What the
-# user asks of Java comes last and holds.
-QUIET_JVM = "-XX:+UseSerialGC"
+# The sessions of two test processes share a few cores. Several threads that collect garbage are no gain, and most plans
+# are compiled for a single use, which makes the optimizing compiler the largest consumer of time. Code of the simple
+# compiler has larger frames, so long lineages need larger stacks. Options of the user come last and take precedence.
+QUIET_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss4m"
 
 
 @pytest.fixture(scope="session")

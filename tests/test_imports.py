@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": "data kernels params resources runtime storage",
     "model": "data models params resources runtime",
     "fitting": "blocks data exchange kernels model models objectives params ratings resources runtime solvers storage",
-    "als": "exchange fitting kernels model params solvers",
+    "als": "exchange fitting kernels model objectives params ratings solvers",
     "gd": "exchange fitting kernels model params ratings solvers",
     "sgd": "blocks exchange fitting kernels model objectives params ratings resources solvers",
     "__init__": "als fitting gd model ratings sgd version",
@@ -42,7 +42,7 @@ MAY_IMPORT |= {
 
 #: Third-party packages that a package may import; others may import any.
 LIBRARIES = {
-    "kernels": "llvmlite numba numpy",
+    "kernels": "llvmlite numba numpy scipy",
     "textbook": "numpy",
     "blocks": "numpy",
     "solvers": "numpy",

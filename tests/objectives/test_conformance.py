@@ -170,6 +170,21 @@ def test_a_half_step_is_the_textbooks(model, solver, regularization, side):
     assert relative_difference(solved, expected) < TOLERANCE
 
 
+@pytest.mark.parametrize("model", ["explicit", "implicit, pyspark", "implicit, iALS"])
+@pytest.mark.parametrize("solver", ["cholesky", "nnls"])
+def test_the_products_after_some_iterations_are_the_textbooks(model, solver):
+    ratings, own = random_ratings(6), params(model, "weighted", solver)
+    textbook, on_spark = TextbookALS(**own, maxIter=4), OnSpark(ALS(**own), ratings)
+    initial = textbook.draw(np.random.default_rng(6), ratings.shape)
+    fitted = textbook.fit(ratings, initial=initial)
+    U, V = (factors.astype(np.float32) for factors in initial)
+    for _ in range(4):
+        V = on_spark.half_step("item", U, V)
+        U = on_spark.half_step("user", V, U)
+    assert relative_difference(U @ V.T, fitted.U @ fitted.V.T) < 10 * TOLERANCE
+    assert on_spark.metrics(U, V)["objective"] == pytest.approx(fitted.summary.history[-1].objective, rel=1e-5)
+
+
 @EACH_MODEL
 @EACH_REGULARIZATION
 @pytest.mark.parametrize("side", ["user", "item"])
