@@ -11,8 +11,10 @@ from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import ALSModel
 from spark_mf.objectives.base import Objective
+from spark_mf.objectives.biased import BiasedObjective
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.objectives.implicit import VALIDATION_USERS, ImplicitObjective
 from spark_mf.params.als import _ALSParams, validate_als_params
@@ -50,6 +52,12 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
     item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences.
 
+    With ``fitBias=True`` predictions of explicit ratings are μ + b_u + b_i + u·v, where μ is the mean of the training
+    ratings. The objective has the same errors and λ_b(Σ n_u b_u² + Σ n_i b_i²) in addition, with λ_b = biasRegParam,
+    regParam if it is not set, and with the weights of `regularization`. A half-step solves for the factors and the
+    bias of each row together: that of a user is the ridge regression of r − μ − b_i on [v, 1] (Koren, Bell and Volinsky
+    2009, "Matrix factorization techniques for recommender systems", eq. 5). The model has biases like that of SGD.
+
     Each iteration is a half-step for all items with fixed users, followed by a half-step for all users with fixed
     items. `solver` selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from
     the factors of the previous iteration, "gd" by the same number of gradient descent steps with exact line search.
@@ -84,8 +92,9 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
     the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
-    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it is
-    the saved result of `asPlain`.
+    `initialModel` is the path of a saved model of any estimator to start from. With ``fitBias=True`` its biases are the
+    initial ones, 0 if it has none, while μ is the mean of the new training ratings. Otherwise its biases are ignored,
+    unless it is the saved result of `asPlain`.
 
     Examples
     --------
@@ -140,6 +149,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         regExponent: float | None = None,
         earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
+        fitBias: bool = False,
+        biasRegParam: float | None = None,
         subspaceSize: int | None = None,
     ) -> None:
         super().__init__()
@@ -153,6 +164,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     def _objective(self, ratings: PreparedRatings) -> Objective:
         regularization = self._regularization(ratings.ratings)
         n_validation, nonnegative = ratings.counts.validation_ratings, self.getNonnegative()
+        if self.getFitBias():
+            return BiasedObjective(regularization, self.getBiasRegParam(), self._initial_mean(ratings), n_validation)
         if not self.getImplicitPrefs():
             if ratings.is_fully_observed and self.getSolver() == "cholesky" and not nonnegative:
                 logger.info("All pairs of users and items are observed: the rows of a block share one factorization.")
@@ -181,6 +194,15 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         if self.getSolver() == "subspace":
             return SubspaceSolver(self.getSubspaceSize())
         return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
+
+    def _row_layout(self) -> RowLayout:
+        return RowLayout(self.getRank(), bias=self.getFitBias(), constant=False)
+
+    def _bias_reg_param(self) -> float | None:
+        return self.getBiasRegParam() if self.getFitBias() else None
+
+    def _initial_mean(self, ratings: PreparedRatings) -> float:
+        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
 
     def _solver_name(self) -> str:
         return "nnls" if self.getNonnegative() else self.getSolver()

@@ -6,8 +6,10 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
 from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
+from spark_mf.params.biases import _HasBiases
 from spark_mf.params.factorization import (
     require_above_zero,
+    require_at_least_zero,
     require_below_one,
     require_choice,
     require_positive,
@@ -19,7 +21,7 @@ SOLVERS = ("cholesky", "cg", "gd", "nnls", "subspace")
 SUBSPACE_SIZE = 128
 
 
-class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
+class _ALSParams(_AlternatingParams, _HasBiases, _SparkALSParams):  # type: ignore[misc]  # numbers of blocks may be None here
     """All Params of pyspark's ALS, and the ones that only spark_mf has."""
 
     solver: Param[str] = Param(
@@ -63,7 +65,7 @@ class _ALSParams(_AlternatingParams, _SparkALSParams):  # type: ignore[misc]  # 
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._setDefault(solver="cholesky", innerSteps=3, innerTol=0.0)
+        self._setDefault(solver="cholesky", innerSteps=3, innerTol=0.0, fitBias=False)
 
     def getSolver(self) -> str:
         """Return the name of the solver of a row's normal equations."""
@@ -135,6 +137,20 @@ def validate_als_params(instance: _ALSParams) -> None:
     if instance.isDefined(instance.subspaceSize):
         _validate_subspace_size(instance.getSubspaceSize(), instance.getSolver(), instance.getOrDefault(instance.rank))
     _validate_implicit_params(instance)
+    require_at_least_zero("biasRegParam", instance.getBiasRegParam())
+    if instance.getFitBias():
+        _validate_biases(instance)
+
+
+def _validate_biases(instance: _ALSParams) -> None:
+    if instance.getNonnegative():
+        raise ValueError(
+            "fitBias must be False with nonnegative=True, got True. Biases are negative for ratings below the mean."
+        )
+    if instance.getImplicitPrefs():
+        raise ValueError(
+            "fitBias must be False with implicitPrefs=True, got True. Biases are those of explicit ratings."
+        )
 
 
 def _validate_solver(solver: str, nonnegative: bool) -> None:

@@ -1,17 +1,19 @@
 """Alternating least squares."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from spark_mf.textbook.als_biases import biased_half_step, joint_penalties, joint_rows, prediction_change
 from spark_mf.textbook.als_gd import descend_rows
 from spark_mf.textbook.checks import require_above_zero, require_at_least_zero, require_choice, require_count
 from spark_mf.textbook.estimator import Estimator
 from spark_mf.textbook.implicit import feedback, implicit_loss, implicit_penalties, validation_recall
-from spark_mf.textbook.loss import row_penalties
-from spark_mf.textbook.model import Parameters
+from spark_mf.textbook.loss import objective, row_penalties
+from spark_mf.textbook.model import Parameters, Record
 from spark_mf.textbook.nonnegative import require_nonnegative, solve_nonnegative_row
 from spark_mf.textbook.ratings import Mask, Matrix, Ratings, Vector
 
@@ -31,7 +33,8 @@ class ALS(Estimator):
     the ratings, and C is 1 for observed pairs and 0 for all others (Zhou, Wilkinson, Schreiber and Pan 2008, §3.1;
     Koren, Bell and Volinsky 2009). With `implicitPrefs`, the targets are the preferences and C the confidences of all
     pairs (Hu, Koren and Volinsky 2008, eq. 4 and 5; see `spark_mf.textbook.implicit`); the history has the objective
-    over all pairs and the validation recall, and no RMSE. Repeated pairs are an error.
+    over all pairs and the validation recall, and no RMSE. With `fitBias`, r̂ = μ + b_u + b_i + u·v, and each half-step
+    solves for factors and biases together; see `spark_mf.textbook.als_biases`. Repeated pairs are an error.
 
     Parameters
     ----------
@@ -53,6 +56,10 @@ class ALS(Estimator):
         The steps of a row end once the norm of its gradient is at most innerTol times that of the first gradient.
     order : {"items", "users"}
         Side that is solved first; `spark_mf.ALS` solves items first.
+    fitBias : bool
+        Whether to fit biases, which start at 0, and to use the mean of the training ratings as μ.
+    biasRegParam : float or None
+        λ of the biases; None for regParam.
     """
 
     implicitPrefs: bool = False
@@ -63,6 +70,8 @@ class ALS(Estimator):
     innerSteps: int = 3
     innerTol: float = 0.0
     order: str = "items"
+    fitBias: bool = False
+    biasRegParam: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,28 +79,34 @@ class ALS(Estimator):
         require_choice("order", self.order, ORDERS)
         require_count("innerSteps", self.innerSteps, 1)
         require_at_least_zero("innerTol", self.innerTol)
+        require_at_least_zero("biasRegParam", self._bias_lambda)
         self._require_solver()
         self._require_implicit()
+        self._require_no_bias()
 
     def iterates(self, ratings: Ratings, start: Parameters, rng: np.random.Generator) -> Iterator[Parameters]:
         """Yield the parameters after each iteration of two half-steps."""
         T, C, w_U, w_V = self.problem(ratings)
-        U, V = start.U, start.V
+        half_step = partial(biased_half_step, self.half_step) if self.fitBias else self.half_step
+        U, V = joint_rows(start) if self.fitBias else (start.U, start.V)
         while True:
             if self.order == "users":
-                U = self.half_step(T, C, V, w_U, U)
-            V = self.half_step(T.T, C.T, U, w_V, V)
+                U = half_step(T, C, V, w_U, U)
+            V = half_step(T.T, C.T, U, w_V, V)
             if self.order == "items":
-                U = self.half_step(T, C, V, w_U, U)
-            yield Parameters.without_biases(U, V)
+                U = half_step(T, C, V, w_U, U)
+            if self.fitBias:
+                yield Parameters(U[:, :-1], V[:, :-1], U[:, -1], V[:, -1], start.globalMean)
+            else:
+                yield Parameters.without_biases(U, V)
 
-    def problem(self, ratings: Ratings) -> tuple[Matrix, Mask | Matrix, Vector, Vector]:
+    def problem(self, ratings: Ratings) -> tuple[Matrix, Mask | Matrix, Vector | Matrix, Vector | Matrix]:
         """Return what all half-steps of a fit share: targets and weights of all pairs, w_U and w_V.
 
         Returns
         -------
         targets, weights : float64[n, m] and bool[n, m] or float64[n, m]
-        w_U, w_V : float64[n] and float64[m]
+        w_U, w_V : float64[n] and float64[m], or with biases float64[n, k + 1] and float64[m, k + 1]
         """
         R, observed = ratings.matrix, ratings.observed
         if not self.implicitPrefs:
@@ -100,7 +115,11 @@ class ALS(Estimator):
                 row_penalties(n, lam, self.regularization, self.regExponent)
                 for n, lam in zip(counts, self._lambdas, strict=True)
             )
-            return R, observed, w_U, w_V
+            if not self.fitBias:
+                return R, observed, w_U, w_V
+            b_U, b_V = (row_penalties(n, self._bias_lambda, self.regularization, self.regExponent) for n in counts)
+            penalties = joint_penalties(w_U, b_U, self.rank), joint_penalties(w_V, b_V, self.rank)
+            return R - ratings.values.mean(), observed, *penalties
         if ratings.values.max() <= 0:
             raise ValueError(
                 "ratings must contain at least one value > 0 with implicitPrefs=True, got "
@@ -111,7 +130,7 @@ class ALS(Estimator):
         return T, C, *implicit_penalties(R, observed, self.regParam, self.regularization, **own)
 
     def half_step(
-        self, targets: Matrix, weights: Mask | Matrix, fixed: Matrix, penalties: Vector, old: Matrix
+        self, targets: Matrix, weights: Mask | Matrix, fixed: Matrix, penalties: Vector | Matrix, old: Matrix
     ) -> Matrix:
         """Return the new rows of one side as float64[rows, k], for `fixed` rows of the other; `old` is not changed."""
         if self.solver == "gd":
@@ -130,7 +149,8 @@ class ALS(Estimator):
     def objective(self, ratings: Ratings, parameters: Parameters) -> float:
         """Return the objective, over the observed pairs or, for implicit feedback, over all pairs."""
         if not self.implicitPrefs:
-            return super().objective(ratings, parameters)
+            own_lambdas = self._own_regularization
+            return objective(ratings, parameters, self.regParam, self.regularization, self.biasRegParam, **own_lambdas)
         data = ratings.matrix, ratings.observed, parameters.U, parameters.V
         own: dict[str, Any] = {
             "alpha": self.alpha,
@@ -138,6 +158,26 @@ class ALS(Estimator):
             **self._own_regularization,
         }
         return implicit_loss(*data, self.regParam, self.regularization, **own)
+
+    @property
+    def _bias_lambda(self) -> float:
+        return self.regParam if self.biasRegParam is None else self.biasRegParam
+
+    def _start(self, ratings: Ratings, U: Matrix, V: Matrix) -> Parameters:
+        plain = super()._start(ratings, U, V)
+        return replace(plain, globalMean=float(ratings.values.mean())) if self.fitBias else plain
+
+    def _record(
+        self,
+        iteration: int,
+        seconds: float,
+        ratings: Ratings,
+        old: Parameters,
+        new: Parameters,
+        clip: tuple[float, float] | None,
+    ) -> Record:
+        record = super()._record(iteration, seconds, ratings, old, new, clip)
+        return replace(record, product_change=prediction_change(new, old)) if self.fitBias else record
 
     def _given(self, initial: tuple[Matrix, Matrix], shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
         given = super()._given(initial, shape)
@@ -160,6 +200,16 @@ class ALS(Estimator):
         if self.solver == "nnls" and not self.nonnegative:
             raise ValueError(
                 "nonnegative must be True with solver='nnls', got False. Set it, or use solver='cholesky'."
+            )
+
+    def _require_no_bias(self) -> None:
+        if self.fitBias and self.nonnegative:
+            raise ValueError(
+                "fitBias must be False with nonnegative=True, got True. Biases are negative for ratings below the mean."
+            )
+        if self.fitBias and self.implicitPrefs:
+            raise ValueError(
+                "fitBias must be False with implicitPrefs=True, got True. Biases are those of explicit ratings."
             )
 
     def _require_implicit(self) -> None:
@@ -185,11 +235,12 @@ class ALS(Estimator):
             )
 
 
-def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
+def solve_row(F: Matrix, r: Vector, penalty: float | Vector) -> Vector:
     """Return the x that minimizes ‖F x − r‖² + penalty·‖x‖², from the normal equations (FᵀF + penalty·I) x = Fᵀr.
 
     Without a penalty they may be singular, and x is the minimum-norm least-squares solution (Golub and Van Loan,
-    "Matrix computations", 4th ed., §5.5).
+    "Matrix computations", 4th ed., §5.5). Penalties of each coordinate, some of which may be 0, enter as further
+    equations √penalty·x = 0.
 
     Parameters
     ----------
@@ -197,10 +248,11 @@ def solve_row(F: Matrix, r: Vector, penalty: float) -> Vector:
         Row of the other side for each rating.
     r : float64[ratings]
         Ratings of the row.
-    penalty : float
+    penalty : float or float64[k]
     """
-    if penalty == 0:
-        return np.linalg.lstsq(F, r, rcond=None)[0]
+    if np.any(penalty == 0):
+        k = F.shape[1]
+        return np.linalg.lstsq(np.vstack([F, np.sqrt(penalty * np.eye(k))]), np.append(r, np.zeros(k)), rcond=None)[0]
     return np.linalg.solve(F.T @ F + penalty * np.eye(F.shape[1]), F.T @ r)
 
 
@@ -208,8 +260,8 @@ def solve_rows(
     R: Matrix,
     weights: Mask | Matrix,
     fixed: Matrix,
-    penalties: Vector,
-    solve: Callable[[Matrix, Vector, float], Vector] = solve_row,
+    penalties: Vector | Matrix,
+    solve: Callable[[Matrix, Vector, Any], Vector] = solve_row,
 ) -> Matrix:
     """Return the separate solutions of all rows as float64[rows, k].
 
@@ -221,7 +273,7 @@ def solve_rows(
     weights : bool[rows, columns] or float64[rows, columns]
         The weights c: the mask of the observed pairs, or those of `spark_mf.textbook.implicit.feedback`.
     fixed : float64[columns, k]
-    penalties : float64[rows]
+    penalties : float64[rows] or float64[rows, k]
     solve : callable
         `solve_row`, or `spark_mf.textbook.nonnegative.solve_nonnegative_row`.
     """
@@ -233,11 +285,11 @@ def solve_rows(
     return np.array(rows)
 
 
-def solve_fully_observed(R: Matrix, fixed: Matrix, penalty: float) -> Matrix:
+def solve_fully_observed(R: Matrix, fixed: Matrix, penalty: float | Vector) -> Matrix:
     """Return the solution of all rows if every pair is observed: R F (FᵀF + penalty·I)⁻¹, one k × k system.
 
     Without a penalty it is R (F⁺)ᵀ, the minimum-norm solution, with the pseudoinverse F⁺.
     """
-    if penalty == 0:
-        return np.linalg.lstsq(fixed, R.T, rcond=None)[0].T
+    if np.any(penalty == 0):
+        return np.array([solve_row(fixed, r, penalty) for r in R])
     return np.linalg.solve(fixed.T @ fixed + penalty * np.eye(fixed.shape[1]), fixed.T @ R.T).T

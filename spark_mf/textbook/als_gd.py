@@ -9,7 +9,7 @@ def descend_rows(
     R: Matrix,
     weights: Mask | Matrix,
     fixed: Matrix,
-    penalties: Vector,
+    penalties: Vector | Matrix,
     start: Matrix,
     steps: int,
     tol: float = 0.0,
@@ -27,8 +27,8 @@ def descend_rows(
         The weights c: the mask of the observed pairs, or those of `spark_mf.textbook.implicit.feedback`.
     fixed : float64[columns, k]
         Rows f of the other side.
-    penalties : float64[rows]
-        The weights w.
+    penalties : float64[rows] or float64[rows, k]
+        The weights w, of all squares of a row or of each.
     start : float64[rows, k]
         Not changed.
     steps : int
@@ -38,7 +38,7 @@ def descend_rows(
     stepSize : float, optional
         Step size of x ← x − stepSize·(2 g), which replaces the exact line search.
     """
-    X, w = start.copy(), penalties[:, None]
+    X, w = start.copy(), penalties.reshape(len(start), -1)
     smallest = None
     for _ in range(steps):
         G = (weights * (X @ fixed.T - R)) @ fixed + w * X
@@ -46,7 +46,7 @@ def descend_rows(
         if smallest is None:
             smallest = tol**2 * squared
         if stepSize is None:
-            curvature = (weights * (G @ fixed.T) ** 2).sum(axis=1) + penalties * squared
+            curvature = (weights * (G @ fixed.T) ** 2).sum(axis=1) + (w * G**2).sum(axis=1)
             # The square of a gradient close to 0 may underflow; such a row has converged.
             lengths = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)
         else:

@@ -5,6 +5,7 @@ half-step in float32, which must be the float64 result of the textbook.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from spark_mf.solvers.base import Factors, RowProblem
 from spark_mf.solvers.descent import GradientStepSolver
 from spark_mf.textbook import ALS as TextbookALS
 from spark_mf.textbook import Ratings, gradient, implicit_gradient
+from spark_mf.textbook.als_biases import biased_half_step
 from spark_mf.textbook.implicit import validation_recall
 from spark_mf.textbook.loss import row_penalties
 from spark_mf.textbook.model import Parameters
@@ -32,6 +34,7 @@ TOLERANCE = 1e-4
 
 MODELS: dict[str, dict[str, Any]] = {
     "explicit": {},
+    "explicit with biases": {"fitBias": True, "biasRegParam": 0.2},
     "implicit, pyspark": {"implicitPrefs": True, "alpha": 2.0},
     "implicit, iALS": {"implicitPrefs": True, "unobservedWeight": 0.2},
 }
@@ -49,6 +52,10 @@ REGULARIZATIONS: dict[str, dict[str, Any]] = {
 }
 EACH_MODEL = pytest.mark.parametrize("model", MODELS)
 EACH_REGULARIZATION = pytest.mark.parametrize("regularization", REGULARIZATIONS)
+
+
+#: All pairs of a model and a solver that supports it.
+SUPPORTED = [pair for pair in product(MODELS, SOLVERS) if pair != ("explicit with biases", "nnls")]
 
 
 def params(model: str, regularization: str, solver: str = "cholesky") -> dict[str, Any]:
@@ -69,10 +76,19 @@ def random_ratings(seed: int, share: float = 1 / 3) -> Ratings:
     return Ratings.from_matrix(R, observed, ~observed & (rng.random(R.shape) < 0.2))
 
 
-def random_factors(seed: int, nonnegative: bool = False) -> tuple[Factors, Factors]:
+def random_rows(seed: int, model: str = "explicit", nonnegative: bool = False) -> tuple[Factors, Factors]:
+    """Rows of users and of items: factors, and the bias if the model has biases."""
     rng = np.random.default_rng(seed + 1000)
-    U, V = (rng.standard_normal((n, RANK)).astype(np.float32) for n in (USERS, ITEMS))
+    width = RANK + MODELS[model].get("fitBias", False)
+    U, V = (rng.standard_normal((n, width)).astype(np.float32) for n in (USERS, ITEMS))
     return (np.abs(U), np.abs(V)) if nonnegative else (U, V)
+
+
+def parameters_of(model: str, ratings: Ratings, U: Factors, V: Factors) -> Parameters:
+    U, V = U.astype(np.float64), V.astype(np.float64)
+    if MODELS[model].get("fitBias"):
+        return Parameters(U[:, :-1], V[:, :-1], U[:, -1], V[:, -1], float(ratings.values.mean()))
+    return Parameters.without_biases(U, V)
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,8 @@ class OnSpark:
     @property
     def objective(self) -> Objective:
         assert self.ratings.validation is not None
-        counts = {"highest": self.ratings.values.max(), "validation_ratings": len(self.ratings.validation)}
+        values = self.ratings.values
+        counts = {"highest": values.max(), "total": values.sum(), "validation_ratings": len(self.ratings.validation)}
         sizes = {"users": range(USERS), "items": range(ITEMS), "ratings": len(self.ratings)}
         is_fully_observed = bool(self.ratings.observed.all())
         prepared: Any = SimpleNamespace(counts=SimpleNamespace(**counts), is_fully_observed=is_fully_observed, **sizes)
@@ -99,20 +116,23 @@ class OnSpark:
 
     def problem(self, side: SideName, fixed: Factors) -> RowProblem:
         """The problem of all rows of a side."""
-        return self.objective.problem(self.block(side), fixed, self.objective.side_sums(fixed), side)
+        objective, rows, _ = self.objective.begin(fixed, None)
+        return objective.problem(self.block(side), rows, objective.side_sums(fixed), side)
 
     def half_step(self, side: SideName, fixed: Factors, old: Factors) -> Factors:
         """The new rows of a side."""
-        solved = old.copy()
-        self.als._solver(len(self.ratings)).begin(fixed).solve(self.problem(side, fixed), solved, 1)
+        solved, problem = old.copy(), self.problem(side, fixed)
+        self.als._solver(len(self.ratings)).begin(problem.fixed).solve(problem, solved, 1)
         return solved
 
     def metrics(self, U: Factors, V: Factors) -> dict[str, float | None]:
         """The metrics of the history, with errors from the block of users."""
         held_out = self.block("user", validation=True)
         of_items = self.objective.penalty_loss(self.problem("item", U), V)
-        of_users = self.objective.loss(self.problem("user", V), self.block("user"), held_out, U, V, 1)
-        return dict(self.objective.metrics(of_items + of_users))
+        objective, _, measured = self.objective.begin(V, V)
+        assert measured is not None
+        of_users = objective.loss(self.problem("user", V), self.block("user"), held_out, U, measured, 1)
+        return dict(objective.metrics(of_items + of_users))
 
     def block(self, side: SideName, validation: bool = False) -> RatingBlock:
         """The ratings of all rows of a side."""
@@ -127,10 +147,10 @@ class OnSpark:
 def exact_half_step(als: TextbookALS, ratings: Ratings, side: SideName, fixed: Factors) -> np.ndarray:
     """The textbook's new rows of a side."""
     T, C, w_U, w_V = als.problem(ratings)
-    nothing = np.empty(0)
+    half_step, nothing = partial(biased_half_step, als.half_step) if als.fitBias else als.half_step, np.empty(0)
     if side == "user":
-        return als.half_step(T, C, fixed.astype(np.float64), w_U, nothing)
-    return als.half_step(T.T, C.T, fixed.astype(np.float64), w_V, nothing)
+        return half_step(T, C, fixed.astype(np.float64), w_U, nothing)
+    return half_step(T.T, C.T, fixed.astype(np.float64), w_V, nothing)
 
 
 def relative_difference(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -138,10 +158,11 @@ def relative_difference(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-@pytest.mark.parametrize(("model", "solver", "regularization"), list(product(MODELS, SOLVERS, REGULARIZATIONS)))
+@pytest.mark.parametrize(("model", "solver"), SUPPORTED)
+@EACH_REGULARIZATION
 def test_a_half_step_is_the_textbooks(model, solver, regularization, side):
     ratings = random_ratings(1)
-    U, V = random_factors(1, nonnegative=solver == "nnls")
+    U, V = random_rows(1, model, nonnegative=solver == "nnls")
     fixed, old = (V, U) if side == "user" else (U, V)
     exact = "nnls" if solver == "nnls" else "cholesky"
     expected = exact_half_step(TextbookALS(**params(model, regularization, exact)), ratings, side, fixed)
@@ -168,7 +189,7 @@ def test_the_products_after_some_iterations_are_the_textbooks(model, solver):
 @EACH_REGULARIZATION
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_a_half_step_of_a_fully_observed_matrix_is_the_textbooks(model, regularization, side):
-    ratings, (U, V) = random_ratings(1, share=1.0), random_factors(1)
+    ratings, (U, V) = random_ratings(1, share=1.0), random_rows(1, model)
     assert ratings.observed.all()
     fixed, old = (V, U) if side == "user" else (U, V)
     own = params(model, regularization)
@@ -179,16 +200,16 @@ def test_a_half_step_of_a_fully_observed_matrix_is_the_textbooks(model, regulari
 @EACH_MODEL
 @EACH_REGULARIZATION
 def test_the_objective_is_the_textbooks(model, regularization):
-    ratings, (U, V) = random_ratings(2), random_factors(2)
+    ratings, (U, V) = random_ratings(2), random_rows(2, model)
     own = params(model, regularization)
     metrics = OnSpark(ALS(**own), ratings).metrics(U, V)
-    parameters = Parameters.without_biases(U.astype(np.float64), V.astype(np.float64))
-    assert metrics["objective"] == pytest.approx(TextbookALS(**own).objective(ratings, parameters), rel=1e-5)
+    expected = TextbookALS(**own).objective(ratings, parameters_of(model, ratings, U, V))
+    assert metrics["objective"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("model", ["implicit, pyspark", "implicit, iALS"])
 def test_the_validation_recall_is_the_textbooks(model):
-    ratings, (U, V) = random_ratings(3), random_factors(3)
+    ratings, (U, V) = random_ratings(3), random_rows(3)
     found = OnSpark(ALS(**params(model, "weighted")), ratings).metrics(U, V)
     expected = validation_recall(Parameters.without_biases(U, V), ratings)
     assert found["validation_recall"] == pytest.approx(expected)
@@ -200,19 +221,21 @@ def test_the_validation_recall_is_the_textbooks(model):
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_a_gradient_step_has_the_gradient_of_the_textbook(model, regularization, side):
     """The textbook's gradient is compared with central differences in tests/textbook."""
-    ratings, (U, V) = random_ratings(4), random_factors(4)
+    ratings, (U, V) = random_ratings(4), random_rows(4, model)
     own = params(model, regularization)
     fixed, old = (V, U) if side == "user" else (U, V)
     moved, length = old.copy(), 1e-3
     GradientStepSolver(length).solve(OnSpark(ALS(**own), ratings).problem(side, fixed), moved, 1)
 
     names = ("regularization", "userRegParam", "itemRegParam", "regExponent", "alpha", "unobservedWeight")
-    data = ratings.matrix, ratings.observed, U.astype(np.float64), V.astype(np.float64), 0.0
+    p = parameters_of(model, ratings, U, V)
+    biases = {"userBias": p.userBias, "itemBias": p.itemBias, "globalMean": p.globalMean, "biasRegParam": 0.2}
     function: Any = implicit_gradient if own.get("implicitPrefs") else gradient
-    gradients = function(*data, **{name: own[name] for name in names if name in own})
-    # The problems of half-steps are in the sum form.
+    options = {name: own[name] for name in names if name in own} | (biases if own.get("fitBias") else {})
+    gradients = function(ratings.matrix, ratings.observed, p.U, p.V, 0.0, **options)
+    # The problems of half-steps are in the sum form. With biases, there are the gradients of U, V, b_u and b_i.
     scale = len(ratings) if regularization == "mean" else 1
-    expected = gradients[0 if side == "user" else 1] * scale
+    expected = np.column_stack(gradients[0 if side == "user" else 1 :: 2]) * scale
     assert relative_difference((old - moved) / length, expected) < 1e-3
 
 
@@ -230,14 +253,14 @@ def test_the_shares_of_sgd_add_up_to_the_penalties_of_the_textbook(regularizatio
 
 @given(
     st.integers(0, 1000),
-    st.sampled_from(sorted(MODELS)),
-    st.sampled_from(["cholesky", "nnls"]),
+    st.sampled_from([pair for pair in SUPPORTED if pair[1] in ("cholesky", "nnls")]),
     st.sampled_from(sorted(REGULARIZATIONS)),
 )
 @settings(deadline=None, max_examples=60)
-def test_the_objective_never_rises_over_exact_half_steps(seed, model, solver, regularization):
+def test_the_objective_never_rises_over_exact_half_steps(seed, pair, regularization):
+    model, solver = pair
     on_spark = OnSpark(ALS(**params(model, regularization, solver)), random_ratings(seed))
-    U, V = random_factors(seed, nonnegative=solver == "nnls")
+    U, V = random_rows(seed, model, nonnegative=solver == "nnls")
     objectives = [on_spark.metrics(U, V)["objective"]]
     for _ in range(3):
         V = on_spark.half_step("item", U, V)
@@ -254,6 +277,11 @@ def test_the_objective_never_rises_over_exact_half_steps(seed, model, solver, re
         ({"solver": "cg", "nonnegative": True}, "solver must be 'cholesky' or 'nnls' with nonnegative=True, got 'cg'."),
         ({"solver": "gd", "nonnegative": True}, "solver must be 'cholesky' or 'nnls' with nonnegative=True, got 'gd'."),
         ({"solver": "nnls"}, "nonnegative must be True with solver='nnls', got False."),
+        (
+            {"fitBias": True, "solver": "nnls", "nonnegative": True},
+            "fitBias must be False with nonnegative=True, got T",
+        ),
+        ({"fitBias": True, "implicitPrefs": True}, "fitBias must be False with implicitPrefs=True, got True."),
     ],
 )
 def test_combinations_that_are_not_in_the_table_are_refused(own, sentence):
