@@ -43,7 +43,10 @@ SOLVERS: dict[str, dict[str, Any]] = {
     "cg": {"solver": "cg", "innerSteps": 4 * RANK},
     "gd": {"solver": "gd", "innerSteps": 1000},
     "nnls": {"solver": "nnls", "nonnegative": True},
+    "subspace": {"solver": "subspace", "subspaceSize": 2},
 }
+#: Half-steps that repeat a solver until it has converged.
+SWEEPS = {"subspace": 400}
 REGULARIZATIONS: dict[str, dict[str, Any]] = {
     "weighted": {"regularization": "weighted", "userRegParam": 0.05, "itemRegParam": 0.1},
     "plain": {"regularization": "plain", "userRegParam": 0.4, "itemRegParam": 0.8},
@@ -120,9 +123,10 @@ class OnSpark:
         return objective.problem(self.block(side), rows, objective.side_sums(fixed), side)
 
     def half_step(self, side: SideName, fixed: Factors, old: Factors) -> Factors:
-        """The new rows of a side."""
+        """The new rows of a side, converged."""
         solved, problem = old.copy(), self.problem(side, fixed)
-        self.als._solver(len(self.ratings)).begin(problem.fixed).solve(problem, solved, 1)
+        for _ in range(SWEEPS.get(self.als.getSolver(), 1)):
+            self.als._solver(len(self.ratings)).begin(problem.fixed).solve(problem, solved, 1)
         return solved
 
     def metrics(self, U: Factors, V: Factors) -> dict[str, float | None]:

@@ -233,8 +233,8 @@ def descend(  # type: ignore[no-untyped-def]
 
     Directions are conjugate, or without `conjugate` the residuals b − A u, which are minus half the gradient. A row
     takes fewer steps once its residual is no longer than `tolerance` (float64 ≥ 0) times what it was before the first
-    step; with 0 only where nothing is left of it. It also ends at a direction in which A is singular in float32, because
-    that direction consists of rounding errors.
+    step; with 0 only where nothing is left of it. It also ends at a direction in which A is singular in float32,
+    because that direction consists of rounding errors.
 
     For most rows Σ w x xᵀ is never formed: a step costs two passes over the gathered ratings (Takács, Pilászy and Tikk
     2011, "Applications of the conjugate gradient method for implicit feedback collaborative filtering", §3). Rows with
