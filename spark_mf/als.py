@@ -11,8 +11,10 @@ from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
+from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import ALSModel
 from spark_mf.objectives.base import Objective
+from spark_mf.objectives.biased import BiasedObjective
 from spark_mf.objectives.explicit import ExplicitObjective
 from spark_mf.objectives.implicit import VALIDATION_USERS, ImplicitObjective
 from spark_mf.params.als import _ALSParams, validate_als_params
@@ -22,6 +24,7 @@ from spark_mf.solvers.base import Factors, RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
 from spark_mf.solvers.descent import LineSearchSolver
 from spark_mf.solvers.nnls import NNLSSolver
+from spark_mf.solvers.subspace import SubspaceSolver
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +52,21 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
     item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences.
 
+    With ``fitBias=True`` predictions of explicit ratings are μ + b_u + b_i + u·v, where μ is the mean of the training
+    ratings. The objective has the same errors and λ_b(Σ n_u b_u² + Σ n_i b_i²) in addition, with λ_b = biasRegParam,
+    regParam if it is not set, and with the weights of `regularization`. A half-step solves for the factors and the
+    bias of each row together: that of a user is the ridge regression of r − μ − b_i on [v, 1] (Koren, Bell and Volinsky
+    2009, "Matrix factorization techniques for recommender systems", eq. 5). The model has biases like that of SGD.
+
     Each iteration is a half-step for all items with fixed users, followed by a half-step for all users with fixed
     items. `solver` selects how a row is solved: "cholesky" exactly, "cg" by `innerSteps` conjugate gradient steps from
     the factors of the previous iteration, "gd" by the same number of gradient descent steps with exact line search.
-    With ``nonnegative=True`` all factors are >= 0, and a row is solved exactly by "nnls", block principal pivoting (Kim
-    and Park 2011, "Fast nonnegative matrix factorization: an active-set-like method and comparisons"). An iterative
-    solver stops early for a row whose gradient has become small, as `innerTol` specifies.
+    These two stop early for a row whose gradient has become small, as `innerTol` specifies. "subspace", for ranks of
+    128 or more, minimises the objective over each block of `subspaceSize` factors of a row in turn, from the factors of
+    the previous iteration (Rendle, Krichene, Zhang and Koren 2021, "iALS++: Speeding up matrix factorization with
+    subspace optimization"). With ``nonnegative=True`` all factors are >= 0, and a row is solved exactly by "nnls",
+    block principal pivoting (Kim and Park 2011, "Fast nonnegative matrix factorization: an active-set-like method and
+    comparisons").
 
     The fit stops after maxIter iterations or, if `tol` is positive, after the first iteration that changes U Vᵀ by less
     than `tol` in Frobenius norm. `summary.stoppedEarly` is True if it did, and `summary.history` has the
@@ -80,8 +92,9 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     With `checkpointDir` the fit writes a checkpoint every checkpointInterval iterations, and the same fit resumes from
     the last checkpoint. A fit that converged by `tol` does not run further iterations, even with a larger maxIter.
-    `initialModel` is the path of a saved model of any estimator to start from; its biases are ignored, unless it is
-    the saved result of `asPlain`.
+    `initialModel` is the path of a saved model of any estimator to start from. With ``fitBias=True`` its biases are the
+    initial ones, 0 if it has none, while μ is the mean of the new training ratings. Otherwise its biases are ignored,
+    unless it is the saved result of `asPlain`.
 
     Examples
     --------
@@ -136,6 +149,9 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         regExponent: float | None = None,
         earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
+        fitBias: bool = False,
+        biasRegParam: float | None = None,
+        subspaceSize: int | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -148,6 +164,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     def _objective(self, ratings: PreparedRatings) -> Objective:
         regularization = self._regularization(ratings.ratings)
         n_validation, nonnegative = ratings.counts.validation_ratings, self.getNonnegative()
+        if self.getFitBias():
+            return BiasedObjective(regularization, self.getBiasRegParam(), self._initial_mean(ratings), n_validation)
         if not self.getImplicitPrefs():
             if ratings.is_fully_observed and self.getSolver() == "cholesky" and not nonnegative:
                 logger.info("All pairs of users and items are observed: the rows of a block share one factorization.")
@@ -173,7 +191,18 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
             return NNLSSolver()
         if self.getSolver() == "cholesky":
             return CholeskySolver()
+        if self.getSolver() == "subspace":
+            return SubspaceSolver(self.getSubspaceSize())
         return LineSearchSolver(self.getSolver() == "cg", self.getInnerSteps(), self.getInnerTol())
+
+    def _row_layout(self) -> RowLayout:
+        return RowLayout(self.getRank(), bias=self.getFitBias(), constant=False)
+
+    def _bias_reg_param(self) -> float | None:
+        return self.getBiasRegParam() if self.getFitBias() else None
+
+    def _initial_mean(self, ratings: PreparedRatings) -> float:
+        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
 
     def _solver_name(self) -> str:
         return "nnls" if self.getNonnegative() else self.getSolver()

@@ -349,7 +349,7 @@ class FactorModel(Model, _ALSModelParams, MLWritable, MLReadable["FactorModel"])
 
 
 class ALSModel(FactorModel):
-    """Model fitted by `spark_mf.ALS`: a plain `FactorModel`, R ≈ U Vᵀ."""
+    """Model fitted by `spark_mf.ALS`: a plain `FactorModel`, R ≈ U Vᵀ, or one with biases if fitBias is True."""
 
     @classmethod
     def fromPySpark(cls, model: "SparkALSModel") -> "ALSModel":

@@ -169,7 +169,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     def _require_suitable(self, initial: InitialModel) -> None:
         initial.require_usable(self.getFitBias())
 
-    def _mean_of(self, initial: InitialModel) -> float:
+    def _mean_of(self, initial: InitialModel, mean: float) -> float:
         return initial.globalMean
 
     def _diverged(self, result: IterationResult) -> str:

@@ -110,7 +110,7 @@ def test_user_half_step_from_pysparks_items_gives_pysparks_users(ratings, table)
     nothing = RatingBlock.from_triples(block.rows, empty, empty, np.empty(0, np.float32))
     objective, solver = ExplicitObjective(Regularization.equal(0.05, "weighted", len(table))), CholeskySolver()
     task = HalfStepTask("ALS", 5, objective, solver, StoppingRules(max_iterations=1))
-    solved = solve_block(LaidOutBlock(0, block, nothing), "user", items, None, None, task, solver, measured=None)
+    solved = solve_block(LaidOutBlock(0, block, nothing), "user", items, None, None, task, measured=None)
     largest = np.abs(users).max(axis=1, keepdims=True)
     assert (np.abs(solved.factors - users) / largest).max() < 1e-5
 

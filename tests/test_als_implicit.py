@@ -56,7 +56,7 @@ def user_half_step(table: pd.DataFrame, items: np.ndarray, objective: Objective,
     nothing = RatingBlock.from_triples(rows, empty, empty, np.empty(0, np.float32))
     task = HalfStepTask("ALS", items.shape[1], objective, solver, StoppingRules(max_iterations=1))
     sums = GramSums(gram_matrix(items))
-    return solve_block(LaidOutBlock(0, block, nothing), "user", items, sums, None, task, solver, None).factors
+    return solve_block(LaidOutBlock(0, block, nothing), "user", items, sums, None, task, None).factors
 
 
 @pytest.mark.parametrize("implicit", [True, False], ids=["implicit", "explicit"])

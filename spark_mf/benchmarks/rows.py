@@ -197,7 +197,7 @@ class ResultRow(HasParams):
 
 def iteration_record(found: Any) -> IterationRecord:
     """Return an iteration of a fit's summary, the textbook's or Spark's, as rows hold it."""
-    names = ("objective", "train_rmse", "validation_rmse", "step_size", "product_change")
+    names = ("objective", "train_rmse", "validation_rmse", "validation_recall", "step_size", "product_change")
     metrics = {name: getattr(found, name, None) for name in names}
     return IterationRecord(found.iteration, found.seconds, metrics, getattr(found, "kernel_seconds", None))
 

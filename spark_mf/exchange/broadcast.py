@@ -90,8 +90,8 @@ class BroadcastHalfSteps:
             # Workers load the previous rows only if the half-step needs them.
             start = previous.value if task.needs_previous else None
             errors_with = None if measured is None else measured.value
-            solver = task.solver.begin(fixed.value)
-            return solve_block(unpack_block(packed), side, fixed.value, sums, start, task, solver, errors_with)
+            begun, rows, measured_rows = task.begin(fixed.value, errors_with)
+            return solve_block(unpack_block(packed), side, rows, sums, start, begun, measured_rows)
 
         partition = layout.side.partition
         rows = np.empty((len(layout.side), task.width), np.float32)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,19 @@ class HalfStepTask:
         """Whether a half-step needs the rows of the previous iteration."""
         return self.solver.needs_previous or self.measures_change
 
+    def begin(self, fixed: Factors, measured: Factors | None) -> tuple["HalfStepTask", Factors, Factors | None]:
+        """Return what `solve_block` needs for the blocks of one half-step: the task, `fixed` and `measured`.
+
+        Parameters
+        ----------
+        fixed : float32[n, width]
+            Rows of the other side.
+        measured : float32[n, width] or None
+            Rows of the other side with which errors are computed.
+        """
+        objective, fixed, measured = self.objective.begin(fixed, measured)
+        return replace(self, objective=objective, solver=self.solver.begin(fixed)), fixed, measured
+
 
 @dataclass(frozen=True, slots=True)
 class SolvedBlock:
@@ -68,8 +81,8 @@ class SolvedBlock:
         Loss of the rows, without their errors if these were not computed.
     sums : SideSums or None
         Contribution of the rows to the sums of their side.
-    change : float64[2·width, 2·width] or None
-        `spark_mf.kernels.linalg.product_change.change_gram` of the rows.
+    change : float64[2·k, 2·k] or None
+        `spark_mf.kernels.linalg.product_change.change_gram` of the rows as the objective's `product_rows`, of width k.
     seconds : float
         Wall-clock seconds.
     """
@@ -89,7 +102,6 @@ def solve_block(
     sums: Any,
     previous: Factors | None,
     task: HalfStepTask,
-    solver: RowSolver,
     measured: Factors | None,
 ) -> SolvedBlock:
     """Return the solved rows of a block.
@@ -100,24 +112,23 @@ def solve_block(
     side : "user" or "item"
         The side of the block's rows.
     fixed : float32[n, width]
-        Rows of the other side.
+        Rows of the other side, from `HalfStepTask.begin`.
     sums : SideSums or None
         Sums of the other side.
     previous : float32[m, width] or None
         Previous rows of this side; None if the task does not need them.
     task : HalfStepTask
-    solver : RowSolver
-        The result of `task.solver.begin(fixed)`.
+        The task from `HalfStepTask.begin`.
     measured : float32[n, width] or None
-        Rows of the other side with which the errors of the new rows are computed, by one more pass over the ratings;
-        None for no errors.
+        Rows of the other side, from `HalfStepTask.begin`, with which the errors of the new rows are computed, by one
+        more pass over the ratings; None for no errors.
     """
     began = time.perf_counter()
     training, objective, n_threads = block.training, task.objective, _threads()
     problem = objective.problem(training, fixed, sums, side)
     old = None if previous is None else previous[training.rows]
     solved = np.empty((training.n_rows, task.width), np.float32) if old is None else old.copy()
-    solver.solve(problem, solved, n_threads)
+    task.solver.solve(problem, solved, n_threads)
     if measured is None:
         loss = objective.penalty_loss(problem, solved)
     else:
@@ -127,9 +138,15 @@ def solve_block(
         factors=solved,
         loss=loss,
         sums=objective.side_sums(solved),
-        change=change_gram(solved, old) if task.measures_change and old is not None else None,
+        change=_change(solved, old, side, task) if old is not None else None,
         seconds=time.perf_counter() - began,
     )
+
+
+def _change(solved: Factors, old: Factors, side: SideName, task: HalfStepTask) -> NDArray[np.float64] | None:
+    if not task.measures_change:
+        return None
+    return change_gram(task.objective.product_rows(solved, side), task.objective.product_rows(old, side))
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,7 @@ class IterationSums:
     loss : Loss
     seconds : float
         Seconds in the kernels.
-    changes : float64[2, 2·width, 2·width] or None
+    changes : float64[2, 2·k, 2·k] or None
         `change_gram` of both sides.
     """
 
@@ -182,7 +199,8 @@ class IterationSums:
 
 def sums_bytes(task: HalfStepTask) -> int:
     """Return an upper bound on the bytes of the sums that members of a ring exchange."""
-    matrices = 2 * (2 * task.width) ** 2 if task.measures_change else task.width**2
+    k = task.objective.product_rows(np.empty((0, task.width), np.float32), "user").shape[1]
+    matrices = 2 * (2 * k) ** 2 if task.measures_change else task.width**2
     return _FLOAT64_BYTES * (_MOST_SCALARS + matrices)
 
 

@@ -130,10 +130,10 @@ class _Member:
     ) -> list[SolvedBlock]:
         """Solve the member's rows of one side, and write the rows of all members to `new`."""
         start = previous if self._task.needs_previous else None
-        solver = self._task.solver.begin(fixed)
+        task, fixed, measured = self._task.begin(fixed, measured)
         solved = []
         for block in part.blocks:
-            solved.append(solve_block(block, part.side, fixed, sums, start, self._task, solver, measured))
+            solved.append(solve_block(block, part.side, fixed, sums, start, task, measured))
             self._ring.alive()
         own = np.concatenate([block.factors for block in solved])
         for rows, gathered in zip(part.rows, self._ring.all_gather(own.reshape(-1)), strict=True):

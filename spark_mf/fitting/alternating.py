@@ -68,6 +68,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
                 user_blocks, item_blocks, n_members if is_ring else min(slots, max(user_blocks, item_blocks))
             ),
             self.getRank(),
+            has_bias=self._row_layout().bias,
             is_ring=is_ring,
             needs_previous=solver.needs_previous,
             alternates=solver.alternates,
@@ -95,7 +96,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
         assert ratings.by_item is not None
         task = HalfStepTask(
             estimator=type(self).__name__,
-            width=self.getRank(),
+            width=self._row_layout().width,
             objective=objective,
             solver=self._solver(ratings.ratings),
             rules=rules,

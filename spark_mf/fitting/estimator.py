@@ -231,9 +231,9 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         """Raise a ValueError if the fit cannot start from a saved model."""
         return None
 
-    def _mean_of(self, initial: InitialModel) -> float:
-        """Return μ of a fit that starts from a saved model."""
-        return 0.0
+    def _mean_of(self, initial: InitialModel, mean: float) -> float:
+        """Return μ of a fit that starts from a saved model; `mean` is that of a fit that starts from random factors."""
+        return mean
 
     def _start(self, session: SparkSession, ratings: PreparedRatings) -> RunningFit:
         """Return the initial state: random factors, replaced by those of `initialModel` for rows that it knows."""
@@ -245,7 +245,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         if path is not None:
             initial = load_initial_model(session, path, self.getRank(), ratings)
             self._require_suitable(initial)
-            mean = self._mean_of(initial)
+            mean = self._mean_of(initial, mean)
             for known, factors, biases in (
                 (initial.users, users, user_biases),
                 (initial.items, items, item_biases),

@@ -108,6 +108,8 @@ class FitLoop:
                 elapsed=time.perf_counter() - began,
                 train_rmse=record.train_rmse,
                 validation_rmse=record.validation_rmse,
+                objective=record.objective,
+                validation_recall=record.validation_recall,
             )
         )
 

@@ -33,6 +33,10 @@ class Progress:
         RMSE of the training ratings, in the unit of the ratings; None if it was not computed.
     validation_rmse : float or None
         RMSE of the validation ratings.
+    objective : float or None
+        Shown for models without a training RMSE, i.e. those of implicit feedback.
+    validation_recall : float or None
+        Recall@10 of the validation ratings of implicit feedback.
     """
 
     label: str
@@ -42,6 +46,8 @@ class Progress:
     elapsed: float
     train_rmse: float | None = None
     validation_rmse: float | None = None
+    objective: float | None = None
+    validation_recall: float | None = None
 
     def line(self) -> str:
         """Return the progress as one line; the lines of one fit are aligned."""
@@ -49,9 +55,14 @@ class Progress:
         return "  ".join([count, *self.errors(), f"{self.seconds:.2f} s"])
 
     def errors(self) -> list[str]:
-        """Return the names and values of the errors that were computed."""
-        named = (("train RMSE", self.train_rmse), ("validation RMSE", self.validation_rmse))
-        return [f"{name} {error:.4f}" for name, error in named if error is not None]
+        """Return the names and values of the metrics that were computed."""
+        named = (
+            ("train RMSE", self.train_rmse, ".4f"),
+            ("validation RMSE", self.validation_rmse, ".4f"),
+            ("objective", self.objective if self.train_rmse is None else None, ".6g"),
+            ("validation recall@10", self.validation_recall, ".4f"),
+        )
+        return [f"{name} {value:{form}}" for name, value, form in named if value is not None]
 
 
 def report(progress: Progress) -> None:

@@ -39,9 +39,15 @@ def row_penalties(
     return np.full(counts.size, weight, np.float32)
 
 
-def penalty_sum(penalty: NDArray[np.float32], factors: NDArray[np.float32]) -> float:
-    """Return Σ_r penalty[r]·‖factors[r]‖² in float64."""
-    return float(np.dot(penalty.astype(np.float64), np.einsum("ij,ij->i", factors, factors, dtype=np.float64)))
+def penalty_sum(
+    penalty: NDArray[np.float32], factors: NDArray[np.float32], scale: NDArray[np.float32] | None = None
+) -> float:
+    """Return Σ_r penalty[r]·Σ_a scale[a]·factors[r, a]² in float64, with ones for a `scale` of None."""
+    if scale is None:
+        norms = np.einsum("ij,ij->i", factors, factors, dtype=np.float64)
+    else:
+        norms = np.einsum("ij,ij,j->i", factors, factors, scale, dtype=np.float64)
+    return float(np.dot(penalty.astype(np.float64), norms))
 
 
 def objective(errors: float, penalties: float, regularization: str, n_ratings: int) -> float:

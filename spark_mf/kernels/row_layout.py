@@ -8,7 +8,8 @@ A row is one piece of memory, so that an update touches adjoining cache lines an
 | item [v_0 … v_{k−1}, 1, b_i, 0 …] | | |
 
 The inner product of a user's and an item's slot 0 is uᵀv + b_u + b_i; without biases a slot is the factors and
-padding.
+padding. A method whose objective adds the biases itself leaves the constants out: [u_0 … u_{k−1}, b_u] and
+[v_0 … v_{k−1}, b_i].
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,15 @@ class RowLayout:
     rank : int
         Number of factors, 1 or more.
     bias : bool
-        Whether rows hold a bias, and a constant 1 that multiplies the other side's bias.
+        Whether rows hold a bias.
     lane_multiple : int
         Slots are padded to a multiple of so many lanes.
     state_slots : int
         Slots of state behind slot 0.
     row_lanes : int
         Lanes of state that belong to the row as a whole.
+    constant : bool
+        Whether rows with a bias also hold a constant 1, which multiplies the other side's bias.
     """
 
     rank: int
@@ -42,11 +45,12 @@ class RowLayout:
     lane_multiple: int = 1
     state_slots: int = 0
     row_lanes: int = 0
+    constant: bool = True
 
     @property
     def width(self) -> int:
         """Lanes of a slot, a multiple of `lane_multiple`."""
-        used = self.rank + 2 * self.bias
+        used = self.rank + self.bias * (1 + self.constant)
         return -(-used // self.lane_multiple) * self.lane_multiple
 
     @property
@@ -56,13 +60,13 @@ class RowLayout:
 
     @property
     def user_bias_lane(self) -> int:
-        """The lane of a user's bias, and of an item's constant 1."""
+        """The lane of a user's bias, and of an item's constant 1 if there is one."""
         return self.rank
 
     @property
     def item_bias_lane(self) -> int:
-        """The lane of an item's bias, and of a user's constant 1."""
-        return self.rank + 1
+        """The lane of an item's bias, and of a user's constant 1 if there is one."""
+        return self.rank + self.constant
 
     def zeros(self, n: int) -> NDArray[np.float32]:
         """Return float32[n, stride] of zeros that starts a cache line: vectors then never lie across two."""
@@ -96,6 +100,7 @@ class RowLayout:
         rows[:, : self.rank] = factors
         if self.bias:
             rows[:, bias_lane] = 0 if biases is None else biases
+        if self.bias and self.constant:
             rows[:, one_lane] = 1
         return rows
 

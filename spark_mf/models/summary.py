@@ -53,6 +53,11 @@ class IterationRecord:
         return self.metrics.get("validation_rmse")
 
     @property
+    def validation_recall(self) -> float | None:
+        """The validation recall; None except for implicit feedback with validation rows."""
+        return self.metrics.get("validation_recall")
+
+    @property
     def step_size(self) -> float | None:
         """The learning rate of the factors; None except for SGD."""
         return self.metrics.get("step_size")

@@ -49,6 +49,24 @@ class Objective(Protocol):
         """Number of validation ratings of known users and items."""
         ...
 
+    def begin(self, fixed: Factors, measured: Factors | None) -> tuple["Objective", Factors, Factors | None]:
+        """Return the objective for the blocks of one half-step, and both arguments as `problem` and `loss` take them.
+
+        Objectives can precompute here what depends on these rows only, once for all blocks of a task.
+
+        Parameters
+        ----------
+        fixed : float32[n, width]
+            Rows of the other side.
+        measured : float32[n, width] or None
+            Rows of the other side with which errors are computed, often the same array; None if they are not.
+        """
+        ...
+
+    def product_rows(self, rows: Factors, side: SideName) -> Factors:
+        """Return rows of `side` as factors whose products with the other side's are predictions up to a constant."""
+        ...
+
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         """Return the problem of a block's rows of `side`, given the factors and the `side_sums` of the other side."""
         ...
@@ -76,3 +94,17 @@ class Objective(Protocol):
     def metrics(self, loss: Any) -> Mapping[str, float | None]:
         """Return the metrics in the history, by name, from the loss of all tasks."""
         ...
+
+
+class ProductObjective:
+    """Base class of objectives whose predictions are the inner products of the rows of both sides."""
+
+    __slots__ = ()
+
+    def begin(self, fixed: Factors, measured: Factors | None) -> tuple[Self, Factors, Factors | None]:
+        """Return the arguments as they are."""
+        return self, fixed, measured
+
+    def product_rows(self, rows: Factors, side: SideName) -> Factors:
+        """Return the rows as they are."""
+        return rows

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.least_squares import squared_error
 from spark_mf.kernels.objective import penalty_sum
-from spark_mf.objectives.base import SideSums
+from spark_mf.objectives.base import ProductObjective, SideSums
 from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
 
@@ -57,7 +57,7 @@ class SquaredLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplicitObjective:
+class ExplicitObjective(ProductObjective):
     """Σ e² over the observed ratings Ω, plus regularization.
 
     Attributes
@@ -90,7 +90,7 @@ class ExplicitObjective:
 
     def penalty_loss(self, problem: RowProblem, solved: Factors) -> SquaredLoss:
         """Return the penalty of the rows of a solved problem."""
-        return SquaredLoss(penalty=penalty_sum(problem.penalty, solved))
+        return SquaredLoss(penalty=penalty_sum(problem.penalty, solved, problem.scale))
 
     def loss(
         self,
@@ -116,7 +116,7 @@ class ExplicitObjective:
         return SquaredLoss(
             squared_error=_squared_error(training, measured, solved, n_threads),
             validation_squared_error=_squared_error(validation, measured, solved, n_threads),
-            penalty=penalty_sum(problem.penalty, solved),
+            penalty=penalty_sum(problem.penalty, solved, problem.scale),
         )
 
     def metrics(self, loss: SquaredLoss) -> dict[str, float | None]:

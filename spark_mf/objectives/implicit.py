@@ -11,6 +11,7 @@ from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.gram import gram_matrix
 from spark_mf.kernels.linalg.least_squares import weighted_products
 from spark_mf.kernels.objective import penalty_sum
+from spark_mf.objectives.base import ProductObjective
 from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
 
@@ -88,7 +89,7 @@ class ImplicitLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class ImplicitObjective:
+class ImplicitObjective(ProductObjective):
     """Weighted squared errors of the preferences of all pairs, plus regularization.
 
     Without `unobserved_weight`, the objective of pyspark's ALS with ``implicitPrefs=True`` (Hu, Koren and Volinsky

@@ -5,8 +5,8 @@ from typing import Any, Self
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasStepSize, HasTol
 
+from spark_mf.params.biases import _HasBiases
 from spark_mf.params.factorization import (
-    _FactorizationParams,
     _HasEarlyStopping,
     _HasInitStd,
     require_above_zero,
@@ -24,7 +24,7 @@ SCHEDULES = ("constant", "exponential", "inverse", "boldDriver")
 SIMULTANEOUS, SEQUENTIAL = "simultaneous", "sequential"
 
 
-class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSize, HasTol):
+class _SGDParams(_HasBiases, _HasEarlyStopping, _HasInitStd, HasStepSize, HasTol):
     """All Params of the SGD estimator."""
 
     stepSize: Param[float] = Param(
@@ -38,12 +38,6 @@ class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSi
         "tol",
         "minimum decrease of the best RMSE so far that counts as an improvement (>= 0); see earlyStoppingPatience.",
         typeConverter=TypeConverters.toFloat,
-    )
-    fitBias: Param[bool] = Param(
-        Params._dummy(),
-        "fitBias",
-        "whether the model has a global mean and biases, r = mean + b_user + b_item + u·v, or not, r = u·v.",
-        typeConverter=TypeConverters.toBoolean,
     )
     optimizer: Param[str] = Param(
         Params._dummy(),
@@ -71,12 +65,6 @@ class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSi
         "batchSize",
         "number of ratings whose gradients are summed for one update of their rows (>= 1).",
         typeConverter=TypeConverters.toInt,
-    )
-    biasRegParam: Param[float] = Param(
-        Params._dummy(),
-        "biasRegParam",
-        "regularization parameter of the biases (>= 0); regParam if it is not set.",
-        typeConverter=TypeConverters.toFloat,
     )
     biasStepSize: Param[float] = Param(
         Params._dummy(),
@@ -137,14 +125,6 @@ class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSi
             decay=0.95,
         )
 
-    def getFitBias(self) -> bool:
-        """Return whether the model has a global mean and biases."""
-        return self.getOrDefault(self.fitBias)
-
-    def setFitBias(self, value: bool | None) -> Self:
-        """Set whether the model has a global mean and biases."""
-        return self._set(fitBias=value)
-
     def getOptimizer(self) -> str:
         """Return the name of the optimizer."""
         return self.getOrDefault(self.optimizer)
@@ -176,15 +156,6 @@ class _SGDParams(_FactorizationParams, _HasEarlyStopping, _HasInitStd, HasStepSi
     def setBatchSize(self, value: int | None) -> Self:
         """Set the number of ratings in a batch."""
         return self._set(batchSize=value)
-
-    def getBiasRegParam(self) -> float:
-        """Return the regularization parameter of the biases; regParam if it is not set."""
-        given = self._given(self.biasRegParam)
-        return self.getOrDefault(self.regParam) if given is None else given
-
-    def setBiasRegParam(self, value: float | None) -> Self:
-        """Set the regularization parameter of the biases."""
-        return self._set(biasRegParam=value)
 
     def getBiasStepSize(self) -> float:
         """Return the learning rate of the biases; stepSize if it is not set."""

@@ -17,6 +17,9 @@ SPARK_ITSELF = 200 * MIB
 # Maximum bytes per rating: packed in a block (three for the column, four for the value), unpacked, and in a cell.
 _PACKED, _UNPACKED = 7, 8
 _PACKED_CELL, _UNPACKED_CELL = 10, 12
+# Maximum bytes per rating of a block whose objective has biases: the residuals that rows are fitted to, and those of
+# which the error is computed.
+_RESIDUALS = 8
 # Bytes per rating of the conversion of DataFrame rows to a chunk, and of parts of chunks to a block or cells: the
 # arrays of each step together with those of the previous step.
 _CHUNKING, _BLOCKING = 80, 80
@@ -106,6 +109,7 @@ def half_steps_plan(
     alternates: bool,
     has_tol: bool,
     keeps_best: bool = False,
+    has_bias: bool = False,
 ) -> MemoryPlan:
     """Return the memory plan of ALS and GD.
 
@@ -121,11 +125,13 @@ def half_steps_plan(
         Whether the fit sums Gram matrices of the change, float64[2·rank, 2·rank] per side.
     keeps_best : bool
         Whether the factors of the best iteration are kept beside those of the last one.
+    has_bias : bool
+        Whether rows have a bias; half-steps then copy the rows of the fixed side and the ratings of a block.
     """
-    row = rank * _FLOAT32
+    row = (rank + has_bias) * _FLOAT32
     kept = row if keeps_best else 0
-    # One side has 4·rank² numbers of eight bytes.
-    gram = 32 * rank * rank if has_tol else 0
+    # One side has 4·rank² numbers of eight bytes; with biases, rows have a constant too.
+    gram = 32 * (rank + 2 * has_bias) ** 2 if has_tol else 0
     previous = needs_previous or has_tol
     cached = _PACKED * (2 * size.ratings + size.validation_ratings)
     tasks = size.members if is_ring else min(size.user_blocks, size.item_blocks)
@@ -140,6 +146,8 @@ def half_steps_plan(
         worker = _half_step_task(size, row, gram, previous=previous, alternates=alternates)
         block = _share(size.ratings + size.validation_ratings, tasks)
         record = max(_PACKED * block, _largest_block(size) * row)
+    if has_bias:
+        worker += _half_step_biases(size, row, has_tol=has_tol)
     return _plan(size, row + kept, result, max(worker, size.laying_out(tasks)), record, cached)
 
 
@@ -165,6 +173,13 @@ def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alter
     # The rows of a block: previous, solved and serialized.
     solved = (3 if previous else 2) * _largest_block(size)
     return (factors + solved) * row + 2 * gram + (2 * _PACKED + _UNPACKED) * block
+
+
+def _half_step_biases(size: FitSize, row: int, *, has_tol: bool) -> int:
+    """Return the memory of what tasks copy for biases: the fixed side, a block's ratings, and its rows for `tol`."""
+    ratings = _share(size.ratings + size.validation_ratings, min(size.user_blocks, size.item_blocks))
+    copied = size.longer + (2 * _largest_block(size) if has_tol else 0)
+    return copied * (row + _FLOAT32) + _RESIDUALS * ratings
 
 
 def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> MemoryPlan:

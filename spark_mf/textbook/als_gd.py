@@ -7,26 +7,28 @@ from spark_mf.textbook.ratings import Mask, Matrix, Vector
 
 def descend_rows(
     R: Matrix,
-    observed: Mask,
+    weights: Mask | Matrix,
     fixed: Matrix,
-    penalties: Vector,
+    penalties: Vector | Matrix,
     start: Matrix,
     steps: int,
     tol: float = 0.0,
     stepSize: float | None = None,
 ) -> Matrix:
-    """Return each row x after gradient descent on ‖F x − r‖² + w·‖x‖², as float64[rows, k].
+    """Return each row x after gradient descent on Σ c (f·x − r)² + w·‖x‖², as float64[rows, k].
 
-    With A = FᵀF + w·I, half the gradient is g = A x − Fᵀr, and along −g the minimum is at the length ‖g‖²/gᵀA g
-    (Cauchy's step; Golub and Van Loan, "Matrix computations", 4th ed., §11.3.1). The rows are independent.
+    With A = Σ c f fᵀ + w·I, half the gradient is g = A x − Σ c r f, and along −g the minimum is at the length
+    ‖g‖²/gᵀA g (Cauchy's step; Golub and Van Loan, "Matrix computations", 4th ed., §11.3.1). The rows are independent.
 
     Parameters
     ----------
-    R, observed : float64[rows, columns] and bool[rows, columns]
+    R : float64[rows, columns]
+    weights : bool[rows, columns] or float64[rows, columns]
+        The weights c: the mask of the observed pairs, or those of `spark_mf.textbook.implicit.feedback`.
     fixed : float64[columns, k]
-        Rows of the other side; F consists of the observed ones.
-    penalties : float64[rows]
-        The weights w.
+        Rows f of the other side.
+    penalties : float64[rows] or float64[rows, k]
+        The weights w, of all squares of a row or of each.
     start : float64[rows, k]
         Not changed.
     steps : int
@@ -36,15 +38,15 @@ def descend_rows(
     stepSize : float, optional
         Step size of x ← x − stepSize·(2 g), which replaces the exact line search.
     """
-    X, w = start.copy(), penalties[:, None]
+    X, w = start.copy(), penalties.reshape(len(start), -1)
     smallest = None
     for _ in range(steps):
-        G = np.where(observed, X @ fixed.T - R, 0) @ fixed + w * X
+        G = (weights * (X @ fixed.T - R)) @ fixed + w * X
         squared = (G**2).sum(axis=1)
         if smallest is None:
             smallest = tol**2 * squared
         if stepSize is None:
-            curvature = np.where(observed, (G @ fixed.T) ** 2, 0).sum(axis=1) + penalties * squared
+            curvature = (weights * (G @ fixed.T) ** 2).sum(axis=1) + (w * G**2).sum(axis=1)
             # The square of a gradient close to 0 may underflow; such a row has converged.
             lengths = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)
         else:

@@ -26,8 +26,12 @@ class Estimator:
         Maximum number of iterations.
     regParam : float
         λ.
-    regularization : {"weighted", "plain", "mean"}
+    userRegParam, itemRegParam : float or None
+        λ of the user factors and of the item factors; None for regParam.
+    regularization : {"weighted", "plain", "mean", "frequency"}
         See `spark_mf.textbook.loss`.
+    regExponent : float or None
+        Exponent ν of "frequency"; None for 1.
     initStd : float
         Standard deviation of the initial factors.
     tol : float
@@ -50,7 +54,10 @@ class Estimator:
     rank: int = 10
     maxIter: int = 10
     regParam: float = 0.1
+    userRegParam: float | None = None
+    itemRegParam: float | None = None
     regularization: str = "weighted"
+    regExponent: float | None = None
     initStd: float = 0.1
     tol: float = 0.0
     seed: int | None = None
@@ -67,6 +74,14 @@ class Estimator:
         require_choice("regularization", self.regularization, REGULARIZATIONS)
         for name in ("regParam", "initStd", "tol"):
             require_at_least_zero(name, getattr(self, name))
+        for name in ("userRegParam", "itemRegParam", "regExponent"):
+            if getattr(self, name) is not None:
+                require_at_least_zero(name, getattr(self, name))
+        if self.regExponent is not None and self.regularization != "frequency":
+            raise ValueError(
+                f"regExponent must be set with regularization='frequency' only, got {self.regExponent:g} with "
+                f"{self.regularization!r}. Use regularization='frequency', or leave it unset."
+            )
         is_range = self.clipTo is None or (len(self.clipTo) == 2 and self.clipTo[0] <= self.clipTo[1])
         require(is_range, "clipTo", self.clipTo, "a pair (lowest, highest) or None")
 
@@ -128,7 +143,18 @@ class Estimator:
 
     def objective(self, ratings: Ratings, parameters: Parameters) -> float:
         """Return the objective, which the method minimizes."""
-        return objective(ratings, parameters, self.regParam, self.regularization)
+        return objective(ratings, parameters, self.regParam, self.regularization, **self._own_regularization)
+
+    @property
+    def _own_regularization(self) -> dict[str, Any]:
+        """The Params of regularization that are optional, by name."""
+        return {name: getattr(self, name) for name in ("userRegParam", "itemRegParam", "regExponent")}
+
+    @property
+    def _lambdas(self) -> tuple[float, float]:
+        """λ of the users and of the items."""
+        user, item = self.userRegParam, self.itemRegParam
+        return self.regParam if user is None else user, self.regParam if item is None else item
 
     def _start(self, ratings: Ratings, U: Matrix, V: Matrix) -> Parameters:
         return Parameters.without_biases(U, V)
@@ -160,10 +186,16 @@ class Estimator:
             iteration=iteration,
             seconds=seconds,
             objective=self.objective(ratings, new),
-            train_rmse=rmse(new, ratings),
-            validation_rmse=None if ratings.validation is None else rmse(new, ratings.validation, clip),
             product_change=product_change(new.U, new.V, old.U, old.V),
+            **self._errors(ratings, new, clip),
         )
+
+    def _errors(
+        self, ratings: Ratings, parameters: Parameters, clip: tuple[float, float] | None
+    ) -> dict[str, float | None]:
+        """Return the metrics of the predictions, by the names of the fields of a record."""
+        validation = None if ratings.validation is None else rmse(parameters, ratings.validation, clip)
+        return {"train_rmse": rmse(parameters, ratings), "validation_rmse": validation}
 
     def _require_finite(self, record: Record) -> None:
         if not np.isfinite(record.objective):

@@ -21,7 +21,8 @@ class GD(Estimator):
         U ← U − (stepSize/|Ω|)·∂U        ∂U = −2 E V + 2 w_U U
         V ← V − (stepSize/|Ω|)·∂V        ∂V = −2 Eᵀ U + 2 w_V V
 
-    with the errors E and the weights w (λ, λ·n_row or λ·|Ω|) of `spark_mf.textbook.loss`. Repeated pairs are an error.
+    with the errors E and the weights w (λ, λ·n_row, λ·|Ω| or λ·n_row^ν) of `spark_mf.textbook.loss`. Repeated pairs are
+    an error.
 
     Parameters
     ----------
@@ -44,6 +45,6 @@ class GD(Estimator):
         step = self.stepSize / (1 if self.regularization == "mean" else len(ratings))
         U, V = start.U, start.V
         while True:
-            dU, dV = gradient(R, observed, U, V, self.regParam, self.regularization)
+            dU, dV = gradient(R, observed, U, V, self.regParam, self.regularization, **self._own_regularization)
             U, V = U - step * dU, V - step * dV
             yield Parameters.without_biases(U, V)

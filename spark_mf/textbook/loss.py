@@ -11,25 +11,40 @@ ratings of a user and of an item. `regularization` determines the weights of the
                                                                        "Large-scale parallel collaborative filtering
                                                                        for the Netflix prize", eq. 3
 "mean"      (1/|Ω|) Σ e² + λ(‖U‖² + ‖V‖²)                              mean convention
+"frequency" Σ e² + λ(Σ n_u^ν‖u‖² + Σ n_i^ν‖v‖²)                        Rendle, Krichene, Zhang and Koren 2022,
+                                                                       "Revisiting the performance of iALS on item
+                                                                       recommendation benchmarks", eq. 9
 =========== ========================================================== ============================================
+
+`userRegParam` and `itemRegParam` replace λ of one side, for example λ_w(Σ ‖u‖²) + λ_z(Σ ‖v‖²) with "plain". ν is
+`regExponent`; "frequency" is "plain" with ν = 0 and "weighted" with ν = 1.
 
 Biases add λ_b(Σ b_u² + Σ b_i²) in the same way (Koren, Bell and Volinsky 2009, eq. 4 and 5). The sum form of all
 objectives is Σ e² + Σ w_r‖row_r‖² with a weight for each row; "mean" divides it by |Ω|. Shapes: R float64[n, m],
 observed bool[n, m], U float64[n, k], V float64[m, k], biases float64[n] and float64[m].
+`spark_mf.textbook.implicit` has the objectives of implicit feedback.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from spark_mf.textbook.model import Parameters
 from spark_mf.textbook.ratings import Mask, Matrix, Positions, Ratings, Vector
 
-REGULARIZATIONS = ("weighted", "plain", "mean")
+REGULARIZATIONS = ("weighted", "plain", "mean", "frequency")
 
 
-def row_penalties(counts: Positions, regParam: float, regularization: str) -> Vector:
+def row_penalties(
+    counts: Positions,
+    regParam: float,
+    regularization: str,
+    regExponent: float | None = None,
+    n_ratings: int | None = None,
+    unobserved: float = 0.0,
+) -> Vector:
     """Return the weights w of the squared norms of one side in the sum form, as float64[rows].
 
     Parameters
@@ -38,13 +53,21 @@ def row_penalties(counts: Positions, regParam: float, regularization: str) -> Ve
         Number of ratings of each row.
     regParam : float
         λ.
-    regularization : {"plain", "weighted", "mean"}
-        "plain": w = λ; "weighted": w = λ·n_row; "mean": w = λ·|Ω|.
+    regularization : {"plain", "weighted", "mean", "frequency"}
+        "plain": w = λ; "weighted": w = λ·n_row; "mean": w = λ·|Ω|; "frequency": w = λ·(n_row + unobserved)^ν.
+    regExponent : float, optional
+        ν; by default 1.
+    n_ratings : int, optional
+        |Ω|; by default the sum of `counts`.
+    unobserved : float
+        What the pairs without ratings add to n_row with implicit feedback; see `spark_mf.textbook.implicit`.
     """
     if regularization == "weighted":
         return regParam * counts
     if regularization == "mean":
-        return np.full(len(counts), regParam * counts.sum())
+        return np.full(len(counts), regParam * (counts.sum() if n_ratings is None else n_ratings))
+    if regularization == "frequency":
+        return regParam * (counts + unobserved) ** (1.0 if regExponent is None else regExponent)
     return np.full(len(counts), regParam)
 
 
@@ -59,6 +82,10 @@ def loss(
     itemBias: Vector | None = None,
     globalMean: float = 0.0,
     biasRegParam: float | None = None,
+    *,
+    userRegParam: float | None = None,
+    itemRegParam: float | None = None,
+    regExponent: float | None = None,
 ) -> float:
     """Return the objective in the table of this module.
 
@@ -66,45 +93,75 @@ def loss(
     ----------
     userBias, itemBias : float64[n] and float64[m], optional
         Both or neither.
-    biasRegParam : float, optional
-        λ_b; by default λ.
+    biasRegParam, userRegParam, itemRegParam : float, optional
+        λ_b, and λ of U and of V; by default regParam.
+    regExponent : float, optional
+        ν of "frequency"; by default 1.
     """
     E = errors(R, observed, U, V, userBias, itemBias, globalMean)
-    n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
     b_u = np.zeros(len(U)) if userBias is None else userBias
     b_i = np.zeros(len(V)) if itemBias is None else itemBias
-    parameters = Parameters(U, V, b_u, b_i, globalMean)
-    return _total(float((E**2).sum()), n_u, n_i, parameters, regParam, regularization, biasRegParam)
+    lambdas = _Lambdas.of(regParam, userRegParam, itemRegParam, biasRegParam)
+    penalties = _Penalties.of(observed.sum(axis=1), observed.sum(axis=0), lambdas, regularization, regExponent)
+    total = float((E**2).sum()) + penalties.total(Parameters(U, V, b_u, b_i, globalMean))
+    return total / _divisor(int(observed.sum()), regularization)
 
 
 def objective(
-    ratings: Ratings, parameters: Parameters, regParam: float, regularization: str, biasRegParam: float | None = None
-) -> float:
-    """Return the same objective as `loss`, for ratings as pairs, which may be repeated."""
-    e = ratings.values - parameters.predict(ratings.users, ratings.items)
-    return _total(
-        float(e @ e), ratings.user_counts, ratings.item_counts, parameters, regParam, regularization, biasRegParam
-    )
-
-
-def _total(
-    squared_error: float,
-    n_u: Positions,
-    n_i: Positions,
+    ratings: Ratings,
     parameters: Parameters,
     regParam: float,
     regularization: str,
-    biasRegParam: float | None,
+    biasRegParam: float | None = None,
+    *,
+    userRegParam: float | None = None,
+    itemRegParam: float | None = None,
+    regExponent: float | None = None,
 ) -> float:
-    lam_b = regParam if biasRegParam is None else biasRegParam
-    total = squared_error
-    for counts, factors, biases in (
-        (n_u, parameters.U, parameters.userBias),
-        (n_i, parameters.V, parameters.itemBias),
-    ):
-        total += row_penalties(counts, regParam, regularization) @ (factors**2).sum(axis=1)
-        total += row_penalties(counts, lam_b, regularization) @ biases**2
-    return float(total / n_u.sum() if regularization == "mean" else total)
+    """Return the same objective as `loss`, for ratings as pairs, which may be repeated."""
+    e = ratings.values - parameters.predict(ratings.users, ratings.items)
+    lambdas = _Lambdas.of(regParam, userRegParam, itemRegParam, biasRegParam)
+    penalties = _Penalties.of(ratings.user_counts, ratings.item_counts, lambdas, regularization, regExponent)
+    return (float(e @ e) + penalties.total(parameters)) / _divisor(len(ratings), regularization)
+
+
+class _Lambdas(NamedTuple):
+    """λ of U, of V and of the biases."""
+
+    user: float
+    item: float
+    bias: float
+
+    @classmethod
+    def of(
+        cls, regParam: float, userRegParam: float | None, itemRegParam: float | None, biasRegParam: float | None
+    ) -> "_Lambdas":
+        return cls(*(regParam if own is None else own for own in (userRegParam, itemRegParam, biasRegParam)))
+
+
+class _Penalties(NamedTuple):
+    """Weights w of the squares in the sum form: those of the rows of U and V, and of the biases."""
+
+    U: Vector
+    V: Vector
+    userBias: Vector
+    itemBias: Vector
+
+    @classmethod
+    def of(
+        cls, n_u: Positions, n_i: Positions, lambdas: _Lambdas, regularization: str, regExponent: float | None
+    ) -> "_Penalties":
+        blocks = (n_u, lambdas.user), (n_i, lambdas.item), (n_u, lambdas.bias), (n_i, lambdas.bias)
+        return cls(*(row_penalties(counts, lam, regularization, regExponent) for counts, lam in blocks))
+
+    def total(self, parameters: Parameters) -> float:
+        """Return Σ w_u‖u‖² + Σ w_i‖v‖² + the same of the biases."""
+        factors = self.U @ (parameters.U**2).sum(axis=1) + self.V @ (parameters.V**2).sum(axis=1)
+        return float(factors + self.userBias @ parameters.userBias**2 + self.itemBias @ parameters.itemBias**2)
+
+
+def _divisor(n_ratings: int, regularization: str) -> int:
+    return n_ratings if regularization == "mean" else 1
 
 
 def errors(
@@ -134,26 +191,22 @@ def gradient(
     itemBias: Vector | None = None,
     globalMean: float = 0.0,
     biasRegParam: float | None = None,
+    *,
+    userRegParam: float | None = None,
+    itemRegParam: float | None = None,
+    regExponent: float | None = None,
 ) -> tuple[Matrix, ...]:
     """Return the gradient of `loss`: (∂U, ∂V), or (∂U, ∂V, ∂b_u, ∂b_i) with biases.
 
     In the sum form, ∂U = −2 E V + 2 w_U U, ∂V = −2 Eᵀ U + 2 w_V V, ∂b_u = −2 Σ_i e + 2 w_b b_u.
     """
     E = errors(R, observed, U, V, userBias, itemBias, globalMean)
-    n_u, n_i = observed.sum(axis=1), observed.sum(axis=0)
-    w_U, w_V = row_penalties(n_u, regParam, regularization), row_penalties(n_i, regParam, regularization)
-    gradients = [
-        -2 * E @ V + 2 * w_U[:, None] * U,
-        -2 * E.T @ U + 2 * w_V[:, None] * V,
-    ]
+    lambdas = _Lambdas.of(regParam, userRegParam, itemRegParam, biasRegParam)
+    w = _Penalties.of(observed.sum(axis=1), observed.sum(axis=0), lambdas, regularization, regExponent)
+    gradients = [-2 * E @ V + 2 * w.U[:, None] * U, -2 * E.T @ U + 2 * w.V[:, None] * V]
     if userBias is not None and itemBias is not None:
-        lam_b = regParam if biasRegParam is None else biasRegParam
-        gradients += [
-            -2 * E.sum(axis=1) + 2 * row_penalties(n_u, lam_b, regularization) * userBias,
-            -2 * E.sum(axis=0) + 2 * row_penalties(n_i, lam_b, regularization) * itemBias,
-        ]
-    scale = observed.sum() if regularization == "mean" else 1
-    return tuple(g / scale for g in gradients)
+        gradients += [-2 * E.sum(axis=1) + 2 * w.userBias * userBias, -2 * E.sum(axis=0) + 2 * w.itemBias * itemBias]
+    return tuple(g / _divisor(int(observed.sum()), regularization) for g in gradients)
 
 
 @dataclass(frozen=True, eq=False)

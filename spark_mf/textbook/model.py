@@ -45,13 +45,16 @@ class Record:
     """Wall-clock seconds of this iteration alone."""
     objective: float
     """Objective after the iteration, in the convention of `regularization`."""
-    train_rmse: float
-    """RMSE of unclipped predictions of the training ratings after the iteration. (`spark_mf.SGD` reports the running
-    RMSE, from the error of each rating just before its update.)"""
+    train_rmse: float | None
+    """RMSE of unclipped predictions of the training ratings after the iteration; None for implicit feedback.
+    (`spark_mf.SGD` reports the running RMSE, from the error of each rating just before its update.)"""
     validation_rmse: float | None
-    """RMSE of the validation ratings, with predictions clipped to `Model.clip`; None without validation ratings."""
+    """RMSE of the validation ratings, with predictions clipped to `Model.clip`; None without validation ratings and for
+    implicit feedback."""
     product_change: float
     """‖U Vᵀ − U₀ V₀ᵀ‖_F, the change of all products u·v in the iteration, in units of the ratings."""
+    validation_recall: float | None = None
+    """Recall of `spark_mf.textbook.implicit.validation_recall`; None for explicit ratings."""
 
 
 @dataclass(frozen=True)

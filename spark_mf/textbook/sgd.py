@@ -29,8 +29,8 @@ class SGD(Estimator):
     """Stochastic gradient descent (batchSize=1) or mini-batch gradient descent on r̂ = μ + b_u + b_i + u·v.
 
     An iteration is an epoch over the training ratings in a new random order, `batchSize` at a time. With e = r − r̂ and
-    the weight w of a row in the sum form Σ e² + Σ w‖row‖² (λ, λ·n_row or λ·|Ω|, see `spark_mf.textbook.loss`), the
-    gradient of a batch for the row u of a user is
+    the weight w of a row in the sum form Σ e² + Σ w‖row‖² (λ, λ·n_row, λ·|Ω| or λ·n_row^ν, see
+    `spark_mf.textbook.loss`), the gradient of a batch for the row u of a user is
 
     - ``updatedRows="touched"``: −2 Σ (e·v − (w/n_u)·u) over the user's ratings in the batch. Errors are summed, each
       rating carries its share of the penalty of its row, and only rows with ratings in the batch, and their optimizer
@@ -118,7 +118,8 @@ class SGD(Estimator):
         """Yield the parameters after each epoch."""
         users, items, values, mean = ratings.users, ratings.items, ratings.values, start.globalMean
         n_u, n_i = ratings.user_counts, ratings.item_counts
-        U, V = (self._block(x, n, self.regParam) for x, n in ((start.U, n_u), (start.V, n_i)))
+        lam_u, lam_i = self._lambdas
+        U, V = self._block(start.U, n_u, lam_u), self._block(start.V, n_i, lam_i)
         b_u, b_i = (
             self._block(x[:, None], n, self._bias_lambda) for x, n in ((start.userBias, n_u), (start.itemBias, n_i))
         )
@@ -142,7 +143,8 @@ class SGD(Estimator):
 
     def objective(self, ratings: Ratings, parameters: Parameters) -> float:
         """Return the objective, with the λ of the biases."""
-        return objective(ratings, parameters, self.regParam, self.regularization, self._bias_lambda)
+        own = self._own_regularization
+        return objective(ratings, parameters, self.regParam, self.regularization, self._bias_lambda, **own)
 
     @property
     def _bias_lambda(self) -> float:
@@ -165,7 +167,7 @@ class SGD(Estimator):
             optimizer = Momentum(x.shape, self.momentum)
         elif self.optimizer == "adam":
             optimizer = Adam(x.shape, self.beta1, self.beta2, self.epsilon)
-        penalties = row_penalties(counts, lam, self.regularization)
+        penalties = row_penalties(counts, lam, self.regularization, self.regExponent)
         kind = _AllRows if self.updatedRows == ALL else _TouchedRows
         return kind(x.copy(), optimizer, penalties, counts)
 

@@ -65,6 +65,7 @@ class EarlyStopping:
         if not has_validation and self.tol == 0:
             return False
         watched = record.train_rmse if record.validation_rmse is None else record.validation_rmse
+        assert watched is not None  # explicit ratings have a training RMSE
         if watched < self._best - self.tol:
             self._best, self._since = watched, 0
             self.bestIteration = record.iteration if has_validation else None

@@ -51,7 +51,7 @@ def solved_with(
     objective = ExplicitObjective(Regularization.equal(0.1, "weighted", 600))
     rules = StoppingRules(max_iterations=1, change_tol=tol)
     task = HalfStepTask("ALS", RANK, objective, solver or CholeskySolver(), rules)
-    return solve_block(block, "user", fixed, None, previous, task, task.solver.begin(fixed), measured)
+    return solve_block(block, "user", fixed, None, previous, task, measured)
 
 
 def sum_of_squares(ratings: RatingBlock, factors: np.ndarray, fixed: np.ndarray) -> float:

@@ -120,3 +120,8 @@ def test_showing_again_does_not_show_twice(shown):
     report(step(1))
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 1
+
+
+def test_a_line_of_implicit_feedback_has_the_objective_and_the_recall():
+    progress = Progress("ALS", 2, 10, 0.5, 1.0, objective=12345.678, validation_recall=0.25)
+    assert progress.line() == "ALS   2/10  objective 12345.7  validation recall@10 0.2500  0.50 s"

@@ -20,7 +20,10 @@ def test_penalties_of_rows(regularization, expected):
 
 def test_penalty_sum_weighs_squared_norms():
     factors = np.array([[1, 2], [3, 4], [0, 1]], np.float32)
-    assert penalty_sum(np.array([0.5, 10, 2], np.float32), factors) == pytest.approx(0.5 * 5 + 10 * 25 + 2 * 1)
+    penalty = np.array([0.5, 10, 2], np.float32)
+    assert penalty_sum(penalty, factors) == pytest.approx(0.5 * 5 + 10 * 25 + 2 * 1)
+    scale = np.array([0, 3], np.float32)
+    assert penalty_sum(penalty, factors, scale) == pytest.approx(3 * penalty_sum(penalty, factors[:, 1:]))
 
 
 def test_mean_is_plain_with_the_ratings_times_lambda():

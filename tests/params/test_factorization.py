@@ -86,7 +86,7 @@ def test_usable_values_pass(values):
         ({"checkpointInterval": 0}, r"^checkpointInterval must be >= 1, or -1 for a single interval, got 0\.$"),
         ({"checkpointInterval": -2}, "^checkpointInterval must be .*, got -2"),
         ({"regularization": "l1"}, r"^regularization must be one of weighted, plain, mean, frequency, got 'l1'\.$"),
-        ({"solver": "qr"}, r"^solver must be one of cholesky, cg, gd, nnls, got 'qr'\.$"),
+        ({"solver": "qr"}, r"^solver must be one of cholesky, cg, gd, nnls, subspace, got 'qr'\.$"),
         ({"coldStartStrategy": "zero"}, r"^coldStartStrategy must be one of nan, drop, got 'zero'\.$"),
         ({"intermediateStorageLevel": "NONE"}, "^intermediateStorageLevel must be one of DISK_ONLY, .*, got 'NONE'"),
         ({"finalStorageLevel": "RAM"}, "^finalStorageLevel must be one of NONE, .*, got 'RAM'"),

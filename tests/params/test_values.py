@@ -21,7 +21,7 @@ CLASSES = (*ESTIMATORS, ALSModel, GDModel, SGDModel)
 EVERY_PARAM = [(cls, param.name) for cls in CLASSES for param in cls().params]
 #: The condition in the error message of each of pyspark's converters.
 #: Params that have the value of another Param, or a constant, where they are not set.
-FALLBACKS = ("biasRegParam", "biasStepSize", "itemRegParam", "regExponent", "userRegParam")
+FALLBACKS = ("biasRegParam", "biasStepSize", "itemRegParam", "regExponent", "subspaceSize", "userRegParam")
 KINDS = {
     TypeConverters.toInt: "an integer",
     TypeConverters.toFloat: "a number",

@@ -85,6 +85,15 @@ def test_tol_adds_gram_matrices():
     assert broadcast[1].result - broadcast[0].result == 2 * 320_000
 
 
+@pytest.mark.parametrize(("is_ring", "row_copies"), [(True, 2_400_000 + 2_100_000), (False, 2_000_000)])
+def test_biases_add_a_column_and_copies_of_the_fixed_side_and_of_a_block(is_ring: bool, row_copies: int):
+    """A row has 65 numbers; the fixed side is copied with its biases apart, and a block has two kinds of residuals."""
+    few = replace(SIZE, ratings=1_000_000)
+    plain, biased = (half_steps_plan(few, 64, is_ring=is_ring, **EXACT, has_bias=bias) for bias in (False, True))
+    assert biased.worker - plain.worker == row_copies * 4 + 1_000_000 * 66 * 4 + 500_000 * 8
+    assert biased.result * 64 == plain.result * 65
+
+
 def test_sgd_on_the_ring_by_hand():
     size = replace(SIZE, ratings=1_000_000, validation_ratings=100_000, item_blocks=10)
     plan = sgd_plan(size, stride=144, width=72, is_ring=True)
@@ -116,7 +125,8 @@ def test_chunks_of_rows_count_where_a_dataset_is_read():
 
 
 def plans(size: FitSize, rank: int) -> list[MemoryPlan]:
-    methods = [EXACT, EXACT | {"needs_previous": True, "alternates": False, "has_tol": True}]
+    inexact = EXACT | {"needs_previous": True, "has_tol": True}
+    methods = [EXACT, inexact | {"alternates": False}, inexact | {"has_bias": True}]
     return [
         *(half_steps_plan(size, rank, is_ring=is_ring, **method) for is_ring in (True, False) for method in methods),
         *(sgd_plan(size, 2 * rank, rank, is_ring=is_ring) for is_ring in (True, False)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spark_mf.textbook import Pairs, Ratings
+from spark_mf.textbook import Pairs, Ratings, Record
 
 N, M, K = 6, 5, 2
 
@@ -21,6 +21,12 @@ def held_out(ratings: Ratings) -> Pairs:
     """The validation ratings, which there are."""
     assert ratings.validation is not None
     return ratings.validation
+
+
+def train_rmse(record: Record) -> float:
+    """The training RMSE, which explicit ratings have."""
+    assert record.train_rmse is not None
+    return record.train_rmse
 
 
 def small_factors(seed: int, n: int = N, m: int = M, k: int = K) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from spark_mf.textbook.als import solve_fully_observed, solve_row, solve_rows
 from spark_mf.textbook.loss import row_penalties
 from tests.textbook.small import small_factors, small_ratings
 
-CONVENTIONS = ("plain", "weighted", "mean")
+CONVENTIONS = ("plain", "weighted", "mean", "frequency")
 
 
 def test_a_row_by_hand():
@@ -157,7 +157,7 @@ def test_repeated_pairs_are_refused():
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"solver": "cg"}, "solver must be one of cholesky, gd, got 'cg'."),
+        ({"solver": "cg"}, "solver must be one of cholesky, gd, nnls, got 'cg'."),
         ({"order": "both"}, "order must be one of items, users, got 'both'."),
         ({"innerSteps": 0}, "innerSteps must be an integer >= 1, got 0."),
         ({"innerTol": -1.0}, "innerTol must be finite and >= 0, got -1.0."),

@@ -116,7 +116,15 @@ def test_a_prediction_is_mean_and_biases_and_product():
         ({"regParam": -0.1}, "regParam must be finite and >= 0, got -0.1."),
         ({"tol": float("nan")}, "tol must be finite and >= 0, got nan."),
         ({"initStd": float("inf")}, "initStd must be finite and >= 0, got inf."),
-        ({"regularization": "l2"}, "regularization must be one of weighted, plain, mean, got 'l2'."),
+        ({"regularization": "l2"}, "regularization must be one of weighted, plain, mean, frequency, got 'l2'."),
+        ({"userRegParam": -1.0}, "userRegParam must be finite and >= 0, got -1.0."),
+        ({"itemRegParam": float("inf")}, "itemRegParam must be finite and >= 0, got inf."),
+        ({"regularization": "frequency", "regExponent": -1.0}, "regExponent must be finite and >= 0, got -1.0."),
+        (
+            {"regExponent": 0.5},
+            "regExponent must be set with regularization='frequency' only, got 0.5 with 'weighted'. "
+            "Use regularization='frequency', or leave it unset.",
+        ),
         ({"clipTo": (5, 1)}, "clipTo must be a pair (lowest, highest) or None, got (5, 1)."),
     ],
 )

@@ -15,7 +15,7 @@ EPOCHS = 3
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("updateOrder", ["simultaneous", "sequential"])
 @pytest.mark.parametrize("fitBias", [False, True])
-@pytest.mark.parametrize("regularization", ["weighted", "plain", "mean"])
+@pytest.mark.parametrize("regularization", ["weighted", "plain", "mean", "frequency"])
 @pytest.mark.parametrize("batchSize", [1, 7])
 def test_the_same_rows_after_some_epochs(optimizer, updateOrder, fitBias, regularization, batchSize):
     ratings, (U, V) = small_ratings(1), small_factors(1)
@@ -23,11 +23,13 @@ def test_the_same_rows_after_some_epochs(optimizer, updateOrder, fitBias, regula
         rank=2,
         maxIter=EPOCHS,
         regParam=0.05,
+        itemRegParam=0.08,
         biasRegParam=0.02,
         stepSize=0.01,
         biasStepSize=0.03,
         fitBias=fitBias,
         regularization=regularization,
+        regExponent=0.5 if regularization == "frequency" else None,
         optimizer=optimizer,
         schedule="constant",
         updateOrder=updateOrder,
@@ -39,9 +41,11 @@ def test_the_same_rows_after_some_epochs(optimizer, updateOrder, fitBias, regula
     users, items = layout.user_rows(U, None).astype(float), layout.item_rows(V, None).astype(float)
     # Rows are made as float32; the twin works in the precision it is given.
     users[:, :2], items[:, :2] = U, V
-    update = Update(layout, optimizer, 0.01, 0.03, 0.05, 0.02, updateOrder == "sequential", batchSize)
+    update = Update(
+        layout, optimizer, 0.01, 0.03, 0.05, 0.02, updateOrder == "sequential", batchSize, itemRegParam=0.08
+    )
     user_share, item_share = (
-        row_penalties(n, 1.0, regularization) / n for n in (ratings.user_counts, ratings.item_counts)
+        row_penalties(n, 1.0, regularization, 0.5) / n for n in (ratings.user_counts, ratings.item_counts)
     )
     rng = np.random.default_rng(3)
     for _ in range(EPOCHS):

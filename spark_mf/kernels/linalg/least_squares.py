@@ -42,6 +42,9 @@ from spark_mf.kernels.linalg.normal_equations import (
 )
 from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS, row_dots
 
+#: A matrix is singular in a direction in which it is this much smaller than in another one.
+ROUNDING = np.float32(1e-6)
+
 #: float32 values that a second-level cache holds while conjugate gradients revisit a row's gathered factors.
 CACHED_VALUES = 2048 * 64
 
@@ -230,7 +233,8 @@ def descend(  # type: ignore[no-untyped-def]
 
     Directions are conjugate, or without `conjugate` the residuals b − A u, which are minus half the gradient. A row
     takes fewer steps once its residual is no longer than `tolerance` (float64 ≥ 0) times what it was before the first
-    step; with 0 only where nothing is left of it.
+    step; with 0 only where nothing is left of it. It also ends at a direction in which A is singular in float32,
+    because that direction consists of rounding errors.
 
     For most rows Σ w x xᵀ is never formed: a step costs two passes over the gathered ratings (Takács, Pilászy and Tikk
     2011, "Applications of the conjugate gradient method for implicit feedback collaborative filtering", §3). Rows with
@@ -266,13 +270,16 @@ def descend(  # type: ignore[no-untyped-def]
         direction[:] = residual
         squared = inner(residual, residual)
         enough = tolerance * tolerance * squared
+        steepest = np.float32(0.0)
         for _ in range(steps):
             if squared <= enough:
                 break
             curvature = curve(
                 rows, weights, start, count, gram, formed, shared, ridge, scale, direction, product, dots, rank
             )
-            if not curvature > 0.0:
+            steepness = curvature / inner(direction, direction)
+            steepest = max(steepest, steepness)
+            if not steepness > ROUNDING * steepest:
                 break
             length = squared / curvature
             for a in range(width):

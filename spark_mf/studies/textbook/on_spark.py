@@ -93,7 +93,7 @@ def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
     """Return the estimator of `spark_mf` with the name and the Params of a textbook estimator.
 
     Params that only the textbook has are left out: `clipTo`, `updatedRows`, `initStd` of ALS, and `order`, for which
-    users and items are exchanged instead.
+    users and items, and their λ, are exchanged instead.
     """
     name = type(estimator).__name__
     cls = getattr(spark_mf, name)
@@ -101,8 +101,11 @@ def on_spark(estimator: TextbookEstimator, engine: str) -> Any:
     settings = {key: value for key, value in asdict(estimator).items() if key in known and value is not None}
     if engine != "auto":
         settings["engine"] = _ORDINARY[name] if engine == "ordinary" else engine
-    twin = cls(**settings)
-    return twin.setUserCol("item").setItemCol("user") if _is_turned(estimator) else twin
+    if not _is_turned(estimator):
+        return cls(**settings)
+    exchanged = {"userRegParam": "itemRegParam", "itemRegParam": "userRegParam"}
+    settings = {exchanged.get(key, key): value for key, value in settings.items()}
+    return cls(**settings).setUserCol("item").setItemCol("user")
 
 
 def _is_turned(estimator: TextbookEstimator) -> bool:

@@ -12,7 +12,7 @@ from spark_mf.kernels.sgd import OPTIMIZERS, Update, sgd_row_layout
 
 LAYOUTS = st.one_of(
     st.builds(sgd_row_layout, st.integers(1, 200), st.booleans(), st.sampled_from(OPTIMIZERS)),
-    st.builds(RowLayout, st.integers(1, 200), st.booleans()),
+    st.builds(RowLayout, st.integers(1, 200), st.booleans(), constant=st.booleans()),
 )
 
 
@@ -44,6 +44,14 @@ def test_a_row_of_each_side():
     np.testing.assert_array_equal(users, [[1, 2, 3, 1, 0, 0, 0, 0] + [0] * 8])
     np.testing.assert_array_equal(items, [[4, 5, 1, 6, 0, 0, 0, 0] + [0] * 8])
     assert users[0, :8] @ items[0, :8] == 1 * 4 + 2 * 5 + 3 + 6
+
+
+def test_a_row_of_each_side_without_the_constant():
+    layout = RowLayout(2, bias=True, constant=False)
+    assert layout.width == 3
+    for rows_of in (layout.user_rows, layout.item_rows):
+        rows = rows_of(np.array([[1, 2]], np.float32), np.array([3], np.float32))
+        np.testing.assert_array_equal(rows, [[1, 2, 3]])
 
 
 @given(LAYOUTS, st.integers(0, 9), st.integers(0, 2**32 - 1))

@@ -8,6 +8,7 @@ import pytest
 from spark_mf.benchmarks.environment import numpy_provenance
 from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.models.factors import factors_arrays
 from spark_mf.studies.fits import params_of
 from spark_mf.studies.textbook import run as textbook
 from spark_mf.studies.textbook.on_spark import SparkTwin, as_on_spark, on_spark
@@ -58,10 +59,12 @@ def row():
     [
         (ALS(rank=4, maxIter=3, regParam=0.01, regularization="plain", order="users"), 1e-5),
         (ALS(rank=4, maxIter=3, regParam=0.01, regularization="mean", solver="gd", innerSteps=2), 1e-5),
+        (ALS(rank=4, maxIter=3, userRegParam=0.01, itemRegParam=0.1, order="users"), 1e-5),
         (GD(rank=4, maxIter=5, regParam=0.1, stepSize=5.0), 1e-5),
+        (GD(rank=4, maxIter=5, itemRegParam=0.2, regularization="frequency", regExponent=0.5, stepSize=5.0), 1e-5),
         (replace(METHODS["mini-batch GD, biases"], maxIter=5), 0.01),
     ],
-    ids=["ALS, users first", "ALS+GD", "GD", "SGD with biases"],
+    ids=["ALS, users first", "ALS+GD", "ALS, two λ", "GD", "GD, frequency", "SGD with biases"],
 )
 def test_the_same_fit_on_spark_ends_at_the_same_error(twin, ratings, estimator, near):
     same = as_on_spark(estimator)
@@ -74,6 +77,30 @@ def test_the_same_fit_on_spark_ends_at_the_same_error(twin, ratings, estimator, 
     model = twin.fit(same, initial, best=False)
 
     assert twin.test_rmse(model, (1.0, 5.0)) == pytest.approx(rmse, rel=near)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        ALS(implicitPrefs=True, alpha=2.0, itemRegParam=0.3),
+        ALS(implicitPrefs=True, unobservedWeight=0.2, regularization="frequency", regExponent=0.5),
+        ALS(implicitPrefs=True, unobservedWeight=0.2, nonnegative=True),
+        ALS(nonnegative=True, userRegParam=0.05),
+    ],
+    ids=["pyspark's form", "iALS", "iALS, nonnegative", "nonnegative"],
+)
+def test_the_same_fit_on_spark_has_the_same_products_and_objective(twin, ratings, estimator):
+    estimator = replace(estimator, rank=4, maxIter=3)
+    initial = estimator.draw(np.random.default_rng(1), ratings.shape)
+    expected = estimator.fit(ratings, initial=initial)
+
+    model = twin.fit(estimator, initial, best=False)
+
+    (_, U), (_, V) = (factors_arrays(factors) for factors in (model.userFactors, model.itemFactors))
+    products = expected.U @ expected.V.T
+    np.testing.assert_allclose(U @ V.T, products, atol=1e-3 * abs(products).max())
+    objectives = [record.objective for record in expected.summary.history]
+    assert model.summary.metricHistory("objective") == pytest.approx(objectives, rel=1e-4)
 
 
 def test_sgd_on_spark_has_the_step_of_one_rating_and_changes_touched_rows():
@@ -94,6 +121,8 @@ def test_settings_reach_spark_and_users_first_turns_the_ratings():
     assert (twin.getRank(), twin.getMaxIter(), twin.getRegParam()) == (4, 50, 0.01)
     assert (twin.getRegularization(), twin.getEngine()) == ("plain", "broadcast")
     assert (twin.getUserCol(), twin.getItemCol()) == ("item", "user")
+    two = on_spark(ALS(userRegParam=0.5, itemRegParam=0.25, order="users"), "ordinary")
+    assert (two.getUserRegParam(), two.getItemRegParam()) == (0.25, 0.5)
     descent = on_spark(SGD(optimizer="momentum", momentum=0.5, biasRegParam=0.25), "ring")
     assert (descent.getOptimizer(), descent.getMomentum(), descent.getBiasRegParam()) == ("momentum", 0.5, 0.25)
     assert (descent.getEngine(), descent.getUserCol()) == ("ring", "user")
