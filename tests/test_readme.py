@@ -33,6 +33,8 @@ def test_blocks_run_in_order(spark, tmp_path, monkeypatch, capsys):
     assert model.rank == 16
     assert model.summary.metricHistory("validation_rmse")[-1] < 1.0
     assert "RMSE" in capsys.readouterr().out
+    recalls = names["preferences"].summary.metricHistory("validation_recall")
+    assert names["best"].validation_recall == max(recalls) > 0
     biased = names["biased"]
     assert biased.hasBias
     assert biased.summary.metricHistory("validation_rmse")[biased.summary.bestIteration - 1] < 1.0
