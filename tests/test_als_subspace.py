@@ -43,6 +43,7 @@ def test_one_block_of_all_factors_gives_the_model_of_the_exact_solver(ratings, e
         np.testing.assert_allclose(own, theirs, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @every_objective
 def test_the_objective_falls_to_that_of_the_exact_solver(ratings, params):
     ours = small(subspaceSize=4, maxIter=60, **params).fit(ratings).summary.metricHistory("objective")

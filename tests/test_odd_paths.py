@@ -78,7 +78,9 @@ def test_a_loaded_model_is_not_saved_over_its_own_folder(spark, model, odd):
     ]
     for each in derived:
         for spelling in (path, f"file:{path}", f"{odd}/../{ODD}/model/", str(odd)):
-            with pytest.raises(ValueError, match=r"^path must not be where the model .* reads its factors, got "):
+            with pytest.raises(
+                ValueError, match=r"^path must not be the one from which the model reads its factors, got "
+            ):
                 each.write().overwrite().save(spelling)
     cached.unpersist()
     np.testing.assert_array_equal(predictions(loaded), predictions(model))

@@ -78,6 +78,7 @@ def test_a_split_by_time_needs_times(spark, tmp_path):
         load_ratings(spark, CompareSettings(ratings=str(file), split="time"))
 
 
+@pytest.mark.slow
 def test_times_are_read_where_the_split_goes_by_them(spark, tmp_path):
     """Elsewhere, dates that may be US or European are nobody's trouble."""
     file = tmp_path / "ratings.csv"

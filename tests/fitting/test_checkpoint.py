@@ -97,11 +97,17 @@ def cut_short(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 FITS = [
     pytest.param(als, id="ALS"),
-    pytest.param(lambda **params: als(solver="cg", engine="ring", **params), id="ALS cg on the ring"),
+    pytest.param(
+        lambda **params: als(solver="cg", engine="ring", **params), id="ALS cg on the ring", marks=pytest.mark.slow
+    ),
     pytest.param(lambda **params: als(fitBias=True, biasRegParam=0.3, tol=1e-9, **params), id="ALS with biases"),
     pytest.param(lambda **params: gd(tol=1e-9, **params), id="GD", marks=pytest.mark.slow),
     pytest.param(sgd, id="SGD on the ring"),
-    pytest.param(lambda **params: sgd(engine="stages", optimizer="adam", **params), id="SGD adam in stages"),
+    pytest.param(
+        lambda **params: sgd(engine="stages", optimizer="adam", **params),
+        id="SGD adam in stages",
+        marks=pytest.mark.slow,
+    ),
 ]
 
 

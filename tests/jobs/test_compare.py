@@ -91,6 +91,7 @@ def test_an_estimator_made_of_a_row_has_its_params(finished):
         assert param_values(new_estimator(row.model, row.params)) == row.params
 
 
+@pytest.mark.slow
 def test_engines_are_those_asked_for(job, spark, tmp_path):
     given = ["--methods", "cg,sgd", "--als-engine", "broadcast", "--sgd-engine", "stages", "--sgd-epochs", "1"]
     assert job.main(["--output", str(tmp_path / "out"), *TINY, *given]) == 0

@@ -165,6 +165,7 @@ def test_string_ids_and_ratings_come_from_one_evaluation(named, estimator, chang
         assert (model.summary.users, model.summary.ratings) == (600, 600)
 
 
+@pytest.mark.slow
 def test_the_model_of_a_table_that_grows_is_that_of_one_of_its_states(spark, tmp_path, caplog):
     spark.dataSource.register(Growing)
     counter = tmp_path / "reads"
