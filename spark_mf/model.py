@@ -21,7 +21,8 @@ from spark_mf.models.recommend import (
     spread,
 )
 from spark_mf.models.summary import TrainingSummary
-from spark_mf.params.factorization import _ALSModelParams, require_positive, validate_model_params
+from spark_mf.params.checks import require_positive
+from spark_mf.params.model import _ALSModelParams, validate_model_params
 from spark_mf.resources.workers import require_workers
 from spark_mf.runtime.running import is_running, require_running
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 # The colours of Okabe and Ito are distinct for colour-blind people; markers and dashes are distinct in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9", "#7F7F7F", "#8C564B")
@@ -20,6 +21,8 @@ _DPI = 120
 _BEGINNING = 0.15
 # Limited so that markers do not overlap on curves of many epochs.
 _MOST_MARKERS = 12
+# If one of the values of a sweep is 0, the axis is linear up to this fraction of the smallest other value.
+_LINEAR_PART = 0.1
 
 Curve = Sequence[tuple[float, float]]
 
@@ -71,3 +74,41 @@ def save_figure(figure: Figure, path: Path, *, legend: bool = True) -> None:
             named.update(zip(labels, handles, strict=True))
         figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, format="png")
+
+
+def draw_sweep(
+    axes: Axes, place: int, label: str, values: Sequence[float], errors: Sequence[float], ticks: bool = False
+) -> None:
+    """Draw errors by value on a logarithmic axis; with `ticks`, the ticks are exactly the values."""
+    draw_curve(axes, place, label, list(zip(values, errors, strict=True)))
+    if min(values) > 0:
+        axes.set_xscale("log")
+    else:
+        above = [value for value in values if value > 0]
+        axes.set_xscale("symlog", linthresh=_LINEAR_PART * min(above, default=1.0))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    if ticks:
+        axes.xaxis.set_major_locator(FixedLocator(list(values)))
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def mark_lowest(axes: Axes, values: Sequence[float], errors: Sequence[float], of: str, by: str) -> None:
+    """Mark the lowest error with a star; `of` is the name of the curve and `by` that of the hyperparameter."""
+    lowest = min(range(len(errors)), key=lambda place: errors[place])
+    axes.plot(
+        values[lowest],
+        errors[lowest],
+        linestyle="none",
+        marker="*",
+        markersize=18,
+        color="black",
+        label=f"{of}: lowest test RMSE, {errors[lowest]:.4f} at {by} = {values[lowest]:g}",
+    )
+
+
+def spread_errors(axes: Axes) -> None:
+    """Make the error axis logarithmic, so that both large errors and small differences are visible."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

@@ -13,7 +13,7 @@ from spark_mf.model import ALSModel, FactorModel, GDModel, SGDModel
 from spark_mf.models.factors import collect_factors
 from spark_mf.models.persistence import saved_class
 from spark_mf.ratings.base import PreparedRatings
-from spark_mf.ratings.layout import Side
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.string_ids import IdMap
 
 # Instances of other classes are loaded as an ALSModel, which raises an error.

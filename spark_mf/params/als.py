@@ -7,7 +7,7 @@ from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
 from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
 from spark_mf.params.biases import _HasBiases
-from spark_mf.params.factorization import (
+from spark_mf.params.checks import (
     require_above_zero,
     require_at_least_zero,
     require_below_one,

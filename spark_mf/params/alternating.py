@@ -4,13 +4,8 @@ from typing import Any, Self
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from spark_mf.params.factorization import (
-    _FactorizationParams,
-    _HasEarlyStopping,
-    require_at_least_zero,
-    require_patience,
-    validate_factorization_params,
-)
+from spark_mf.params.checks import require_at_least_zero, require_patience
+from spark_mf.params.factorization import _FactorizationParams, _HasEarlyStopping, validate_factorization_params
 
 ENGINES = ("auto", "broadcast", "ring")
 

@@ -1,11 +1,9 @@
-"""Params that all estimators and models share, and their validation.
+"""Params that all estimators share, and their validation.
 
 Names, defaults and docs of Params that pyspark's ALS has come from pyspark's own mixins, which are plain `Params`
 classes. This module declares the Params that pyspark lacks, and the ones whose meaning differs from pyspark's docs.
 """
 
-import math
-from numbers import Integral
 from typing import Any, Self, TypeVar
 
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -17,80 +15,22 @@ from pyspark.ml.param.shared import (
     HasSeed,
     HasValidationIndicatorCol,
 )
-from pyspark.ml.recommendation import _ALSModelParams as _SparkALSModelParams
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
+from spark_mf.params.checks import (
+    require_above_zero,
+    require_at_least_zero,
+    require_choice,
+    require_positive,
+    require_seed,
+)
+from spark_mf.params.model import _ALSModelParams, validate_model_params
 from spark_mf.params.storage_levels import STORAGE_LEVELS
-from spark_mf.params.values import _OptionalParams
 
 T = TypeVar("T")
 
 _BLOCK_NUMBERS = ("numUserBlocks", "numItemBlocks")
-COLD_START_STRATEGIES = ("nan", "drop")
 REGULARIZATIONS = ("weighted", "plain", "mean", "frequency")
-
-
-class _ALSModelParams(_OptionalParams, _SparkALSModelParams):
-    """Params and setters that estimators and models share."""
-
-    userCol: Param[str] = Param(
-        Params._dummy(),
-        "userCol",
-        "column name for user ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
-        typeConverter=TypeConverters.toString,
-    )
-    itemCol: Param[str] = Param(
-        Params._dummy(),
-        "itemCol",
-        "column name for item ids. Ids are strings, or numbers of any type whose values are 64-bit integers.",
-        typeConverter=TypeConverters.toString,
-    )
-    blockSize: Param[int] = Param(
-        Params._dummy(),
-        "blockSize",
-        "number of factor rows that recommendations score at a time (>= 1). Larger values need more memory.",
-        typeConverter=TypeConverters.toInt,
-    )
-    clipPredictions: Param[bool] = Param(
-        Params._dummy(),
-        "clipPredictions",
-        "whether predictions and the ratings of recommendations are clipped to the range of the training ratings. "
-        "Recommendations are ranked by the unclipped scores.",
-        typeConverter=TypeConverters.toBoolean,
-    )
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        # pyspark's mixin leaves these defaults to its estimator and to the JVM's model.
-        self._setDefault(userCol="user", itemCol="item", coldStartStrategy="nan", clipPredictions=False)
-
-    def getClipPredictions(self) -> bool:
-        """Return whether predictions are clipped to the range of the training ratings."""
-        return self.getOrDefault(self.clipPredictions)
-
-    def setClipPredictions(self, value: bool | None) -> Self:
-        """Set whether predictions are clipped to the range of the training ratings."""
-        return self._set(clipPredictions=value)
-
-    def setUserCol(self, value: str | None) -> Self:
-        """Set the name of the column of user ids."""
-        return self._set(userCol=value)
-
-    def setItemCol(self, value: str | None) -> Self:
-        """Set the name of the column of item ids."""
-        return self._set(itemCol=value)
-
-    def setPredictionCol(self, value: str | None) -> Self:
-        """Set the name of the column that `transform` adds."""
-        return self._set(predictionCol=value)
-
-    def setColdStartStrategy(self, value: str | None) -> Self:
-        """Set how `transform` handles unknown users and items: "nan" or "drop"."""
-        return self._set(coldStartStrategy=value)
-
-    def setBlockSize(self, value: int | None) -> Self:
-        """Set how many factor rows recommendations score at a time."""
-        return self._set(blockSize=value)
 
 
 class _FactorizationParams(
@@ -425,60 +365,3 @@ def validate_factorization_params(instance: _FactorizationParams, engines: tuple
     require_choice("intermediateStorageLevel", value(instance.intermediateStorageLevel), intermediate)
     require_choice("finalStorageLevel", value(instance.finalStorageLevel), tuple(STORAGE_LEVELS))
     validate_model_params(instance)
-
-
-def validate_model_params(instance: _SparkALSModelParams) -> None:
-    """Raise an error unless the Params that `transform` needs have valid values.
-
-    Raises
-    ------
-    ValueError
-        If coldStartStrategy is unknown, or userCol and itemCol are the same column.
-    """
-    # pyspark ignores the case of this Param, and of no other.
-    require_choice("coldStartStrategy", instance.getColdStartStrategy().lower(), COLD_START_STRATEGIES)
-    userCol = instance.getUserCol()
-    if userCol == instance.getItemCol():
-        raise ValueError(f"userCol and itemCol must be two different columns, got {userCol!r} for both.")
-
-
-def require_seed(value: int) -> None:
-    """Raise a ValueError unless a seed is a signed 64-bit integer."""
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(f"seed must be in [-2**63, 2**63 - 1], got {value}.")
-
-
-def require_positive(name: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a positive integer; a bool is not an integer here."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
-
-
-def require_patience(value: int) -> None:
-    """Raise a ValueError unless earlyStoppingPatience is nonnegative."""
-    if value < 0:
-        raise ValueError(f"earlyStoppingPatience must be >= 0, got {value}. Use 0 to disable early stopping.")
-
-
-def require_above_zero(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is finite and positive."""
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be finite and > 0, got {value}.")
-
-
-def require_below_one(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is in [0, 1)."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value}.")
-
-
-def require_at_least_zero(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is finite and nonnegative."""
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and >= 0, got {value}.")
-
-
-def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise a ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")

@@ -5,7 +5,8 @@ from typing import Any, Self
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from spark_mf.params.alternating import _AlternatingParams, validate_alternating_params
-from spark_mf.params.factorization import _HasInitStd, require_above_zero, require_at_least_zero
+from spark_mf.params.checks import require_above_zero, require_at_least_zero
+from spark_mf.params.factorization import _HasInitStd
 
 
 class _GDParams(_AlternatingParams, _HasInitStd):

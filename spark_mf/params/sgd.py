@@ -6,17 +6,15 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasStepSize, HasTol
 
 from spark_mf.params.biases import _HasBiases
-from spark_mf.params.factorization import (
-    _HasEarlyStopping,
-    _HasInitStd,
+from spark_mf.params.checks import (
     require_above_zero,
     require_at_least_zero,
     require_below_one,
     require_choice,
     require_patience,
     require_positive,
-    validate_factorization_params,
 )
+from spark_mf.params.factorization import _HasEarlyStopping, _HasInitStd, validate_factorization_params
 
 ENGINES = ("auto", "ring", "stages")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")

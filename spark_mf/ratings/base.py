@@ -12,7 +12,8 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession
 
 from spark_mf.ratings.chunks import CHUNK_RATINGS
-from spark_mf.ratings.layout import BlockCounts, Layout, Side
+from spark_mf.ratings.layout import BlockCounts, Layout
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.string_ids import IdMap
 from spark_mf.resources.memory import FitSize
 

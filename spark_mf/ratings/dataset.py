@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame
 from spark_mf.data.columns import select_ratings
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
 from spark_mf.ratings.chunks import RatingCounts, chunk_ratings, count_chunks
-from spark_mf.ratings.layout import Layout, Side, lay_out
+from spark_mf.ratings.layout import Layout, lay_out
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.string_ids import IdMap, has_string_ids, key_strings, with_own_plan
 from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows, missing_rows

@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import Partition
 from spark_mf.ratings.base import LaidOutRatings, LayoutPlan, PreparedRatings, RatingsRequest, RatingsSource, Sizes
-from spark_mf.ratings.layout import Layout, Side
+from spark_mf.ratings.layout import Layout
 from spark_mf.ratings.manifest import BY_ITEM, BY_USER, GRID, ITEMS, MANIFEST, USERS, SideManifest, read_manifest
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.stored_reading import read_grid, read_layout
 from spark_mf.ratings.stored_writing import Folder, side_checksum
 from spark_mf.ratings.string_ids import IdMap

@@ -14,11 +14,11 @@ from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import LARGEST_BLOCK, Partition
 from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
-from spark_mf.params.factorization import require_positive
+from spark_mf.params.checks import require_positive
 from spark_mf.params.storage_levels import storage_level
 from spark_mf.ratings.dataset import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.folder import PartitionedRatings, stored_folder
-from spark_mf.ratings.layout import Side, lay_out
+from spark_mf.ratings.layout import lay_out
 from spark_mf.ratings.manifest import (
     BY_ITEM,
     BY_USER,
@@ -30,6 +30,7 @@ from spark_mf.ratings.manifest import (
     Manifest,
     SideManifest,
 )
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.stored_writing import (
     checksums,
     grid_content,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,39 +14,18 @@ from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
 from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.csr import RatingBlock, pack, unpack
-from spark_mf.blocks.ids import UNKNOWN, IdIndex
+from spark_mf.blocks.ids import UNKNOWN
 from spark_mf.blocks.partition import Partition
 from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
 from spark_mf.ratings.chunks import Chunk
+from spark_mf.ratings.side import Side
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 from spark_mf.runtime.same_rows import changed_rows
 
 # Odd and not 1, so that moving a rating from training to validation changes the sum of the fingerprints.
 _VALIDATION = 3
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of the ratings, users or items: its ids and the partition of its rows into blocks."""
-
-    name: str
-    index: IdIndex
-    partition: Partition
-
-    @classmethod
-    def balanced(cls, name: str, ids: tuple[NDArray, NDArray], n_blocks: int, seed: int) -> "Side":
-        """Cut the rows of counted ids into blocks of about equally many ratings."""
-        return cls(name, IdIndex(ids[0]), Partition.balanced(ids[1], n_blocks, seed))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    @property
-    def row_name(self) -> Literal["user", "item"]:
-        """What a row of the side stands for."""
-        return "user" if self.name == "users" else "item"
 
 
 @dataclass(frozen=True, slots=True)

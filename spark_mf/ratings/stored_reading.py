@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from spark_mf.blocks.csr import RatingBlock, unpack
-from spark_mf.ratings.layout import BlockCounts, Layout, PackedBlock, Side, gather_members, pack_block
+from spark_mf.ratings.layout import BlockCounts, Layout, PackedBlock, gather_members, pack_block
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.stored_writing import ROW_SCHEMA, Folder, cells_checksum, cells_of
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description

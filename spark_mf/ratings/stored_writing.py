@@ -25,13 +25,8 @@ from pyspark.sql import functions as F
 
 from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.kernels.layout import csr_from_triples
-from spark_mf.ratings.layout import (
-    LaidOutBlock,
-    Layout,
-    PackedBlock,
-    Side,
-    unpack_block,
-)
+from spark_mf.ratings.layout import LaidOutBlock, Layout, PackedBlock, unpack_block
+from spark_mf.ratings.side import Side
 from spark_mf.runtime.frames import arrow_frame, id_type
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description

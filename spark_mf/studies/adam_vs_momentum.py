@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from spark_mf.benchmarks.drawing import COLORS, draw_curve, new_figure, save_figure
+from spark_mf.benchmarks.drawing import COLORS, draw_curve, draw_sweep, new_figure, save_figure, spread_errors
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import (
@@ -23,7 +23,6 @@ from spark_mf.studies.readings import (
     subject,
 )
 from spark_mf.studies.study import Study
-from spark_mf.studies.sweeps import draw_sweep, spread_errors
 
 CURVES, SENSITIVITY = "adam_vs_momentum.png", "sensitivity_to_step.png"
 _NAMES = {"sgd": "plain", "momentum": "momentum", "adam": "Adam"}

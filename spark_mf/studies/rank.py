@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_mf.benchmarks.drawing import new_figure, save_figure
+from spark_mf.benchmarks.drawing import draw_sweep, new_figure, save_figure
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.tables import aligned
 from spark_mf.studies.fits import Fits
@@ -18,7 +18,6 @@ from spark_mf.studies.readings import (
     without_curve,
 )
 from spark_mf.studies.study import Study
-from spark_mf.studies.sweeps import draw_sweep
 
 PICTURE = "rank.png"
 _FIXED = "rank {rank}, common λ"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from spark_mf.benchmarks.drawing import new_figure, save_figure
+from spark_mf.benchmarks.drawing import draw_sweep, mark_lowest, new_figure, save_figure
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import (
@@ -21,7 +21,6 @@ from spark_mf.studies.readings import (
     without_curve,
 )
 from spark_mf.studies.study import Study
-from spark_mf.studies.sweeps import draw_sweep, mark_lowest
 
 PICTURE = "regularization.png"
 

@@ -15,7 +15,7 @@ from spark_mf.studies.fits import Fits
 from spark_mf.studies.readings import label_axes
 from spark_mf.studies.study import Study
 from spark_mf.textbook import ALS, gradient, loss
-from spark_mf.textbook.als_gd import descend_rows
+from spark_mf.textbook.half_steps.inner_steps import descend_rows
 from spark_mf.textbook.ratings import Matrix
 
 PICTURE = "update_paths.png"

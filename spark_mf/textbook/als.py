@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from spark_mf.textbook.als_biases import biased_half_step, joint_penalties, joint_rows, prediction_change
-from spark_mf.textbook.als_gd import descend_rows
 from spark_mf.textbook.checks import require_above_zero, require_at_least_zero, require_choice, require_count
 from spark_mf.textbook.estimator import Estimator
+from spark_mf.textbook.half_steps.biases import biased_half_step, joint_penalties, joint_rows, prediction_change
+from spark_mf.textbook.half_steps.inner_steps import descend_rows
 from spark_mf.textbook.implicit import feedback, implicit_loss, implicit_penalties, validation_recall
 from spark_mf.textbook.loss import objective, row_penalties
 from spark_mf.textbook.model import Parameters, Record
@@ -34,7 +34,7 @@ class ALS(Estimator):
     Koren, Bell and Volinsky 2009). With `implicitPrefs`, the targets are the preferences and C the confidences of all
     pairs (Hu, Koren and Volinsky 2008, eq. 4 and 5; see `spark_mf.textbook.implicit`); the history has the objective
     over all pairs and the validation recall, and no RMSE. With `fitBias`, r̂ = μ + b_u + b_i + u·v, and each half-step
-    solves for factors and biases together; see `spark_mf.textbook.als_biases`. Repeated pairs are an error.
+    solves for factors and biases together; see `spark_mf.textbook.half_steps.biases`. Repeated pairs are an error.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from spark_mf import ALS, SGD
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.blocks.partition import Partition
 from spark_mf.models.factors import collect_factors, factors_frame
-from spark_mf.ratings.layout import Side
+from spark_mf.ratings.side import Side
 from spark_mf.ratings.stored_writing import side_rows
 
 PREFIXES = tuple(f"spark.sql.execution.{part}." for part in ("arrow", "pyspark", "pythonUDF", "pythonUDTF"))

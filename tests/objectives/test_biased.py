@@ -17,7 +17,7 @@ from spark_mf.solvers.base import RowSolver
 from spark_mf.solvers.cholesky import CholeskySolver
 from spark_mf.solvers.descent import LineSearchSolver
 from spark_mf.textbook import ALS, Pairs, Ratings
-from spark_mf.textbook.als_biases import joint_rows
+from spark_mf.textbook.half_steps.biases import joint_rows
 from spark_mf.textbook.model import Model
 from tests.textbook.small import small_ratings
 
@@ -176,7 +176,7 @@ def test_the_gradient_is_that_of_central_differences(regularization):
 
 
 def test_an_iteration_by_hand():
-    """As in tests/textbook/test_als_biases.py."""
+    """As in tests/textbook/half_steps/test_biases.py."""
     pairs = Pairs(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([4.0, 2.0, 3.0, 1.0]))
     ratings = Ratings(pairs.users, pairs.items, pairs.values, (USERS, ITEMS), validation=pairs)
     objective = BiasedObjective(Regularization.equal(1.0, "plain", 4), 2.0, 2.5, 4)

@@ -23,7 +23,7 @@ from spark_mf.solvers.base import Factors, RowProblem
 from spark_mf.solvers.descent import GradientStepSolver
 from spark_mf.textbook import ALS as TextbookALS
 from spark_mf.textbook import Ratings, gradient, implicit_gradient
-from spark_mf.textbook.als_biases import biased_half_step
+from spark_mf.textbook.half_steps.biases import biased_half_step
 from spark_mf.textbook.implicit import validation_recall
 from spark_mf.textbook.loss import row_penalties
 from spark_mf.textbook.model import Parameters

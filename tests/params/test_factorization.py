@@ -8,7 +8,7 @@ from pyspark.ml.recommendation import _ALSParams as SparkALSParams
 
 from spark_mf.params.als import _ALSParams
 from spark_mf.params.als import validate_als_params as validate_params
-from spark_mf.params.factorization import require_positive
+from spark_mf.params.checks import require_positive
 from spark_mf.params.storage_levels import storage_level
 
 

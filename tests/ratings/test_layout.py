@@ -11,7 +11,8 @@ from spark_mf.data.columns import select_ratings
 from spark_mf.ratings import chunks as chunks_module
 from spark_mf.ratings import layout as layout_module
 from spark_mf.ratings.chunks import chunk_ratings, count_chunks
-from spark_mf.ratings.layout import Side, lay_out, unpack_block
+from spark_mf.ratings.layout import lay_out, unpack_block
+from spark_mf.ratings.side import Side
 
 LEVEL = StorageLevel.MEMORY_AND_DISK
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spark_mf.textbook import ALS, loss
 from spark_mf.textbook.als import solve_rows
-from spark_mf.textbook.als_gd import descend_rows
+from spark_mf.textbook.half_steps.inner_steps import descend_rows
 from tests.textbook.small import small_factors, small_ratings
 
 ONES = np.ones((1, 2), bool)

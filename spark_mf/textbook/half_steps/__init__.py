@@ -1,0 +1,1 @@
+"""Half-steps of ALS besides the exact one: inner gradient steps, and biases."""
