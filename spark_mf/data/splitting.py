@@ -172,18 +172,7 @@ def mark_by_time(
         If not exactly one of `test_fraction` and `test_from` is given, an argument is out of range, rows have no usable
         time, or so many rows have the same time that a part would be empty.
     """
-    if (test_fraction is None) == (test_from is None):
-        raise ValueError(
-            "Exactly one of test_fraction and test_from must be given, got test_fraction "
-            f"{test_fraction} and test_from {test_from}."
-        )
-    if test_fraction is None:
-        if validation_fraction:
-            raise ValueError(
-                f"validation_fraction must be 0 with test_from, got {validation_fraction}. Give test_fraction instead."
-            )
-    else:
-        _require_fractions(test_fraction, validation_fraction)
+    _require_one_boundary(test_fraction, validation_fraction, test_from)
     found = require_times(ratings, timestamp_col, time_format)
     tick = found.tick
     if test_fraction is None:
@@ -203,6 +192,23 @@ def mark_by_time(
             )
     logger.info("test rows: those with %s at or after %s", timestamp_col, found.spell(test_start))
     return _with_sides(ratings, test=tick >= test_start, validation=tick >= validation_start)
+
+
+def _require_one_boundary(
+    test_fraction: float | None, validation_fraction: float, test_from: int | float | str | date | None
+) -> None:
+    """Raise a ValueError unless the arguments of `mark_by_time` define where the test rows begin."""
+    if (test_fraction is None) == (test_from is None):
+        raise ValueError(
+            "Exactly one of test_fraction and test_from must be given, got test_fraction "
+            f"{test_fraction} and test_from {test_from}."
+        )
+    if test_fraction is not None:
+        _require_fractions(test_fraction, validation_fraction)
+    elif validation_fraction:
+        raise ValueError(
+            f"validation_fraction must be 0 with test_from, got {validation_fraction}. Give test_fraction instead."
+        )
 
 
 def mark_from_column(ratings: DataFrame, column: str) -> DataFrame:

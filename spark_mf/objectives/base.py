@@ -1,6 +1,8 @@
 """The interfaces of objectives and of sums over the tasks of a fit."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -26,6 +28,33 @@ class Summable(Protocol):
     def from_array(cls, sums: NDArray[np.float64]) -> Self:
         """Return the sums from what `to_array` returned."""
         ...
+
+
+class FloatSums:
+    """Base class of frozen dataclasses of floats that are added field by field."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Self) -> Self:
+        """Return the total of both sums."""
+        return type(self)(*(mine + theirs for mine, theirs in zip(self._fields(), other._fields(), strict=True)))
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Return the sums as float64[fields]."""
+        return np.array(self._fields())
+
+    @classmethod
+    def from_array(cls, sums: NDArray[np.float64]) -> Self:
+        """Return the sums from what `to_array` returned."""
+        return cls(*sums.tolist())
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all sums, and therefore the factors, are finite."""
+        return all(map(math.isfinite, self._fields()))
+
+    def _fields(self) -> tuple[float, ...]:
+        return astuple(self)  # type: ignore[call-overload]  # subclasses are dataclasses
 
 
 class SideSums(Summable, Protocol):

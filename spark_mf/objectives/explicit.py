@@ -1,22 +1,21 @@
 """The objective of explicit ratings: squared errors plus regularization."""
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.least_squares import squared_error
 from spark_mf.kernels.objective import penalty_sum
-from spark_mf.objectives.base import ProductObjective, SideSums
+from spark_mf.objectives.base import FloatSums, ProductObjective, SideSums
 from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
 
 
 @dataclass(frozen=True, slots=True)
-class SquaredLoss:
+class SquaredLoss(FloatSums):
     """Sums over some or all rows of a model.
 
     Attributes
@@ -32,28 +31,6 @@ class SquaredLoss:
     squared_error: float = 0.0
     validation_squared_error: float = 0.0
     penalty: float = 0.0
-
-    def __add__(self, other: "SquaredLoss") -> "SquaredLoss":
-        """Return the total of both sums."""
-        return SquaredLoss(
-            self.squared_error + other.squared_error,
-            self.validation_squared_error + other.validation_squared_error,
-            self.penalty + other.penalty,
-        )
-
-    def to_array(self) -> NDArray[np.float64]:
-        """Return the sums as float64[3]."""
-        return np.array(astuple(self))
-
-    @classmethod
-    def from_array(cls, sums: NDArray[np.float64]) -> "SquaredLoss":
-        """Return the loss from what `to_array` returned."""
-        return cls(*sums.tolist())
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether all sums, and therefore the factors, are finite."""
-        return all(map(math.isfinite, astuple(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The objective of implicit feedback: squared errors of the preferences of all pairs, plus regularization."""
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.gram import gram_matrix
 from spark_mf.kernels.linalg.least_squares import weighted_products
 from spark_mf.kernels.objective import penalty_sum
-from spark_mf.objectives.base import ProductObjective
+from spark_mf.objectives.base import FloatSums, ProductObjective
 from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
 
@@ -49,7 +49,7 @@ RECALL_AT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ImplicitLoss:
+class ImplicitLoss(FloatSums):
     """Sums over some or all rows of a model.
 
     Attributes
@@ -68,24 +68,6 @@ class ImplicitLoss:
     penalty: float = 0.0
     recall: float = 0.0
     recall_users: float = 0.0
-
-    def __add__(self, other: "ImplicitLoss") -> "ImplicitLoss":
-        """Return the total of both sums."""
-        return ImplicitLoss(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-    def to_array(self) -> NDArray[np.float64]:
-        """Return the sums as float64[4]."""
-        return np.array(astuple(self))
-
-    @classmethod
-    def from_array(cls, sums: NDArray[np.float64]) -> "ImplicitLoss":
-        """Return the loss from what `to_array` returned."""
-        return cls(*sums.tolist())
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether all sums, and therefore the factors, are finite."""
-        return all(map(math.isfinite, astuple(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
 from spark_mf.params.checks import require_positive
 from spark_mf.params.storage_levels import storage_level
+from spark_mf.ratings.chunks import RatingCounts
 from spark_mf.ratings.dataset import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.folder import PartitionedRatings, stored_folder
 from spark_mf.ratings.layout import lay_out
@@ -151,31 +152,45 @@ def partition_ratings(
     require_workers(spark)
     with changed_rows_told(), ExitStack() as cleanup:
         counted = count_ratings(ratings, level, cleanup)
-        counts = counted.counts
-        users = _cut(USERS, counts.users, userBlocks, seed, counted.user_ids)
-        items = _cut(ITEMS, counts.items, itemBlocks, seed, counted.item_ids)
+        users = _cut(USERS, counted.counts.users, userBlocks, seed, counted.user_ids)
+        items = _cut(ITEMS, counted.counts.items, itemBlocks, seed, counted.item_ids)
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
         written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
-        manifest = Manifest(
-            spark_mf=__version__,
-            layouts=tuple(written.checksums),
-            ratings=counts.ratings,
-            validation_ratings=written.validation_ratings,
-            cold_validation_ratings=counts.validation_ratings - written.validation_ratings,
-            left_out=left_out,
-            duplicates=written.duplicates,
-            seed=seed,
-            rank=rank,
-            users=_write_side(spark, folder, users),
-            items=_write_side(spark, folder, items),
-            cells=written.cells,
-            checksums=written.checksums,
-            files=folder.lengths((USERS, ITEMS, *written.checksums)),
-        )
+        sides = _write_side(spark, folder, users), _write_side(spark, folder, items)
+        manifest = _manifest(folder, counted.counts, written, sides, left_out=left_out, seed=seed, rank=rank)
     folder.finish(manifest.to_json())
     return PartitionedRatings(spark, path)
+
+
+def _manifest(
+    folder: RatingsFolder,
+    counts: RatingCounts,
+    written: _Written,
+    sides: tuple[SideManifest, SideManifest],
+    *,
+    left_out: int,
+    seed: int,
+    rank: int | None,
+) -> Manifest:
+    """Return the manifest of the written layouts and sides."""
+    return Manifest(
+        spark_mf=__version__,
+        layouts=tuple(written.checksums),
+        ratings=counts.ratings,
+        validation_ratings=written.validation_ratings,
+        cold_validation_ratings=counts.validation_ratings - written.validation_ratings,
+        duplicates=written.duplicates,
+        users=sides[0],
+        items=sides[1],
+        cells=written.cells,
+        checksums=written.checksums,
+        files=folder.lengths((USERS, ITEMS, *written.checksums)),
+        left_out=left_out,
+        seed=seed,
+        rank=rank,
+    )
 
 
 def _require_arguments(userBlocks: int, itemBlocks: int, rank: int | None, layouts: tuple[str, ...]) -> None:

@@ -117,9 +117,7 @@ def implicit_loss(
     *,
     alpha: float | None = None,
     unobservedWeight: float | None = None,
-    userRegParam: float | None = None,
-    itemRegParam: float | None = None,
-    regExponent: float | None = None,
+    **penalties: float | None,
 ) -> float:
     """Return the objective in the table of this module, from all n·m errors.
 
@@ -127,24 +125,15 @@ def implicit_loss(
     ----------
     alpha, unobservedWeight : float, optional
         α, by default 1; α₀, by default the objective with α.
-    userRegParam, itemRegParam, regExponent : float, optional
-        As in `spark_mf.textbook.loss.loss`.
+    **penalties : float, optional
+        userRegParam, itemRegParam and regExponent, as in `spark_mf.textbook.loss.loss`.
     """
     P, X = (R > 0).astype(np.float64), U @ V.T
     if unobservedWeight is None:
         errors = ((1 + (1.0 if alpha is None else alpha) * abs(R)) * (P - X) ** 2).sum()
     else:
         errors = (P * (1 - X) ** 2).sum() + unobservedWeight * (X**2).sum()
-    w_U, w_V = implicit_penalties(
-        R,
-        observed,
-        regParam,
-        regularization,
-        unobservedWeight=unobservedWeight,
-        userRegParam=userRegParam,
-        itemRegParam=itemRegParam,
-        regExponent=regExponent,
-    )
+    w_U, w_V = implicit_penalties(R, observed, regParam, regularization, unobservedWeight=unobservedWeight, **penalties)
     total = errors + w_U @ (U**2).sum(axis=1) + w_V @ (V**2).sum(axis=1)
     return float(total / observed.sum() if regularization == "mean" else total)
 
@@ -159,9 +148,7 @@ def implicit_gradient(
     *,
     alpha: float | None = None,
     unobservedWeight: float | None = None,
-    userRegParam: float | None = None,
-    itemRegParam: float | None = None,
-    regExponent: float | None = None,
+    **penalties: float | None,
 ) -> tuple[Matrix, Matrix]:
     """Return the gradient (∂U, ∂V) of `implicit_loss`, whose parameters are the same.
 
@@ -169,16 +156,7 @@ def implicit_gradient(
     """
     C, T, _ = feedback(R, alpha, unobservedWeight)
     E = C * (T - U @ V.T)
-    w_U, w_V = implicit_penalties(
-        R,
-        observed,
-        regParam,
-        regularization,
-        unobservedWeight=unobservedWeight,
-        userRegParam=userRegParam,
-        itemRegParam=itemRegParam,
-        regExponent=regExponent,
-    )
+    w_U, w_V = implicit_penalties(R, observed, regParam, regularization, unobservedWeight=unobservedWeight, **penalties)
     scale = observed.sum() if regularization == "mean" else 1
     return (-2 * E @ V + 2 * w_U[:, None] * U) / scale, (-2 * E.T @ U + 2 * w_V[:, None] * V) / scale
 

@@ -34,7 +34,9 @@ def test_biases_are_regularized_as_factors_unless_their_parameter_is_set():
     ],
 )
 def test_usable_values_pass(values):
-    validate_als_params(als(**values))
+    instance = als(**values)
+    validate_als_params(instance)
+    assert {name: instance.getOrDefault(name) for name in values} == values
 
 
 @pytest.mark.parametrize(

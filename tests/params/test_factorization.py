@@ -62,7 +62,9 @@ def test_shared_setters_return_the_instance():
     ],
 )
 def test_usable_values_pass(values):
-    validate_params(params(**values))
+    instance = params(**values)
+    validate_params(instance)
+    assert {name: instance.getOrDefault(name) for name in values} == values
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,9 @@ def test_combinations_that_have_no_meaning_are_refused(values, sentence):
     ],
 )
 def test_combinations_of_pyspark_and_ials_pass(values):
-    validate_params(params(**values))
+    instance = params(**values)
+    validate_params(instance)
+    assert {name: instance.getOrDefault(name) for name in values} == values
 
 
 def test_both_sides_have_the_same_reg_param_unless_it_is_set():

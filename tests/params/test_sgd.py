@@ -54,7 +54,9 @@ def test_biases_have_the_factors_step_and_penalty_until_they_have_their_own():
     ],
 )
 def test_usable_values_pass(values):
-    validate_sgd_params(params(**values))
+    instance = params(**values)
+    validate_sgd_params(instance)
+    assert {name: instance.getOrDefault(name) for name in values} == values
 
 
 @pytest.mark.parametrize(

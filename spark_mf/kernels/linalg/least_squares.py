@@ -157,12 +157,18 @@ def inner(left, right):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def set_errors(indices, targets, weights, fixed, start, count, u, rows, errors):  # type: ignore[no-untyped-def]
-    """Gather X of `count` ratings from `start` into `rows` and set `errors` to target − w·x·u, padded with 0."""
+def set_scores(indices, fixed, start, count, u, rows, scores):  # type: ignore[no-untyped-def]
+    """Gather X of `count` ratings from `start` into `rows` and set the first `count` of `scores` to x·u."""
     width = rows.shape[1]
     gather(fixed, indices, start, count, rows)
     for p in range(0, count, LANES):
-        row_dots(rows, p * width, width, u, 0, width, errors, p)
+        row_dots(rows, p * width, width, u, 0, width, scores, p)
+
+
+@kernel()
+def set_errors(indices, targets, weights, fixed, start, count, u, rows, errors):  # type: ignore[no-untyped-def]
+    """Gather X of `count` ratings from `start` into `rows` and set `errors` to target − w·x·u, padded with 0."""
+    set_scores(indices, fixed, start, count, u, rows, errors)
     if weights is not None:
         for p in range(count):
             errors[p] *= weights[start + p]
@@ -212,23 +218,30 @@ def curve(rows, weights, start, count, gram, formed, shared, ridge, scale, direc
 
 
 @kernel()
+def set_residual(  # type: ignore[no-untyped-def]
+    indices, targets, weights, fixed, start, stop, formed, gram, shared, ridge, scale, prior, row, u, rows, dots,
+    product, residual,
+):  # fmt: skip
+    """Set `residual` to b − A u, and `gram` to Σ w x xᵀ if it is to be `formed`, else `rows` to the ratings' X."""
+    width = u.size
+    if formed:
+        accumulate(indices, targets, weights, fixed, start, stop, gram, residual, rows, dots)
+        mirror(gram)
+        for a in range(width):
+            dots[a] = -u[a]
+        add_weighted_rows(residual, gram, dots, width, width)
+    else:
+        set_errors(indices, targets, weights, fixed, start, stop - start, u, rows, dots)
+        residual[:] = 0.0
+        add_weighted_rows(residual, rows, dots, stop - start, width)
+    subtract_regularization(residual, shared, ridge, scale, prior, row, u, fixed.shape[1], product)
+
+
+@kernel()
 def descend(  # type: ignore[no-untyped-def]
-    indptr,
-    indices,
-    targets,
-    weights,
-    fixed,
-    shared,
-    penalty,
-    scale,
-    prior,
-    solved,
-    steps,
-    tolerance,
-    conjugate,
-    begin,
-    end,
-):
+    indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, steps, tolerance, conjugate,
+    begin, end,
+):  # fmt: skip
     """Improve rows by `steps` steps with exact line search on the normal equations, from what `solved` holds.
 
     Directions are conjugate, or without `conjugate` the residuals b − A u, which are minus half the gradient. A row
@@ -256,17 +269,10 @@ def descend(  # type: ignore[no-untyped-def]
         formed = count > capacity
         for a in range(rank):
             u[a] = solved[row, a]
-        if formed:
-            accumulate(indices, targets, weights, fixed, start, stop, gram, residual, rows, dots)
-            mirror(gram)
-            for a in range(width):
-                dots[a] = -u[a]
-            add_weighted_rows(residual, gram, dots, width, width)
-        else:
-            set_errors(indices, targets, weights, fixed, start, count, u, rows, dots)
-            residual[:] = 0.0
-            add_weighted_rows(residual, rows, dots, count, width)
-        subtract_regularization(residual, shared, ridge, scale, prior, row, u, rank, product)
+        set_residual(
+            indices, targets, weights, fixed, start, stop, formed, gram, shared, ridge, scale, prior, row, u, rows,
+            dots, product, residual,
+        )  # fmt: skip
         direction[:] = residual
         squared = inner(residual, residual)
         enough = tolerance * tolerance * squared
@@ -367,9 +373,7 @@ def weighted_products(indptr, indices, targets, weights, fixed, solved, begin, e
             u[a] = solved[row, a]
         for chunk in range(indptr[row], indptr[row + 1], CHUNK):
             count = min(CHUNK, indptr[row + 1] - chunk)
-            gather(fixed, indices, chunk, count, rows)
-            for p in range(0, count, LANES):
-                row_dots(rows, p * width, width, u, 0, width, scores, p)
+            set_scores(indices, fixed, chunk, count, u, rows, scores)
             for p in range(count):
                 score = np.float64(scores[p])
                 squared = score * score
