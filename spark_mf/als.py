@@ -42,7 +42,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
 
     where e = r − u·v, λ = regParam, and n_u and n_i are the numbers of ratings of a user and an item (Zhou, Wilkinson,
     Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3).
-    `userRegParam` and `itemRegParam` replace λ for one side.
+    `userRegParam` and `itemRegParam` replace λ for one side. With `weightCol`, a rating of weight w counts as w ratings: w
+    multiplies its error, n_u, n_i and |Ω| are sums of weights, and rows of weight 0 are ignored.
 
     With ``implicitPrefs=True`` ratings are implicit feedback, and the errors are those of the preferences, p = 1 for
     r > 0 and 0 otherwise, over all pairs of a user and an item: Σ c(p − u·v)² with the confidences c = 1 + alpha·|r|,
@@ -50,7 +51,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     datasets", eq. 3; the same objective as pyspark's). With `unobservedWeight` they are those of iALS,
     Σ_{r > 0} (1 − u·v)² + unobservedWeight·Σ_all (u·v)², for which "frequency" weights λ by
     (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
-    item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences.
+    item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences. A
+    weight multiplies what its rating adds to the errors of a pair without a rating.
 
     With ``fitBias=True`` predictions of explicit ratings are μ + b_u + b_i + u·v, where μ is the mean of the training
     ratings. The objective has the same errors and λ_b(Σ n_u b_u² + Σ n_i b_i²) in addition, with λ_b = biasRegParam,
@@ -147,6 +149,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        weightCol: str | None = None,
         earlyStoppingPatience: int = 0,
         unobservedWeight: float | None = None,
         fitBias: bool = False,
@@ -162,8 +165,8 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         validate_als_params(self)
 
     def _objective(self, ratings: PreparedRatings) -> Objective:
-        regularization = self._regularization(ratings.ratings)
-        n_validation, nonnegative = ratings.counts.validation_ratings, self.getNonnegative()
+        regularization = self._regularization(ratings.counts.weight)
+        n_validation, nonnegative = ratings.counts.validation_weight, self.getNonnegative()
         if self.getFitBias():
             return BiasedObjective(regularization, self.getBiasRegParam(), self._initial_mean(ratings), n_validation)
         if not self.getImplicitPrefs():
@@ -186,7 +189,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
             sample_step=-(-n_users // VALIDATION_USERS),
         )
 
-    def _solver(self, n_ratings: int) -> RowSolver:
+    def _solver(self, n_ratings: float) -> RowSolver:
         if self.getNonnegative():
             return NNLSSolver()
         if self.getSolver() == "cholesky":
@@ -202,7 +205,7 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         return self.getBiasRegParam() if self.getFitBias() else None
 
     def _initial_mean(self, ratings: PreparedRatings) -> float:
-        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
+        return ratings.counts.mean if self.getFitBias() else 0.0
 
     def _solver_name(self) -> str:
         return "nnls" if self.getNonnegative() else self.getSolver()

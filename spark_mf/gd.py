@@ -28,7 +28,7 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
 
     where e = r − u·v over the row's ratings, and the penalty is λ n_u ("weighted"), λ ("plain"), λ|Ω| ("mean") or λ
-    n_u^ν ("frequency"). The method is a baseline for comparisons: a step takes a fraction of the time of an ALS
+    n_u^ν ("frequency"). With `weightCol`, a rating of weight w counts as w ratings, as in ALS. The method is a baseline for comparisons: a step takes a fraction of the time of an ALS
     iteration, but it needs hundreds of steps where ALS needs ten iterations.
 
     The learning rate stepSize is in units of 1/|Ω| and must suit the ratings: about |Ω|/(8σ) is safe, where σ is the
@@ -88,6 +88,7 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        weightCol: str | None = None,
         earlyStoppingPatience: int = 0,
     ) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
     def _validate(self) -> None:
         validate_gd_params(self)
 
-    def _solver(self, n_ratings: int) -> RowSolver:
+    def _solver(self, n_ratings: float) -> RowSolver:
         return GradientStepSolver(self.getStepSize() / n_ratings)
 
     def _solver_name(self) -> str:

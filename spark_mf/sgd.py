@@ -13,6 +13,7 @@ from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.fitting.estimator import _Factorizer
 from spark_mf.fitting.warm_start import InitialModel
 from spark_mf.kernels.initial import normal_rows
+from spark_mf.kernels.objective import Counts
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.kernels.sgd import Update, sgd_row_layout
@@ -50,7 +51,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     over the observed pairs Ω, where e = r − r̂, λ = regParam, or userRegParam and itemRegParam, λ_b = biasRegParam, and
     n_u and n_i are the numbers of ratings of a user and an item: u += 2·stepSize·(e·v − share·λ·u), where a rating's
     share of its row's penalty is 1, 1/n_u, |Ω|/n_u or n_u^(ν−1) (Koren, Bell and Volinsky 2009, "Matrix factorization
-    techniques for recommender systems").
+    techniques for recommender systems"). With `weightCol`, the weight of a rating multiplies its update, and n_u, n_i,
+    |Ω| and μ are sums of weights and the weighted mean.
 
     Users are partitioned into numUserBlocks and items into numItemBlocks blocks (at least as many). Tasks work on the
     cells of this grid in strata of cells that share no row or column, so they need no locks (Gemulla et al. 2011,
@@ -131,6 +133,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         userRegParam: float | None = None,
         itemRegParam: float | None = None,
         regExponent: float | None = None,
+        weightCol: str | None = None,
     ) -> None:
         super().__init__()
         self._set(**self._input_kwargs)
@@ -164,7 +167,7 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
         return normal_rows(self.getSeed(), purpose, n_rows, self.getRank(), self.getInitStd())
 
     def _initial_mean(self, ratings: PreparedRatings) -> float:
-        return ratings.counts.total / ratings.ratings if self.getFitBias() else 0.0
+        return ratings.counts.mean if self.getFitBias() else 0.0
 
     def _require_suitable(self, initial: InitialModel) -> None:
         initial.require_usable(self.getFitBias())
@@ -225,6 +228,9 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
     ) -> Exchange:
         assert isinstance(objective, ExplicitObjective)
         users, items = ratings.users.partition, ratings.items.partition
+        counts: tuple[Counts, Counts] = (ratings.user_counts, ratings.item_counts)
+        if ratings.weighted:
+            counts = ratings.by_user.weights(len(items))
         task = SGDTask(
             update=self._update(),
             objective=objective,
@@ -233,8 +239,8 @@ class SGD(_Factorizer[SGDModel], _SGDParams):
             mean=mean,
             users=users,
             items=items,
-            user_counts=ratings.user_counts,
-            item_counts=ratings.item_counts,
+            user_counts=counts[0],
+            item_counts=counts[1],
         )
         grid = Grid(
             context,

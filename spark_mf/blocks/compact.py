@@ -30,3 +30,13 @@ def compact_values(values: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
 def restore_values(parts: tuple[NDArray[Any], ...]) -> NDArray[np.float32]:
     """Return the inverse of `compact_values`: float32[n], equal in every bit."""
     return decode_values(*parts) if len(parts) == 2 else parts[0]
+
+
+def compact_weights(weights: NDArray[np.float32] | None) -> tuple[NDArray[Any], ...] | None:
+    """Return weights as `compact_values` returns values; None without weights."""
+    return None if weights is None else compact_values(weights)
+
+
+def restore_weights(parts: tuple[NDArray[Any], ...] | None) -> NDArray[np.float32] | None:
+    """Return the inverse of `compact_weights`: float32[n] or None."""
+    return None if parts is None else restore_values(parts)

@@ -11,9 +11,14 @@ from spark_mf.kernels.layout import csr_from_triples
 from spark_mf.kernels.packing import decode_values, encode_values, join_indices, split_indices
 
 _FORMAT = 0x314B4C42464D5053  # "SPMFBLK1" as little-endian bytes
-_HEADER_BYTES = 5 * 8
+_WEIGHTED_FORMAT = 0x324B4C42464D5053  # "SPMFBLK2"
+#: Length of the header by format, in int64. That of blocks without weights must not change: folders of partitioned
+#: ratings store checksums of packed blocks.
+_HEADER_WORDS = {_FORMAT: 5, _WEIGHTED_FORMAT: 6}
+_WORD_BYTES = 8
 _ALIGNMENT = 8
 _LARGEST_LENGTH = 2**32 - 1
+_NO_WEIGHTS = np.empty(0, np.float32)
 
 
 @dataclass(slots=True, eq=False)
@@ -29,12 +34,15 @@ class RatingBlock:
     indices : int32[n_ratings]
         Dense index of the column of each rating.
     values : float32[n_ratings]
+    weights : float32[n_ratings] or None
+        Weight of each rating, above 0; None if the weight of all ratings is 1.
     """
 
     rows: NDArray[np.int32]
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     values: NDArray[np.float32]
+    weights: NDArray[np.float32] | None = None
 
     @classmethod
     def from_triples(
@@ -43,6 +51,7 @@ class RatingBlock:
         local_rows: NDArray[np.int32],
         columns: NDArray[np.int32],
         values: NDArray[np.float32],
+        weights: NDArray[np.float32] | None = None,
     ) -> "RatingBlock":
         """Build a block from ratings in any order; the ratings of a row keep their order.
 
@@ -55,6 +64,7 @@ class RatingBlock:
         columns : int32[n]
             Dense index of the column of each rating.
         values : float32[n]
+        weights : float32[n], optional
 
         Raises
         ------
@@ -65,6 +75,10 @@ class RatingBlock:
         _require_array("local_rows", local_rows, np.int32)
         _require_array("columns", columns, np.int32)
         _require_array("values", values, np.float32)
+        if weights is not None:
+            _require_array("weights", weights, np.float32)
+            if weights.size != values.size:
+                raise ValueError(f"weights must have the length of values, {values.size}, got {weights.size}.")
         if not local_rows.size == columns.size == values.size:
             raise ValueError(
                 "local_rows, columns and values must have the same length, "
@@ -77,7 +91,10 @@ class RatingBlock:
                 raise ValueError(f"local_rows must be in [0, {rows.size}), got {bad}.")
             if columns.min() < 0:
                 raise ValueError(f"columns must be >= 0, got {columns.min()}. Leave out ratings of unknown ids.")
-        return cls(rows, *csr_from_triples(local_rows, columns, values, rows.size))
+        indptr, indices, sorted_values = csr_from_triples(local_rows, columns, values, rows.size)
+        # The sort is stable, so weights take the places of their values.
+        sorted_weights = None if weights is None else csr_from_triples(local_rows, columns, weights, rows.size)[2]
+        return cls(rows, indptr, indices, sorted_values, sorted_weights)
 
     @property
     def n_rows(self) -> int:
@@ -91,8 +108,30 @@ class RatingBlock:
 
     @property
     def nbytes(self) -> int:
-        """Size of the four arrays in bytes."""
-        return self.rows.nbytes + self.indptr.nbytes + self.indices.nbytes + self.values.nbytes
+        """Size of the arrays in bytes."""
+        weights = 0 if self.weights is None else self.weights.nbytes
+        return self.rows.nbytes + self.indptr.nbytes + self.indices.nbytes + self.values.nbytes + weights
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all ratings, which is their number if the weight of all is 1."""
+        return float(self.n_ratings if self.weights is None else self.weights.sum(dtype=np.float64))
+
+    def row_weights(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """Return the sum of the weights of each row's ratings: int64[n_rows] numbers if the weight of all is 1."""
+        return np.diff(self.indptr) if self.weights is None else row_sums(self.indptr, self.weights)
+
+
+def row_sums(indptr: NDArray[np.int64], amounts: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sum of the amounts of each row's ratings, float64[n_rows].
+
+    Parameters
+    ----------
+    indptr : int64[n_rows + 1]
+    amounts : float32[n_ratings]
+    """
+    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+    return np.bincount(rows, amounts, indptr.size - 1).astype(np.float64, copy=False)
 
 
 def join_blocks(rows: NDArray[np.int32], position: NDArray[np.int32], blocks: Sequence[RatingBlock]) -> RatingBlock:
@@ -105,16 +144,18 @@ def join_blocks(rows: NDArray[np.int32], position: NDArray[np.int32], blocks: Se
     position : int32[n]
         Position in `rows` of each dense index in the blocks.
     blocks : Sequence[RatingBlock]
-        One or more.
+        One or more, all with weights or all without.
     """
     if len(blocks) == 1:
         return blocks[0]
     local_rows = [np.repeat(position[block.rows], np.diff(block.indptr)) for block in blocks]
+    weights = [block.weights for block in blocks if block.weights is not None]
     return RatingBlock.from_triples(
         rows,
         np.concatenate(local_rows),
         np.concatenate([block.indices for block in blocks]),
         np.concatenate([block.values for block in blocks]),
+        np.concatenate(weights) if weights else None,
     )
 
 
@@ -122,8 +163,9 @@ def pack(block: RatingBlock) -> bytes:
     """Return a block in packed form, from which `unpack` restores every bit.
 
     A column index takes two bytes if all are below 2**16, three if below 2**24, else four; a value takes one byte if
-    at most 256 are distinct, as for star ratings. The format is a header of five int64 (format, rows, ratings, bytes
-    per index, distinct values or 0), followed by `_Sections`, each aligned to eight bytes, in native byte order.
+    at most 256 are distinct, as for star ratings; weights are stored like values. The format is a header of five int64
+    (format, rows, ratings, bytes per index, distinct values or 0), with weights of six (distinct weights or 0),
+    followed by `_Sections`, each aligned to eight bytes, in native byte order.
 
     Raises
     ------
@@ -134,9 +176,13 @@ def pack(block: RatingBlock) -> bytes:
     _require_consistent(block, lengths)
     index_bytes = _bytes_an_index(block.indices)
     table, codes = encode_values(np.ascontiguousarray(block.values))
-    header = np.array([_FORMAT, block.n_rows, block.n_ratings, index_bytes, table.size], np.int64)
+    weights = _NO_WEIGHTS if block.weights is None else np.ascontiguousarray(block.weights)
+    weight_table, weight_codes = encode_values(weights)
+    sizes = [block.n_rows, block.n_ratings, index_bytes, table.size]
+    words = [_FORMAT, *sizes] if block.weights is None else [_WEIGHTED_FORMAT, *sizes, weight_table.size]
+    header = np.array(words, np.int64)
     buffer = np.zeros(_packed_size(header), np.uint8)
-    buffer[:_HEADER_BYTES].view(np.int64)[:] = header
+    buffer[: header.nbytes].view(np.int64)[:] = header
     sections = _sections(buffer, header)
     sections.rows[:] = block.rows
     sections.lengths[:] = lengths
@@ -146,6 +192,8 @@ def pack(block: RatingBlock) -> bytes:
         sections.low[:] = block.indices
     sections.table[:] = table
     sections.values[:] = codes if table.size else block.values
+    sections.weight_table[:] = weight_table
+    sections.weights[:] = weight_codes if weight_table.size else weights
     return buffer.tobytes()
 
 
@@ -158,9 +206,10 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
         If `data` is not the complete output of `pack`.
     """
     buffer = np.frombuffer(data, np.uint8)
-    if buffer.size < _HEADER_BYTES or buffer[:8].view(np.int64)[0] != _FORMAT:
+    words = _HEADER_WORDS.get(int(buffer[:_WORD_BYTES].view(np.int64)[0])) if buffer.size >= _WORD_BYTES else None
+    if words is None or buffer.size < words * _WORD_BYTES:
         raise ValueError(f"data must be the output of pack(), got {buffer.size} other bytes.")
-    header = buffer[:_HEADER_BYTES].view(np.int64)
+    header = buffer[: words * _WORD_BYTES].view(np.int64)
     if buffer.size != _packed_size(header):
         raise ValueError(
             f"data must be the whole output of pack(), {_packed_size(header)} bytes, got {buffer.size} bytes."
@@ -170,9 +219,15 @@ def unpack(data: bytes | bytearray | memoryview) -> RatingBlock:
     np.cumsum(sections.lengths, out=indptr[1:])
     in_two_parts = sections.high.size > 0
     indices = join_indices(sections.low, sections.high) if in_two_parts else sections.low.astype(np.int32)
-    coded = sections.table.size > 0
-    values = decode_values(sections.table, sections.values) if coded else sections.values.copy()
-    return RatingBlock(sections.rows.copy(), indptr, indices, values)
+    values = _restored(sections.table, sections.values)
+    is_weighted = header[0] == _WEIGHTED_FORMAT
+    weights = _restored(sections.weight_table, sections.weights) if is_weighted else None
+    return RatingBlock(sections.rows.copy(), indptr, indices, values, weights)
+
+
+def _restored(table: NDArray[np.float32], values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a copy of the values, which are positions in the table unless it is empty."""
+    return decode_values(table, values) if table.size else values.copy()
 
 
 class _Sections(NamedTuple):
@@ -189,11 +244,16 @@ class _Sections(NamedTuple):
     """Distinct values, or empty."""
     values: NDArray[Any]
     """Positions in `table`, or the values."""
+    weight_table: NDArray[np.float32]
+    """Distinct weights, or empty."""
+    weights: NDArray[Any]
+    """Positions in `weight_table`, or the weights; empty without weights."""
 
 
 def _section_types(header: NDArray[np.int64]) -> list[tuple[type[np.generic], int]]:
     """Return the type and length of each of the `_Sections`."""
-    _, n_rows, n_ratings, index_bytes, n_distinct = header.tolist()
+    _, n_rows, n_ratings, index_bytes, n_distinct, *weighted = header.tolist()
+    distinct_weights = weighted[0] if weighted else 0
     return [
         (np.int32, n_rows),
         (np.uint32, n_rows),
@@ -201,6 +261,8 @@ def _section_types(header: NDArray[np.int64]) -> list[tuple[type[np.generic], in
         (np.uint8, n_ratings if index_bytes == 3 else 0),
         (np.float32, n_distinct),
         (np.uint8 if n_distinct else np.float32, n_ratings),
+        (np.float32, distinct_weights),
+        (np.uint8 if distinct_weights else np.float32, n_ratings if weighted else 0),
     ]
 
 
@@ -209,12 +271,12 @@ def _padded(n_bytes: int) -> int:
 
 
 def _packed_size(header: NDArray[np.int64]) -> int:
-    return _HEADER_BYTES + sum(_padded(np.dtype(kind).itemsize * n) for kind, n in _section_types(header))
+    return header.nbytes + sum(_padded(np.dtype(kind).itemsize * n) for kind, n in _section_types(header))
 
 
 def _sections(buffer: NDArray[np.uint8], header: NDArray[np.int64]) -> _Sections:
     views = []
-    start = _HEADER_BYTES
+    start = header.nbytes
     for kind, n in _section_types(header):
         n_bytes = np.dtype(kind).itemsize * n
         views.append(buffer[start : start + n_bytes].view(kind))
@@ -244,6 +306,8 @@ def _require_consistent(block: RatingBlock, lengths: NDArray[np.int64]) -> None:
             f"got {block.indptr[0]} to {block.indptr[-1]} with {block.indices.size} indices and "
             f"{block.values.size} values."
         )
+    if block.weights is not None and block.weights.size != block.values.size:
+        raise ValueError(f"weights must have the length of values, {block.values.size}, got {block.weights.size}.")
 
 
 def _require_array(name: str, array: NDArray[Any], kind: type[np.generic]) -> None:

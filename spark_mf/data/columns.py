@@ -35,8 +35,9 @@ def select_ratings(
     itemCol: str,
     ratingCol: str,
     validationIndicatorCol: str | None = None,
+    weightCol: str | None = None,
 ) -> DataFrame:
-    """Return the ratings of a dataset in one fixed schema. Lazy; no row is dropped.
+    """Return the ratings of a dataset in one fixed schema. Lazy; no row is dropped, except those of weight 0.
 
     Parameters
     ----------
@@ -48,14 +49,17 @@ def select_ratings(
     validationIndicatorCol : str, optional
         A boolean column, true for validation rows; null counts as false. Without it the result has no column
         `validation`, because transferring a constant to Python would cost as much as transferring the ratings.
+    weightCol : str, optional
+        A column of any numeric type. Rows whose weight is 0 as a float are left out. Without it the result has no
+        column `weight`.
 
     Returns
     -------
     DataFrame
-        Columns `user` and `item` (int, bigint or string), `rating` (float) and, with an indicator, `validation`
-        (boolean). `user` and `item` are strings if the column holds strings; otherwise they are null if the id is
-        null, not an integer or too large for 64 bits. `rating` may be null, NaN or infinite. The caller must count
-        and set aside such rows.
+        Columns `user` and `item` (int, bigint or string), `rating` (float) and, if they are asked for, `validation`
+        (boolean) and `weight` (float). `user` and `item` are strings if the column holds strings; otherwise they are
+        null if the id is null, not an integer or too large for 64 bits. `rating` and `weight` may be null, NaN or
+        infinite, and `weight` negative. The caller must count and set aside such rows.
 
     Raises
     ------
@@ -74,12 +78,18 @@ def select_ratings(
     if validationIndicatorCol is not None:
         _require_boolean(schema, "validationIndicatorCol", validationIndicatorCol)
         validation = [F.coalesce(F.col(quoted(validationIndicatorCol)), F.lit(False)).alias("validation")]
-    return dataset.select(
+    weight = []
+    if weightCol is not None:
+        require_numeric(schema, "weightCol", weightCol)
+        weight = [F.col(quoted(weightCol)).cast("float").alias("weight")]
+    ratings = dataset.select(
         usable_ids(F.col(quoted(userCol)), require_ids(schema, "userCol", userCol)).alias("user"),
         usable_ids(F.col(quoted(itemCol)), require_ids(schema, "itemCol", itemCol)).alias("item"),
         rating.cast("float").alias("rating"),
         *validation,
+        *weight,
     )
+    return ratings.where(~F.col("weight").eqNullSafe(F.lit(0.0))) if weight else ratings
 
 
 def require_classic(dataset: Any) -> None:

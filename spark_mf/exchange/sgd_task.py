@@ -15,6 +15,7 @@ from spark_mf.blocks.partition import Partition
 from spark_mf.blocks.strata import Strata
 from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
+from spark_mf.kernels.objective import Counts
 from spark_mf.kernels.sgd import Cell, Update, penalties, squared_error, train
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
 from spark_mf.objectives.regularization import SideName
@@ -37,7 +38,7 @@ class SGDTask:
         Global mean μ.
     users, items : Partition
     user_counts, item_counts : int64[n_users], int64[n_items]
-        Number of training ratings of each user and item.
+        Number of training ratings of each user and item, or float64 sums of their weights.
     """
 
     update: Update
@@ -47,8 +48,8 @@ class SGDTask:
     mean: float
     users: Partition
     items: Partition
-    user_counts: NDArray[np.int64]
-    item_counts: NDArray[np.int64]
+    user_counts: Counts
+    item_counts: Counts
 
     def penalties(self, side: SideName, block: int, rows: Factors) -> float:
         """Return the penalty of a block's rows in the objective."""
@@ -72,7 +73,7 @@ class SGDTask:
         metrics["step_size"] = self.update.stepSize * progress.step
         return IterationResult(after.iteration, seconds, metrics, kernel_seconds), after
 
-    def _counts(self, side: SideName, block: int) -> NDArray[np.int64]:
+    def _counts(self, side: SideName, block: int) -> Counts:
         partition, counts = (self.users, self.user_counts) if side == "user" else (self.items, self.item_counts)
         return counts[partition.members(block)]
 

@@ -35,8 +35,8 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
     _ignored_params = ("numUserBlocks", "numItemBlocks")
 
     @abstractmethod
-    def _solver(self, n_ratings: int) -> RowSolver:
-        """Return the solver of rows, for a number of training ratings."""
+    def _solver(self, n_ratings: float) -> RowSolver:
+        """Return the solver of rows, for a number of training ratings or the sum of their weights."""
 
     def _row_layout(self) -> RowLayout:
         return RowLayout(self.getRank())
@@ -98,7 +98,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
             estimator=type(self).__name__,
             width=self._row_layout().width,
             objective=objective,
-            solver=self._solver(ratings.ratings),
+            solver=self._solver(ratings.counts.weight),
             rules=rules,
         )
         if ratings.engine == RING:

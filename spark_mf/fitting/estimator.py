@@ -59,6 +59,7 @@ _ANY_VALUE = frozenset(
         "ringTimeout",
         "userCol",
         "validationIndicatorCol",
+        "weightCol",
     }
 )
 
@@ -204,6 +205,7 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
             itemCol=self.getItemCol(),
             ratingCol=self.getRatingCol(),
             validationIndicatorCol=self.getValidationIndicatorCol(),
+            weightCol=self.getWeightCol(),
             rank=self.getRank(),
             numUserBlocks=self.getNumUserBlocks(),
             numItemBlocks=self.getNumItemBlocks(),
@@ -212,9 +214,9 @@ class _Factorizer(Estimator[M], _FactorizationParams, MLWritable, MLReadable[Any
         )
 
     def _objective(self, ratings: PreparedRatings) -> Objective:
-        return ExplicitObjective(self._regularization(ratings.ratings), ratings.counts.validation_ratings)
+        return ExplicitObjective(self._regularization(ratings.counts.weight), ratings.counts.validation_weight)
 
-    def _regularization(self, n_ratings: int) -> Regularization:
+    def _regularization(self, n_ratings: float) -> Regularization:
         return Regularization(
             kind=self.getRegularization(),
             userRegParam=self.getUserRegParam(),

@@ -74,8 +74,8 @@ class Objective(Protocol):
     """The function that a fit minimises."""
 
     @property
-    def n_validation(self) -> int:
-        """Number of validation ratings of known users and items."""
+    def n_validation(self) -> float:
+        """Number of validation ratings of known users and items, or the sum of their weights."""
         ...
 
     def begin(self, fixed: Factors, measured: Factors | None) -> tuple["Objective", Factors, Factors | None]:

@@ -16,7 +16,7 @@ from spark_mf.solvers.base import Factors, RowProblem
 
 @dataclass(frozen=True, slots=True)
 class BiasedObjective:
-    """Σ (r − μ − b_u − b_i − u·v)² over the observed ratings Ω, plus regularization of factors and biases.
+    """Σ weight·(r − μ − b_u − b_i − u·v)² over the observed ratings Ω, plus regularization of factors and biases.
 
     Rows hold factors and bias, [u, b_u] and [v, b_i]. With the items fixed, the row of a user is the solution of the
     ridge regression of r − μ − b_i on [v, 1], and likewise for items (Koren, Bell and Volinsky 2009, "Matrix
@@ -31,8 +31,8 @@ class BiasedObjective:
         λ_b ≥ 0.
     mean : float
         μ.
-    n_validation : int
-        Validation ratings of known users and items.
+    n_validation : float
+        Number of validation ratings of known users and items, or the sum of their weights.
     fixed_offsets, measured_offsets : float32[n], optional
         μ plus the biases of the rows `fixed` and `measured`; `begin` sets them.
     """
@@ -40,7 +40,7 @@ class BiasedObjective:
     regularization: Regularization
     bias_reg_param: float
     mean: float
-    n_validation: int = 0
+    n_validation: float = 0
     fixed_offsets: NDArray[np.float32] | None = None
     measured_offsets: NDArray[np.float32] | None = None
 

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.kernels.linalg.least_squares import squared_error
 from spark_mf.kernels.objective import penalty_sum
@@ -21,9 +19,9 @@ class SquaredLoss(FloatSums):
     Attributes
     ----------
     squared_error : float
-        Σ e² over training ratings.
+        Σ weight·e² over training ratings.
     validation_squared_error : float
-        Σ e² over validation ratings of known users and items.
+        Σ weight·e² over validation ratings of known users and items.
     penalty : float
         Σ penalty·‖x‖² over rows of both sides.
     """
@@ -35,19 +33,19 @@ class SquaredLoss(FloatSums):
 
 @dataclass(frozen=True, slots=True)
 class ExplicitObjective(ProductObjective):
-    """Σ e² over the observed ratings Ω, plus regularization.
+    """Σ weight·e² over the observed ratings Ω, plus regularization.
 
     Attributes
     ----------
     regularization : Regularization
-    n_validation : int
-        Validation ratings of known users and items.
+    n_validation : float
+        Number of validation ratings of known users and items, or the sum of their weights.
     nonnegative : bool
         Whether the factors are constrained to be >= 0.
     """
 
     regularization: Regularization
-    n_validation: int = 0
+    n_validation: float = 0
     nonnegative: bool = False
 
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
@@ -55,9 +53,10 @@ class ExplicitObjective(ProductObjective):
         return RowProblem(
             indptr=ratings.indptr,
             indices=ratings.indices,
-            targets=ratings.values,
+            targets=ratings.values if ratings.weights is None else ratings.weights * ratings.values,
+            weights=ratings.weights,
             fixed=fixed,
-            penalty=self.regularization.penalties(side, np.diff(ratings.indptr)),
+            penalty=self.regularization.penalties(side, ratings.row_weights()),
             nonnegative=self.nonnegative,
         )
 
@@ -107,6 +106,6 @@ class ExplicitObjective(ProductObjective):
 
 
 def _squared_error(ratings: RatingBlock, fixed: Factors, solved: Factors, n_threads: int) -> float:
-    csr = (ratings.indptr, ratings.indices, ratings.values, None)
+    csr = (ratings.indptr, ratings.indices, ratings.values, ratings.weights)
     sums = in_threads(ratings.indptr, n_threads, lambda begin, end: squared_error(*csr, fixed, solved, begin, end))
     return float(sum(sums))

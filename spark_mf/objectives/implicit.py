@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_mf.blocks.csr import RatingBlock
+from spark_mf.blocks.csr import RatingBlock, row_sums
 from spark_mf.kernels.linalg.gram import gram_matrix
 from spark_mf.kernels.linalg.least_squares import weighted_products
-from spark_mf.kernels.objective import penalty_sum
+from spark_mf.kernels.objective import Counts, penalty_sum
 from spark_mf.objectives.base import FloatSums, ProductObjective
 from spark_mf.objectives.regularization import Regularization, SideName
 from spark_mf.solvers.base import Factors, RowProblem, in_threads
@@ -84,7 +84,9 @@ class ImplicitObjective(ProductObjective):
 
         Σ_{r > 0} (1 − u·v)² + α₀ Σ_all pairs (u·v)² + penalties
 
-    The number of ratings that weighs the penalty of a row counts ratings > 0 only.
+    The number of ratings that weighs the penalty of a row counts ratings > 0 only. The weight of a rating multiplies
+    what the rating adds to the errors of an unrated pair, w (c (p − u·v)² − (u·v)²) or w (1 − u·v)², and counts as that
+    many ratings in the penalty.
 
     Attributes
     ----------
@@ -95,8 +97,8 @@ class ImplicitObjective(ProductObjective):
         α₀.
     nonnegative : bool
         Whether the factors are constrained to be >= 0.
-    n_validation : int
-        Validation ratings of known users and items.
+    n_validation : float
+        Number of validation ratings of known users and items, or the sum of their weights.
     sample_step : int
         Every how many users one belongs to the sample whose recall is measured.
     """
@@ -105,15 +107,15 @@ class ImplicitObjective(ProductObjective):
     alpha: float
     unobserved_weight: float | None = None
     nonnegative: bool = False
-    n_validation: int = 0
+    n_validation: float = 0
     sample_step: int = 1
 
     def problem(self, ratings: RatingBlock, fixed: Factors, sums: Any, side: SideName) -> RowProblem:
         """Return the least-squares problem of a block's rows (Hu, Koren and Volinsky 2008, eq. 4)."""
         positive = ratings.values > 0
-        counts = np.diff(np.concatenate([[0], np.cumsum(positive)])[ratings.indptr])
+        counts = _positive_counts(ratings, positive)
         gram = sums.gram if self.unobserved_weight is None else self.unobserved_weight * sums.gram
-        weights, targets = self._weights(ratings.values, positive)
+        weights, targets = self._weights(ratings, positive)
         return RowProblem(
             indptr=ratings.indptr,
             indices=ratings.indices,
@@ -183,14 +185,24 @@ class ImplicitObjective(ProductObjective):
         return np.array(found)
 
     def _weights(
-        self, values: NDArray[np.float32], positive: NDArray[np.bool_]
+        self, ratings: RatingBlock, positive: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Return what the ratings add to the matrix and to the right-hand side of the normal equations."""
         if self.unobserved_weight is not None:
             ones = positive.astype(np.float32)
-            return None if positive.all() else ones, ones
-        weights = np.float32(self.alpha) * np.abs(values)
-        return weights, np.where(positive, 1 + weights, np.float32(0))
+            if ratings.weights is None:
+                return None if positive.all() else ones, ones
+            return ones * ratings.weights, ones * ratings.weights
+        weights = np.float32(self.alpha) * np.abs(ratings.values)
+        targets = np.where(positive, 1 + weights, np.float32(0))
+        return (weights, targets) if ratings.weights is None else (weights * ratings.weights, targets * ratings.weights)
+
+
+def _positive_counts(ratings: RatingBlock, positive: NDArray[np.bool_]) -> Counts:
+    """Return the number of positive ratings of each row of a block, or the sum of their weights."""
+    if ratings.weights is not None:
+        return row_sums(ratings.indptr, ratings.weights * positive)
+    return np.diff(np.concatenate([[0], np.cumsum(positive)])[ratings.indptr])
 
 
 def recall(

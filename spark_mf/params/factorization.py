@@ -14,6 +14,7 @@ from pyspark.ml.param.shared import (
     HasRegParam,
     HasSeed,
     HasValidationIndicatorCol,
+    HasWeightCol,
 )
 from pyspark.ml.recommendation import _ALSParams as _SparkALSParams
 
@@ -41,6 +42,7 @@ class _FactorizationParams(
     HasSeed,
     HasIntermediateStorageLevel,
     HasValidationIndicatorCol,
+    HasWeightCol,
 ):
     """Params that all estimators share, with pyspark's names where pyspark has them."""
 
@@ -79,6 +81,14 @@ class _FactorizationParams(
         "itemRegParam",
         "regularization parameter of the item factors (>= 0). If it is not set, it is regParam.",
         typeConverter=TypeConverters.toFloat,
+    )
+    weightCol: Param[str] = Param(
+        Params._dummy(),
+        "weightCol",
+        "name of the column of weights (>= 0). A rating of weight w counts as w ratings in the objective, in the "
+        "metrics and wherever numbers of ratings weight the regularization; with 0, the row is ignored. If it is not "
+        "set, all weights are 1.",
+        typeConverter=TypeConverters.toString,
     )
     regularization: Param[str] = Param(
         Params._dummy(),
@@ -166,6 +176,10 @@ class _FactorizationParams(
         """Return the storage level of the model's factors."""
         return self.getOrDefault(self.finalStorageLevel)
 
+    def getWeightCol(self) -> str | None:  # type: ignore[override]
+        """Return the name of the column of weights; None if all weights are 1."""
+        return self._given(self.weightCol) or None
+
     def getRegularization(self) -> str:
         """Return how squared norms are weighted: "weighted", "plain", "mean" or "frequency"."""
         return self.getOrDefault(self.regularization)
@@ -246,6 +260,10 @@ class _FactorizationParams(
     def setValidationIndicatorCol(self, value: str | None) -> Self:
         """Set the boolean column that marks validation rows."""
         return self._set(validationIndicatorCol=value)
+
+    def setWeightCol(self, value: str | None) -> Self:
+        """Set the name of the column of weights."""
+        return self._set(weightCol=value)
 
     def setRegularization(self, value: str | None) -> Self:
         """Set how squared norms are weighted: "weighted", "plain", "mean" or "frequency"."""

@@ -27,6 +27,7 @@ class RatingsRequest:
     userCol, itemCol, ratingCol : str
         Columns of a DataFrame.
     validationIndicatorCol : str or None
+    weightCol : str or None
     rank : int
         Rank of the fit; a folder may have been written for one rank only.
     numUserBlocks, numItemBlocks : int or None
@@ -41,6 +42,7 @@ class RatingsRequest:
     itemCol: str
     ratingCol: str
     validationIndicatorCol: str | None
+    weightCol: str | None
     rank: int
     numUserBlocks: int | None
     numItemBlocks: int | None
@@ -50,12 +52,16 @@ class RatingsRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Numbers of distinct users and items, of ratings, and of blocks if the ratings are laid out already."""
+    """Numbers of distinct users and items, of ratings, and of blocks if the ratings are laid out already.
+
+    `weighted` tells whether ratings have weights.
+    """
 
     users: int
     items: int
     ratings: int
     validation_ratings: int
+    weighted: bool
     user_blocks: int | None = None
     item_blocks: int | None = None
 
@@ -72,6 +78,7 @@ class Sizes:
             item_blocks=item_blocks,
             members=members,
             chunk=0 if is_laid_out else chunk,
+            weighted=self.weighted,
         )
 
 
@@ -111,6 +118,8 @@ class PreparedRatings:
         None if the plan does not need it.
     ratings, validation_ratings : int
         Numbers of rows; validation rows may be cold.
+    weighted : bool
+        Whether ratings have weights.
     user_ids, item_ids : IdMap or None
         Map to the original ids if the ids of the side are strings.
     is_shared : bool
@@ -126,6 +135,7 @@ class PreparedRatings:
     by_item: Layout | None
     ratings: int
     validation_ratings: int
+    weighted: bool
     user_ids: IdMap | None
     item_ids: IdMap | None
     is_shared: bool = False
@@ -137,8 +147,8 @@ class PreparedRatings:
 
     @property
     def is_fully_observed(self) -> bool:
-        """Whether each user has rated each item exactly once."""
-        return self.counts.duplicates == 0 and self.ratings == len(self.users) * len(self.items)
+        """Whether each user has rated each item exactly once, with a weight of 1."""
+        return not self.weighted and self.counts.duplicates == 0 and self.ratings == len(self.users) * len(self.items)
 
     def identity(self) -> dict[str, int]:
         """Return numbers that identify these ratings, independent of their order, blocks and partitions."""

@@ -17,7 +17,14 @@ from pyspark.serializers import NoOpSerializer
 from pyspark.sql import DataFrame, Row
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
+from spark_mf.blocks.compact import (
+    compact_indices,
+    compact_values,
+    compact_weights,
+    restore_indices,
+    restore_values,
+    restore_weights,
+)
 from spark_mf.blocks.ids import IdIndex
 from spark_mf.kernels.layout import encode
 from spark_mf.runtime.jobs import job_description
@@ -40,8 +47,10 @@ class Chunk:
     user_codes, item_codes : int32[n]
         Positions in these ids.
     values : float32[n]
-    validation : tuple of int64[v], int64[v] and float32[v]
-        User ids, item ids and values.
+    weights : float32[n] or None
+        Weights of the ratings; None if the weight of all ratings is 1.
+    validation : tuple of int64[v], int64[v], float32[v], and float32[v] or None
+        User ids, item ids, values and weights.
     faults : dict[str, int]
         Number of unusable rows by reason.
     """
@@ -51,7 +60,8 @@ class Chunk:
     user_codes: NDArray[np.int32]
     item_codes: NDArray[np.int32]
     values: NDArray[np.float32]
-    validation: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+    weights: NDArray[np.float32] | None
+    validation: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]
     faults: dict[str, int]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -61,14 +71,17 @@ class Chunk:
             self.items,
             *codes,
             compact_values(self.values),
+            compact_weights(self.weights),
             self.validation,
             self.faults,
         )
 
 
-def _restore_chunk(users: Ids, items: Ids, user_codes: Any, item_codes: Any, values: Any, *others: Any) -> Chunk:
+def _restore_chunk(
+    users: Ids, items: Ids, user_codes: Any, item_codes: Any, values: Any, weights: Any, *others: Any
+) -> Chunk:
     codes = restore_indices(user_codes), restore_indices(item_codes)
-    return Chunk(users, items, *codes, restore_values(values), *others)
+    return Chunk(users, items, *codes, restore_values(values), restore_weights(weights), *others)
 
 
 @dataclass(frozen=True)
@@ -151,6 +164,7 @@ def _build_chunk(table: pa.Table) -> Chunk:
     users, no_user = _numbers(table["user"], np.int64)
     items, no_item = _numbers(table["item"], np.int64)
     values, no_rating = _numbers(table["rating"], np.float32)
+    weights, no_weight, bad_weight = _weights(table)
     held_out = table["validation"].to_numpy() if "validation" in table.column_names else np.zeros(len(values), bool)
     is_finite = np.isfinite(values)
     faults = {
@@ -158,16 +172,42 @@ def _build_chunk(table: pa.Table) -> Chunk:
         "a null or non-integer item id": int(no_item.sum()),
         "a null rating": int(no_rating.sum()),
         "a NaN or infinite rating": int((~is_finite & ~no_rating).sum()),
+        "a null weight": int(no_weight.sum()),
+        "a negative, NaN or infinite weight": int(bad_weight.sum()),
     }
+    rows = (users, items, values, weights)
     if any(faults.values()):
         keep = is_finite & ~no_user & ~no_item & ~no_rating
-        users, items, values, held_out = users[keep], items[keep], values[keep], held_out[keep]
-    validation = (users[held_out], items[held_out], values[held_out])
-    if held_out.any():
-        users, items, values = users[~held_out], items[~held_out], values[~held_out]
+        if weights is not None:
+            keep &= ~no_weight & ~bad_weight
+        rows, held_out = _where(keep, *rows), held_out[keep]
+    validation = _where(held_out, *rows)
+    users, items, values, weights = _where(~held_out, *rows) if held_out.any() else rows
     user_ids, user_counts, user_codes = encode(users)
     item_ids, item_counts, item_codes = encode(items)
-    return Chunk((user_ids, user_counts), (item_ids, item_counts), user_codes, item_codes, values, validation, faults)
+    ids = (user_ids, user_counts), (item_ids, item_counts)
+    return Chunk(*ids, user_codes, item_codes, values, weights, validation, faults)
+
+
+def _weights(table: pa.Table) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the weights, None without that column, and masks of null entries and of other unusable ones."""
+    if "weight" not in table.column_names:
+        nowhere = np.zeros(0, bool)
+        return None, nowhere, nowhere
+    weights, no_weight = _numbers(table["weight"], np.float32)
+    # A weight of 0 is usable, but such rows do not come here.
+    return weights, no_weight, ~no_weight & ~(np.isfinite(weights) & (weights >= 0))
+
+
+def _where(
+    keep: NDArray[np.bool_],
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    values: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the rows of a mask."""
+    return users[keep], items[keep], values[keep], None if weights is None else weights[keep]
 
 
 def _numbers(column: pa.ChunkedArray, dtype: type) -> tuple[NDArray, NDArray[np.bool_]]:

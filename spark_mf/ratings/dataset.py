@@ -77,7 +77,7 @@ def _count_once(
         chunks = chunk_ratings(ratings, level)
         unless_consistent.callback(chunks.unpersist)
         counts = count_chunks(chunks)
-        _require_usable(counts)
+        _require_usable(counts, weighted="weight" in ratings.columns)
         keys = {"user": counts.users[0], "item": counts.items[0]}
         is_consistent = all(maps[side].has_exactly(keys[side]) for side in with_strings)
         if is_consistent:
@@ -102,7 +102,7 @@ def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, c
 
 def open_dataset(dataset: DataFrame, request: RatingsRequest, cleanup: ExitStack) -> "CountedSource":
     """Check and count the ratings of a DataFrame; see `open_ratings`."""
-    columns = request.userCol, request.itemCol, request.ratingCol, request.validationIndicatorCol
+    columns = request.userCol, request.itemCol, request.ratingCol, request.validationIndicatorCol, request.weightCol
     counted = count_ratings(select_ratings(dataset, *columns), request.level, cleanup)
     return CountedSource(dataset.sparkSession.sparkContext, counted, request)
 
@@ -124,6 +124,7 @@ class CountedSource:
             items=counts.items[0].size,
             ratings=counts.ratings,
             validation_ratings=counts.validation_ratings,
+            weighted=self.request.weightCol is not None,
         )
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
@@ -155,6 +156,7 @@ class CountedSource:
             by_item=by_item,
             ratings=counts.ratings,
             validation_ratings=counts.validation_ratings,
+            weighted=self.request.weightCol is not None,
             user_ids=self.counted.user_ids,
             item_ids=self.counted.item_ids,
         )
@@ -179,7 +181,7 @@ def require_same_ratings(counts: RatingCounts, by_user: Layout, by_item: Layout 
             raise changed_rows("training ratings", by_user.counts.ratings, by_item.counts.ratings)
 
 
-def _require_usable(counts: RatingCounts) -> None:
+def _require_usable(counts: RatingCounts, *, weighted: bool) -> None:
     faults = {reason: count for reason, count in counts.faults.items() if count}
     if faults:
         listed = ", ".join(f"{count} with {reason}" for reason, count in faults.items())
@@ -193,5 +195,5 @@ def _require_usable(counts: RatingCounts) -> None:
         raise ValueError(
             f"validationIndicatorCol must be false in some rows, got true in all {held_out}. Leave rows for training."
             if held_out
-            else "dataset must have at least one row, got none."
+            else f"dataset must have at least one row{' with a weight > 0' if weighted else ''}, got none."
         )

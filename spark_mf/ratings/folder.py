@@ -62,6 +62,7 @@ class PartitionedRatings(LaidOutRatings):
             items=manifest.items.count,
             ratings=manifest.ratings,
             validation_ratings=manifest.validation_ratings + manifest.cold_validation_ratings,
+            weighted=manifest.weighted,
             user_blocks=manifest.users.blocks,
             item_blocks=manifest.items.blocks,
         )
@@ -102,6 +103,7 @@ class PartitionedRatings(LaidOutRatings):
             by_item=by_item,
             ratings=manifest.ratings,
             validation_ratings=self.sizes.validation_ratings,
+            weighted=manifest.weighted,
             user_ids=user_ids,
             item_ids=item_ids,
         )
@@ -138,6 +140,11 @@ class PartitionedRatings(LaidOutRatings):
             raise ValueError(
                 f"validationIndicatorCol must not be set, as {self.path} was partitioned without validation rows, got "
                 f"{request.validationIndicatorCol!r}. Leave it unset, or partition the ratings with a split column."
+            )
+        if request.weightCol is not None and not manifest.weighted:
+            raise ValueError(
+                f"weightCol must not be set, as {self.path} was partitioned without weights, got "
+                f"{request.weightCol!r}. Leave it unset, or partition the ratings with weightCol."
             )
 
     @property

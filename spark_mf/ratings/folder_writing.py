@@ -87,6 +87,7 @@ def partition_ratings(
     itemCol: str = "item",
     ratingCol: str = "rating",
     splitCol: str | None = None,
+    weightCol: str | None = None,
     layouts: tuple[str, ...] = (BLOCKS,),
     rank: int | None = None,
     seed: int = 0,
@@ -110,6 +111,8 @@ def partition_ratings(
     splitCol : str, optional
         A column for `spark_mf.data.splitting.mark_from_column`, with "train", "validation" (kept, to monitor the error
         of a fit) and "test" (left out).
+    weightCol : str, optional
+        A column of weights, as in `spark_mf.ALS`; fits of the folder always use them.
     layouts : tuple[str, ...]
         "blocks" for blocks by user and by item, which ALS reads; "grid" for cells of user blocks by item blocks, with
         training ratings only; or both.
@@ -143,7 +146,7 @@ def partition_ratings(
     require_classic(dataset)
     _require_arguments(userBlocks, itemBlocks, rank, layouts)
     spark, level = dataset.sparkSession, storage_level(storageLevel)
-    ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol)
+    ratings, left_out = _select(dataset, userCol, itemCol, ratingCol, splitCol, weightCol)
     if overwrite and reads_from(dataset, path):
         raise ValueError(
             f"path must not be a folder with files that the dataset reads, got {path}. Give another folder."
@@ -157,9 +160,18 @@ def partition_ratings(
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
-        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
+        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level, weightCol is not None)
         sides = _write_side(spark, folder, users), _write_side(spark, folder, items)
-        manifest = _manifest(folder, counted.counts, written, sides, left_out=left_out, seed=seed, rank=rank)
+        manifest = _manifest(
+            folder,
+            counted.counts,
+            written,
+            sides,
+            left_out=left_out,
+            seed=seed,
+            rank=rank,
+            weighted=weightCol is not None,
+        )
     folder.finish(manifest.to_json())
     return PartitionedRatings(spark, path)
 
@@ -173,6 +185,7 @@ def _manifest(
     left_out: int,
     seed: int,
     rank: int | None,
+    weighted: bool,
 ) -> Manifest:
     """Return the manifest of the written layouts and sides."""
     return Manifest(
@@ -190,6 +203,7 @@ def _manifest(
         left_out=left_out,
         seed=seed,
         rank=rank,
+        weighted=weighted,
     )
 
 
@@ -203,15 +217,15 @@ def _require_arguments(userBlocks: int, itemBlocks: int, rank: int | None, layou
 
 
 def _select(
-    dataset: DataFrame, userCol: str, itemCol: str, ratingCol: str, splitCol: str | None
+    dataset: DataFrame, userCol: str, itemCol: str, ratingCol: str, splitCol: str | None, weightCol: str | None
 ) -> tuple[DataFrame, int]:
     """Return the training and validation rows in the schema of the estimators, and the number of other rows."""
     if splitCol is None:
-        return select_ratings(dataset, userCol, itemCol, ratingCol), 0
+        return select_ratings(dataset, userCol, itemCol, ratingCol, weightCol=weightCol), 0
     marked = mark_from_column(dataset, splitCol)
     left_out = marked.where(F.col(SPLIT) == TEST).count()
     kept = marked.where(F.col(SPLIT) != TEST).withColumn(_IS_VALIDATION, F.col(SPLIT) == VALIDATION)
-    return select_ratings(kept, userCol, itemCol, ratingCol, _IS_VALIDATION), left_out
+    return select_ratings(kept, userCol, itemCol, ratingCol, _IS_VALIDATION, weightCol), left_out
 
 
 def _cut(name: str, ids: tuple[NDArray, NDArray], asked: int, seed: int, id_map: IdMap | None) -> _Cut:
@@ -240,6 +254,7 @@ def _write_layouts(
     items: Side,
     layouts: tuple[str, ...],
     level: StorageLevel,
+    weighted: bool,
 ) -> _Written:
     """Lay out and write by user, then by item, so that only one layout at a time is in memory."""
     sums: dict[str, tuple[int, ...]] = {}
@@ -249,17 +264,17 @@ def _write_layouts(
         cleanup.callback(by_user.unpersist)
         require_same_ratings(counted.counts, by_user, None)
         if BLOCKS in layouts:
-            write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)))
+            write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)), weighted=weighted)
             sums[BY_USER] = checksums(by_user)
         if GRID in layouts:
-            write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)))
+            write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)), weighted=weighted)
             cells, sums[GRID] = grid_content(by_user, items)
     if BLOCKS in layouts:
         with ExitStack() as cleanup:
             by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
             cleanup.callback(by_item.unpersist)
             require_same_ratings(counted.counts, by_user, by_item)
-            write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)))
+            write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)), weighted=weighted)
             sums[BY_ITEM] = checksums(by_item)
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
 

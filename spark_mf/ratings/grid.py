@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
-from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
+from spark_mf.blocks.compact import (
+    compact_indices,
+    compact_values,
+    compact_weights,
+    restore_indices,
+    restore_values,
+    restore_weights,
+)
 from spark_mf.blocks.csr import RatingBlock, join_blocks, unpack
 from spark_mf.blocks.partition import Partition
 from spark_mf.kernels.sgd import Cell, make_cells
@@ -27,23 +34,26 @@ class PackedCell(NamedTuple):
     values : tuple of arrays
         Output of `spark_mf.blocks.compact.compact_values`.
     starts : int64[tiles + 1]
+    weights : tuple of arrays or None
+        Output of `spark_mf.blocks.compact.compact_weights`.
     """
 
     rows: tuple[NDArray[Any], ...]
     columns: tuple[NDArray[Any], ...]
     values: tuple[NDArray[Any], ...]
     starts: NDArray[np.int64]
+    weights: tuple[NDArray[Any], ...] | None
 
     @classmethod
     def pack(cls, cell: Cell) -> "PackedCell":
         """Return the compact form of a cell."""
         rows, columns = compact_indices(cell.rows), compact_indices(cell.columns)
-        return cls(rows, columns, compact_values(cell.values), cell.starts)
+        return cls(rows, columns, compact_values(cell.values), cell.starts, compact_weights(cell.weights))
 
     def unpack(self) -> Cell:
         """Return the original cell, equal in every bit."""
         rows, columns = restore_indices(self.rows), restore_indices(self.columns)
-        return Cell(rows, columns, restore_values(self.values), self.starts)
+        return Cell(rows, columns, restore_values(self.values), self.starts, restore_weights(self.weights))
 
 
 class GridRow(NamedTuple):
@@ -155,4 +165,5 @@ def _cut(
     block: RatingBlock, column_block: NDArray[np.int32], column_row: NDArray[np.int32], n_blocks: int, seed: int
 ) -> dict[int, PackedCell]:
     csr = (block.indptr, block.rows, block.indices, block.values)
-    return dict(enumerate(map(PackedCell.pack, make_cells(*csr, column_block, column_row, n_blocks, seed))))
+    cells = make_cells(*csr, column_block, column_row, n_blocks, seed, block.weights)
+    return dict(enumerate(map(PackedCell.pack, cells)))

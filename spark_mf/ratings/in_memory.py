@@ -36,6 +36,11 @@ class LaidOutInMemory(LaidOutRatings):
                 "validationIndicatorCol must not be set for ratings that were laid out without validation rows, got "
                 f"{request.validationIndicatorCol!r}. Give it to lay_out_ratings."
             )
+        if request.weightCol is not None and not sizes.weighted:
+            raise ValueError(
+                "weightCol must not be set for ratings that were laid out without weights, got "
+                f"{request.weightCol!r}. Give it to lay_out_ratings."
+            )
         return _InMemorySource(sizes, self._prepared)
 
     def unpersist(self) -> None:
@@ -73,6 +78,7 @@ def lay_out_ratings(
     itemCol: str = "item",
     ratingCol: str = "rating",
     validationIndicatorCol: str | None = None,
+    weightCol: str | None = None,
     numUserBlocks: int | None = None,
     numItemBlocks: int | None = None,
     seed: int = 0,
@@ -86,8 +92,8 @@ def lay_out_ratings(
     Parameters
     ----------
     dataset : DataFrame
-    userCol, itemCol, ratingCol, validationIndicatorCol : str
-        Columns, as in `spark_mf.ALS`.
+    userCol, itemCol, ratingCol, validationIndicatorCol, weightCol : str
+        Columns, as in `spark_mf.ALS`. Fits always use weights that were laid out.
     numUserBlocks, numItemBlocks : int, optional
         By default, the numbers that a fit of ALS chooses.
     seed : int
@@ -111,6 +117,7 @@ def lay_out_ratings(
         itemCol=itemCol,
         ratingCol=ratingCol,
         validationIndicatorCol=validationIndicatorCol,
+        weightCol=weightCol or None,
         rank=1,
         numUserBlocks=numUserBlocks,
         numItemBlocks=numItemBlocks,

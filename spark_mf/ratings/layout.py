@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 from pyspark.serializers import BatchedSerializer, CPickleSerializer
 
-from spark_mf.blocks.compact import compact_indices, compact_values, restore_indices, restore_values
 from spark_mf.blocks.csr import RatingBlock, pack, unpack
 from spark_mf.blocks.ids import UNKNOWN
 from spark_mf.blocks.partition import Partition
+from spark_mf.blocks.piece import Piece, block_of_pieces
 from spark_mf.kernels.fingerprint import fingerprint
 from spark_mf.kernels.layout import count_duplicates, scatter_by_block
 from spark_mf.ratings.chunks import Chunk
@@ -37,37 +37,6 @@ class LaidOutBlock:
     validation: RatingBlock
 
 
-class Piece(NamedTuple):
-    """Ratings of one block in one chunk; pickled in compact form.
-
-    Attributes
-    ----------
-    is_training : bool
-        Whether they are training rather than validation ratings.
-    order : tuple[int, int]
-        Partition and number of the chunk.
-    rows : int32[n]
-        Positions in the block.
-    columns : int32[n]
-        Dense indices.
-    values : float32[n]
-    """
-
-    is_training: bool
-    order: tuple[int, int]
-    rows: NDArray[np.int32]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float32]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        arrays = compact_indices(self.rows), compact_indices(self.columns), compact_values(self.values)
-        return _restore_piece, (self.is_training, self.order, *arrays)
-
-
-def _restore_piece(is_training: bool, order: tuple[int, int], rows: Any, columns: Any, values: Any) -> Piece:
-    return Piece(is_training, order, restore_indices(rows), restore_indices(columns), restore_values(values))
-
-
 class BlockCounts(NamedTuple):
     """Counts of the ratings of one block, or of all blocks.
 
@@ -80,11 +49,14 @@ class BlockCounts(NamedTuple):
     validation_ratings : int
         Validation ratings of known users and items.
     total, lowest, highest : float
-        Sum, minimum and maximum of the training ratings; 0, inf and -inf without any.
+        Sum of rating times weight, minimum and maximum of the training ratings; 0, inf and -inf without any.
     training, validation : int
-        Fingerprints of the triples (user, item, rating), independent of their order, from 0 to 2**64 - 1.
+        Fingerprints of the triples (user, item, rating), and weights if there are any, independent of their order, from
+        0 to 2**64 - 1.
     row_counts : int
         Sum over blocks of the CRC-32 of the numbers of training ratings of their rows.
+    weight, validation_weight : float
+        Sums of the weights of training and of validation ratings; their numbers if the weight of all is 1.
     """
 
     ratings: int = 0
@@ -96,6 +68,13 @@ class BlockCounts(NamedTuple):
     training: int = 0
     validation: int = 0
     row_counts: int = 0
+    weight: float = 0.0
+    validation_weight: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Weighted mean of the training ratings."""
+        return self.total / self.weight
 
     @property
     def fingerprint(self) -> int:
@@ -114,6 +93,8 @@ class BlockCounts(NamedTuple):
             (self.training + other.training) % 2**64,
             (self.validation + other.validation) % 2**64,
             self.row_counts + other.row_counts,
+            self.weight + other.weight,
+            self.validation_weight + other.validation_weight,
         )
 
 
@@ -165,6 +146,32 @@ class Layout:
     def unchanged(self) -> "Unchanged":
         """Check through which every task passes its record of `members`."""
         return Unchanged(self.side.name, tuple(_content(counts) for counts in self.block_counts))
+
+    def weights(self, n_columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the sum of the weights of the training ratings of each row and column; runs one job.
+
+        Parameters
+        ----------
+        n_columns : int
+
+        Returns
+        -------
+        rows : float64[n_rows]
+        columns : float64[n_columns]
+        """
+        n_rows = len(self.side)
+
+        def add_up(blocks: tuple[PackedBlock, ...]) -> NDArray[np.float64]:
+            sums = np.zeros(n_rows + n_columns)
+            for packed in blocks:
+                block = unpack(packed.training)
+                sums[block.rows] = block.row_weights()
+                sums[n_rows:] += np.bincount(block.indices, block.weights, n_columns)
+            return sums
+
+        with job_description(self.members.context, "add up the weights of ratings"):
+            sums = self.members.map(add_up).treeReduce(np.add)
+        return sums[:n_rows], sums[n_rows:]
 
     def require_row_counts(self, counts: NDArray[np.int64]) -> None:
         """Raise a ValueError unless each row of the side has the number of training ratings counted before."""
@@ -292,22 +299,25 @@ def pack_block(
     """
     packed = pack(training), pack(validation)
     values = training.values
+    total = values.sum(dtype=np.float64) if training.weights is None else np.dot(values.astype(float), training.weights)
     counts = BlockCounts(
         training.n_ratings,
         count_duplicates(training.indptr, training.indices, n_columns),
         validation.n_ratings,
-        float(values.sum(dtype=np.float64)),
+        float(total),
         float(values.min(initial=np.inf)),
         float(values.max(initial=-np.inf)),
         _fingerprint(training, by_item),
         _fingerprint(validation, by_item),
         _row_counts(np.diff(training.indptr)),
+        training.total_weight,
+        validation.total_weight,
     )
     return PackedBlock(number, *packed, counts)
 
 
 def _fingerprint(block: RatingBlock, by_item: bool) -> int:
-    return fingerprint(block.rows, block.indptr, block.indices, block.values, transposed=by_item)
+    return fingerprint(block.rows, block.indptr, block.indices, block.values, block.weights, transposed=by_item)
 
 
 def _row_counts(counts: NDArray[np.int64]) -> int:
@@ -321,19 +331,22 @@ def _scatter_chunk(order: tuple[int, int], chunk: Chunk, rows: Side, columns: Si
     row_codes, column_codes = (chunk.user_codes, chunk.item_codes)
     if not by_user:
         row_codes, column_codes = column_codes, row_codes
-    row_of_code, column_of_code, values = rows.index.lookup(row_ids), columns.index.lookup(column_ids), chunk.values
+    row_of_code, column_of_code = rows.index.lookup(row_ids), columns.index.lookup(column_ids)
+    values, weights = chunk.values, chunk.weights
     if UNKNOWN in row_of_code or UNKNOWN in column_of_code:
         # The chunk was computed again, and has other ids than those that were counted.
         known = (row_of_code[row_codes] != UNKNOWN) & (column_of_code[column_codes] != UNKNOWN)
         row_codes, column_codes, values = row_codes[known], column_codes[known], values[known]
-    training = _pieces(rows.partition, row_of_code, row_codes, column_of_code, column_codes, values)
+        weights = None if weights is None else weights[known]
+    training = _pieces(rows.partition, row_of_code, row_codes, column_of_code, column_codes, values, weights)
     yield from _numbered(training, order, is_training=True)
     if by_user:
-        users, items, values = chunk.validation
+        users, items, values, weights = chunk.validation
         row, column = rows.index.lookup(users), columns.index.lookup(items)
         known = (row != UNKNOWN) & (column != UNKNOWN)
         codes = np.arange(known.sum(), dtype=np.int32)
-        held_out = _pieces(rows.partition, row[known], codes, column[known], codes, values[known])
+        weights = None if weights is None else weights[known]
+        held_out = _pieces(rows.partition, row[known], codes, column[known], codes, values[known], weights)
         yield from _numbered(held_out, order, is_training=False)
 
 
@@ -344,40 +357,34 @@ def _pieces(
     column_of_code: NDArray[np.int32],
     column_codes: NDArray[np.int32],
     values: NDArray[np.float32],
-) -> Iterator[tuple[int, NDArray, NDArray, NDArray]]:
-    """Yield (block, rows in the block, dense columns, values) for every block with ratings."""
-    offsets, rows, columns, sorted_values = scatter_by_block(
-        partition.block[row_of_code],
-        partition.row[row_of_code],
-        row_codes,
-        column_of_code,
-        column_codes,
-        values,
-        partition.n_blocks,
-    )
+    weights: NDArray[np.float32] | None,
+) -> Iterator[tuple[int, NDArray, NDArray, NDArray, NDArray | None]]:
+    """Yield (block, rows in the block, dense columns, values, weights) for every block with ratings."""
+
+    def scatter(amounts: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        block, row = partition.block[row_of_code], partition.row[row_of_code]
+        return scatter_by_block(block, row, row_codes, column_of_code, column_codes, amounts, partition.n_blocks)
+
+    offsets, rows, columns, sorted_values = scatter(values)
+    # The order is the same in both calls, so weights take the places of their values.
+    sorted_weights = None if weights is None else scatter(weights)[3]
     for block in np.flatnonzero(np.diff(offsets)):
         piece = slice(offsets[block], offsets[block + 1])
-        yield int(block), rows[piece], columns[piece], sorted_values[piece]
+        of_block = None if sorted_weights is None else sorted_weights[piece]
+        yield int(block), rows[piece], columns[piece], sorted_values[piece], of_block
 
 
 def _numbered(
-    pieces: Iterable[tuple[int, NDArray, NDArray, NDArray]], order: tuple[int, int], is_training: bool
+    pieces: Iterable[tuple[int, NDArray, NDArray, NDArray, NDArray | None]], order: tuple[int, int], is_training: bool
 ) -> Iterator[tuple[int, Piece]]:
-    for block, rows, columns, values in pieces:
-        yield block, Piece(is_training, order, rows, columns, values)
+    for block, rows, columns, values, weights in pieces:
+        yield block, Piece(is_training, order, rows, columns, values, weights)
 
 
 def _assemble_block(number: int, pieces: list[Piece], rows: Side, columns: Side) -> PackedBlock:
     members = rows.partition.members(number)
     # A shuffle delivers pieces in any order; in the order of the input, every run adds up in the same order.
     pieces.sort(key=lambda piece: piece.order)
-    training = _block_of(members, [piece for piece in pieces if piece.is_training])
-    validation = _block_of(members, [piece for piece in pieces if not piece.is_training])
+    training = block_of_pieces(members, [piece for piece in pieces if piece.is_training])
+    validation = block_of_pieces(members, [piece for piece in pieces if not piece.is_training])
     return pack_block(number, training, validation, len(columns), by_item=rows.name == "items")
-
-
-def _block_of(members: NDArray[np.int32], pieces: list[Piece]) -> RatingBlock:
-    rows = np.concatenate([np.empty(0, np.int32), *(piece.rows for piece in pieces)])
-    columns = np.concatenate([np.empty(0, np.int32), *(piece.columns for piece in pieces)])
-    values = np.concatenate([np.empty(0, np.float32), *(piece.values for piece in pieces)])
-    return RatingBlock.from_triples(members, rows, columns, values)

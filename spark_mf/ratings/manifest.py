@@ -82,6 +82,8 @@ class Manifest:
         CRC-32 of the content of each block, by layout.
     files : dict[str, int]
         Length in bytes of every data file, by its path in the folder.
+    weighted : bool
+        Whether ratings have weights; earlier versions of spark_mf wrote folders without this key.
     """
 
     format: str = FORMAT
@@ -100,6 +102,7 @@ class Manifest:
     cells: tuple[tuple[int, ...], ...]
     checksums: dict[str, tuple[int, ...]]
     files: dict[str, int]
+    weighted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as an object for `json.dumps`; `read_manifest` is the inverse."""

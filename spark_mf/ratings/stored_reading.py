@@ -19,7 +19,7 @@ from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 from spark_mf.blocks.csr import RatingBlock, unpack
 from spark_mf.ratings.layout import BlockCounts, Layout, PackedBlock, gather_members, pack_block
 from spark_mf.ratings.side import Side
-from spark_mf.ratings.stored_writing import ROW_SCHEMA, Folder, cells_checksum, cells_of
+from spark_mf.ratings.stored_writing import ROW_SCHEMA, WEIGHTED_ROW_SCHEMA, Folder, cells_checksum, cells_of
 from spark_mf.runtime.freeze_gc import freeze_gc
 from spark_mf.runtime.jobs import job_description
 
@@ -148,11 +148,14 @@ def _decode(content: bytes, side: Side, n_columns: int, read: Callable[[pa.Table
 
 def _read_rows(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
     """Return the training and validation ratings of a file of `ROW_COLUMNS`."""
-    table = table.select(ROW_SCHEMA.names).cast(ROW_SCHEMA)
+    weighted = "weights" in table.column_names
+    schema = WEIGHTED_ROW_SCHEMA if weighted else ROW_SCHEMA
+    table = table.select(schema.names).cast(schema)
     if not np.array_equal(table["row"], members):
         raise ValueError("the block has other rows")
-    training = _block_of(members, table["columns"], table["ratings"])
-    return training, _block_of(members, table["validation_columns"], table["validation_ratings"])
+    weights = (table["weights"], table["validation_weights"]) if weighted else (None, None)
+    training = _block_of(members, table["columns"], table["ratings"], weights[0])
+    return training, _block_of(members, table["validation_columns"], table["validation_ratings"], weights[1])
 
 
 def _read_cells(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBlock, RatingBlock]:
@@ -163,15 +166,26 @@ def _read_cells(table: pa.Table, members: NDArray[np.int32]) -> tuple[RatingBloc
         raise ValueError("the block has other rows")
     local_rows = np.repeat(rows, columns.value_lengths().to_numpy())
     indices, values = columns.flatten().to_numpy(), ratings.flatten().to_numpy()
-    return RatingBlock.from_triples(members, local_rows, indices, values), _empty(members)
+    weights = _flat(table["weights"]) if "weights" in table.column_names else None
+    return RatingBlock.from_triples(members, local_rows, indices, values, weights), _empty(members)
 
 
 def _empty(members: NDArray[np.int32]) -> RatingBlock:
     return RatingBlock.from_triples(members, _NO_INDEX, _NO_INDEX, np.empty(0, np.float32))
 
 
-def _block_of(rows: NDArray[np.int32], columns: pa.ChunkedArray, ratings: pa.ChunkedArray) -> RatingBlock:
-    columns, ratings = columns.combine_chunks(), ratings.combine_chunks()
+def _block_of(
+    rows: NDArray[np.int32], columns: pa.ChunkedArray, ratings: pa.ChunkedArray, weights: pa.ChunkedArray | None
+) -> RatingBlock:
+    columns = columns.combine_chunks()
     indptr = np.zeros(rows.size + 1, np.int64)
     np.cumsum(columns.value_lengths().to_numpy(), out=indptr[1:])
-    return RatingBlock(rows, indptr, columns.flatten().to_numpy(), ratings.flatten().to_numpy())
+    # A block without ratings has no weights, as when it was laid out.
+    of_ratings = _flat(weights) if weights is not None and indptr[-1] else None
+    return RatingBlock(rows, indptr, columns.flatten().to_numpy(), _flat(ratings), of_ratings)
+
+
+def _flat(lists: pa.ChunkedArray) -> NDArray[np.float32]:
+    """Return the elements of all lists."""
+    flat: NDArray[np.float32] = lists.combine_chunks().flatten().to_numpy()
+    return flat

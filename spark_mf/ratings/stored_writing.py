@@ -38,6 +38,8 @@ ROW_COLUMNS = (
 )
 #: Columns of the grid, with one row for the ratings of one user in one item block.
 CELL_COLUMNS = "block int, column_block int, row int, columns array<int>, ratings array<float>"
+#: More columns of both if ratings have weights.
+ROW_WEIGHTS, CELL_WEIGHTS = "weights array<float>, validation_weights array<float>", "weights array<float>"
 
 # Ratings of one Arrow batch, so that neither Python nor the JVM holds a block twice.
 _BATCH_RATINGS = 1 << 20
@@ -53,6 +55,9 @@ ROW_SCHEMA = pa.schema(
         ("validation_ratings", pa.list_(pa.float32())),
     ]
 )
+WEIGHTED_ROW_SCHEMA = pa.schema(
+    [*ROW_SCHEMA, ("weights", pa.list_(pa.float32())), ("validation_weights", pa.list_(pa.float32()))]
+)
 
 
 @dataclass(frozen=True)
@@ -63,20 +68,22 @@ class Folder:
     local: Path | None
 
 
-def write_layout(session: SparkSession, layout: Layout, folder: Folder) -> None:
-    """Write a layout with `ROW_COLUMNS`, one file per block; runs one job."""
-    _write(session, layout, folder, ROW_COLUMNS, _row_batches)
+def write_layout(session: SparkSession, layout: Layout, folder: Folder, *, weighted: bool) -> None:
+    """Write a layout with `ROW_COLUMNS`, and `ROW_WEIGHTS` if weighted, one file per block; runs one job."""
+    names = f"{ROW_COLUMNS}, {ROW_WEIGHTS}" if weighted else ROW_COLUMNS
+    _write(session, layout, folder, names, lambda block: _row_batches(block, weighted=weighted))
 
 
-def write_grid(session: SparkSession, layout: Layout, columns: Side, folder: Folder) -> None:
-    """Write the training ratings of a layout by user as cells with `CELL_COLUMNS`, one file per user block.
+def write_grid(session: SparkSession, layout: Layout, columns: Side, folder: Folder, *, weighted: bool) -> None:
+    """Write the training ratings of a layout by user as cells, one file per user block; runs one job.
 
-    Runs one job.
+    The columns are `CELL_COLUMNS`, and `CELL_WEIGHTS` if weighted.
     """
     sent = session.sparkContext.broadcast(columns.partition.block)
     n_blocks = columns.partition.n_blocks
     try:
-        _write(session, layout, folder, CELL_COLUMNS, lambda block: _cell_batches(block, sent.value, n_blocks))
+        names = f"{CELL_COLUMNS}, {CELL_WEIGHTS}" if weighted else CELL_COLUMNS
+        _write(session, layout, folder, names, lambda block: _cell_batches(block, sent.value, n_blocks))
     finally:
         sent.destroy()
 
@@ -99,9 +106,10 @@ def grid_content(layout: Layout, columns: Side) -> tuple[tuple[tuple[int, ...], 
     return tuple(cells for _, cells, _ in described_blocks), tuple(checksum for *_, checksum in described_blocks)
 
 
-def cells_checksum(cells: tuple[NDArray[Any], ...]) -> int:
+def cells_checksum(cells: tuple[NDArray[Any] | None, ...]) -> int:
     """Return the CRC-32 of the cells of a row block."""
-    return reduce(lambda checksum, array: zlib.crc32(array.tobytes(), checksum), cells, 0)
+    arrays = (array for array in cells if array is not None)
+    return reduce(lambda checksum, array: zlib.crc32(array.tobytes(), checksum), arrays, 0)
 
 
 def checksums(layout: Layout) -> tuple[int, ...]:
@@ -191,21 +199,27 @@ def _write_anywhere(
     frame.mapInArrow(rows, columns).write.parquet(folder)
 
 
-def _row_batches(block: LaidOutBlock) -> Iterator[pa.RecordBatch]:
+def _row_batches(block: LaidOutBlock, *, weighted: bool) -> Iterator[pa.RecordBatch]:
     training, validation = block.training, block.validation
+    schema = WEIGHTED_ROW_SCHEMA if weighted else ROW_SCHEMA
+    no_weights = np.empty(0, np.float32)
     for first, last in _cuts(training.indptr + validation.indptr):
         columns = [
             pa.array(np.full(last - first, block.number, np.int32)),
             pa.array(training.rows[first:last]),
-            *_lists(training.indptr, training.indices, training.values, first, last),
-            *_lists(validation.indptr, validation.indices, validation.values, first, last),
+            *_lists(training.indptr, (training.indices, training.values), first, last),
+            *_lists(validation.indptr, (validation.indices, validation.values), first, last),
         ]
-        yield pa.record_batch(columns, schema=ROW_SCHEMA)
+        if weighted:
+            for part in (training, validation):
+                # A block without any ratings has no weights.
+                columns += _lists(part.indptr, (no_weights if part.weights is None else part.weights,), first, last)
+        yield pa.record_batch(columns, schema=schema)
 
 
 def cells_of(
     block: RatingBlock, block_of_column: NDArray[np.int32], n_blocks: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the ratings of a row block sorted by the block of their column, and by row inside it.
 
     Returns
@@ -217,15 +231,19 @@ def cells_of(
     indices : int32[n]
         Dense index of the column of each rating.
     values : float32[n]
+    weights : float32[n] or None
     """
     places = np.arange(block.n_ratings, dtype=np.int32)
     starts, order, values = csr_from_triples(block_of_column[block.indices], places, block.values, n_blocks)
     rows = np.repeat(block.rows, np.diff(block.indptr))
-    return starts, rows[order], block.indices[order], values
+    weights = None if block.weights is None else block.weights[order]
+    return starts, rows[order], block.indices[order], values, weights
 
 
 def _cell_batches(block: LaidOutBlock, block_of_column: NDArray[np.int32], n_blocks: int) -> Iterator[pa.RecordBatch]:
-    starts, rows, indices, values = cells_of(block.training, block_of_column, n_blocks)
+    starts, rows, indices, values, weights = cells_of(block.training, block_of_column, n_blocks)
+    arrays = (indices, values) if weights is None else (indices, values, weights)
+    names = ["block", "column_block", "row", "columns", "ratings", "weights"][: 3 + len(arrays)]
     for cell, (start, end) in enumerate(pairwise(starts.tolist())):
         firsts = start + np.flatnonzero(np.diff(rows[start:end], prepend=-1))
         indptr = np.append(firsts, end)
@@ -234,9 +252,9 @@ def _cell_batches(block: LaidOutBlock, block_of_column: NDArray[np.int32], n_blo
                 pa.array(np.full(last - first, block.number, np.int32)),
                 pa.array(np.full(last - first, cell, np.int32)),
                 pa.array(rows[firsts[first:last]]),
-                *_lists(indptr, indices, values, first, last),
+                *_lists(indptr, arrays, first, last),
             ]
-            yield pa.record_batch(columns, ["block", "column_block", "row", "columns", "ratings"])
+            yield pa.record_batch(columns, names)
 
 
 def _cuts(indptr: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -248,9 +266,8 @@ def _cuts(indptr: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _lists(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.float32], first: int, last: int
-) -> tuple[pa.ListArray, pa.ListArray]:
+def _lists(indptr: NDArray[np.int64], arrays: tuple[NDArray[Any], ...], first: int, last: int) -> list[pa.ListArray]:
+    """Return each array, which has one element per rating, as one list for each row."""
     ratings = slice(indptr[first], indptr[last])
     offsets = pa.array((indptr[first : last + 1] - indptr[first]).astype(np.int32))
-    return tuple(pa.ListArray.from_arrays(offsets, pa.array(array[ratings])) for array in (indices, values))
+    return [pa.ListArray.from_arrays(offsets, pa.array(array[ratings])) for array in arrays]

@@ -17,6 +17,9 @@ SPARK_ITSELF = 200 * MIB
 # Maximum bytes per rating: packed in a block (three for the column, four for the value), unpacked, and in a cell.
 _PACKED, _UNPACKED = 7, 8
 _PACKED_CELL, _UNPACKED_CELL = 10, 12
+# Bytes per rating for its weight: packed or unpacked, in the targets of a half-step, and in each of the arrays that a
+# layout holds at a time.
+_WEIGHT, _WEIGHTED_TARGET, _WEIGHT_LAID_OUT = 4, 4, 24
 # Maximum bytes per rating of a block whose objective has biases: the residuals that rows are fitted to, and those of
 # which the error is computed.
 _RESIDUALS = 8
@@ -40,6 +43,8 @@ class FitSize:
         Number of tasks that run at the same time on all executors.
     chunk : int
         Number of ratings that a task converts from rows to arrays at a time; 0 for ratings that are already laid out.
+    weighted : bool
+        Whether ratings have weights.
     """
 
     users: int
@@ -50,6 +55,27 @@ class FitSize:
     item_blocks: int
     members: int
     chunk: int
+    weighted: bool = False
+
+    @property
+    def packed(self) -> int:
+        """Maximum bytes per rating of a packed block."""
+        return _PACKED + (_WEIGHT if self.weighted else 0)
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes per rating of a block in a half-step."""
+        return _UNPACKED + (_WEIGHT + _WEIGHTED_TARGET if self.weighted else 0)
+
+    @property
+    def packed_cell(self) -> int:
+        """Maximum bytes per rating of a packed cell."""
+        return _PACKED_CELL + (_WEIGHT if self.weighted else 0)
+
+    @property
+    def unpacked_cell(self) -> int:
+        """Bytes per rating of a cell."""
+        return _UNPACKED_CELL + (_WEIGHT if self.weighted else 0)
 
     @property
     def rows(self) -> int:
@@ -64,7 +90,8 @@ class FitSize:
     def laying_out(self, tasks: int) -> int:
         """Return the memory of a Python worker, without `PYTHON_ITSELF`, while `tasks` tasks lay out the ratings."""
         share = _share(self.ratings + self.validation_ratings, tasks)
-        return max(_CHUNKING * self.chunk, _BLOCKING * share) + _OF_A_ROW * self.rows
+        more = _WEIGHT_LAID_OUT if self.weighted else 0
+        return max((_CHUNKING + more) * self.chunk, (_BLOCKING + more) * share) + _OF_A_ROW * self.rows
 
 
 @dataclass(frozen=True)
@@ -133,7 +160,7 @@ def half_steps_plan(
     # One side has 4·rank² numbers of eight bytes; with biases, rows have a constant too.
     gram = 32 * (rank + 2 * has_bias) ** 2 if has_tol else 0
     previous = needs_previous or has_tol
-    cached = _PACKED * (2 * size.ratings + size.validation_ratings)
+    cached = size.packed * (2 * size.ratings + size.validation_ratings)
     tasks = size.members if is_ring else min(size.user_blocks, size.item_blocks)
     if is_ring:
         result = size.rows * (row + kept)
@@ -145,7 +172,7 @@ def half_steps_plan(
         result = size.longer * row + max(size.user_blocks, size.item_blocks) * gram
         worker = _half_step_task(size, row, gram, previous=previous, alternates=alternates)
         block = _share(size.ratings + size.validation_ratings, tasks)
-        record = max(_PACKED * block, _largest_block(size) * row)
+        record = max(size.packed * block, _largest_block(size) * row)
     if has_bias:
         worker += _half_step_biases(size, row, has_tol=has_tol)
     return _plan(size, row + kept, result, max(worker, size.laying_out(tasks)), record, cached)
@@ -161,7 +188,7 @@ def _half_step_member(size: FitSize, row: int, gram: int, *, previous: bool, alt
         solved += _largest_block(size)
     grams = 2 * gram * (size.members + 1)
     # A record is read as one bytes object, and its blocks are copies of parts of it until they are unpacked.
-    return factors + solved * row + grams + (2 * _PACKED + _UNPACKED) * ratings + _OF_A_ROW * size.rows
+    return factors + solved * row + grams + (2 * size.packed + size.unpacked) * ratings + _OF_A_ROW * size.rows
 
 
 def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alternates: bool) -> int:
@@ -172,7 +199,7 @@ def _half_step_task(size: FitSize, row: int, gram: int, *, previous: bool, alter
     block = _share(size.ratings + size.validation_ratings, min(size.user_blocks, size.item_blocks))
     # The rows of a block: previous, solved and serialized.
     solved = (3 if previous else 2) * _largest_block(size)
-    return (factors + solved) * row + 2 * gram + (2 * _PACKED + _UNPACKED) * block
+    return (factors + solved) * row + 2 * gram + (2 * size.packed + size.unpacked) * block
 
 
 def _half_step_biases(size: FitSize, row: int, *, has_tol: bool) -> int:
@@ -195,7 +222,7 @@ def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Memory
     """
     row, factors = stride * _FLOAT32, width * _FLOAT32
     kept = factors if size.validation_ratings else 0
-    cached = _PACKED_CELL * (size.ratings + size.validation_ratings)
+    cached = size.packed_cell * (size.ratings + size.validation_ratings)
     own = _share(size.users, size.user_blocks)
     block = _share(size.items, size.item_blocks)
     if is_ring:
@@ -209,8 +236,8 @@ def sgd_plan(size: FitSize, stride: int, width: int, *, is_ring: bool) -> Memory
         rows = 3 * (own + block) * row
         everyone = size.users * row + size.items * factors + own * row if size.validation_ratings else 0
         ratings = _share(size.ratings, cells) + _share(size.validation_ratings, size.user_blocks)
-        worker = max(rows, everyone) + (2 * _PACKED_CELL + _UNPACKED_CELL) * ratings + _OF_A_ROW * size.rows
-        record = max(_PACKED_CELL * ratings, (own + block) * row)
+        worker = max(rows, everyone) + (2 * size.packed_cell + size.unpacked_cell) * ratings + _OF_A_ROW * size.rows
+        record = max(size.packed_cell * ratings, (own + block) * row)
     return _plan(size, row + kept, result, max(worker, size.laying_out(size.user_blocks)), record, cached)
 
 
@@ -231,7 +258,7 @@ def _sgd_member(size: FitSize, row: int, kept: int) -> int:
         + validating
         + best
         + left_behind
-        + (2 * _PACKED_CELL + _UNPACKED_CELL) * ratings
+        + (2 * size.packed_cell + size.unpacked_cell) * ratings
         + _OF_A_ROW * size.rows
     )
 

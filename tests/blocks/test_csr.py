@@ -1,6 +1,7 @@
 """Tests of rating blocks: construction, packing, and errors."""
 
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ def example_block():
 
 
 def assert_same_block(block, expected):
-    for name in ("rows", "indptr", "indices", "values"):
+    assert (block.weights is None) == (expected.weights is None)
+    names = ["rows", "indptr", "indices", "values"] + ["weights"] * (block.weights is not None)
+    for name in names:
         array, wanted = getattr(block, name), getattr(expected, name)
         assert array.dtype == wanted.dtype, name
         assert array.tobytes() == wanted.tobytes(), name
@@ -54,6 +57,7 @@ def blocks(draw):
         local_rows=draw(arrays.arrays(np.int32, n, elements=st.integers(0, max(n_rows - 1, 0)))),
         columns=draw(arrays.arrays(np.int32, n, elements=st.integers(0, n_columns - 1))),
         values=draw(arrays.arrays(np.float32, n, elements=value)),
+        weights=draw(st.none() | arrays.arrays(np.float32, n, elements=value)),
     )
 
 
@@ -70,6 +74,37 @@ def test_from_triples_sorts_by_row():
 @given(blocks())
 def test_unpack_restores_every_bit(block):
     assert_same_block(unpack(pack(block)), block)
+
+
+def test_weights_follow_their_ratings():
+    block = RatingBlock.from_triples(
+        int32(10, 20, 40), int32(2, 0, 2), int32(7, 5, 6), float32(1, 2, 3), weights=float32(0.1, 0.2, 0.3)
+    )
+    assert block.values.tolist() == [2, 1, 3]
+    assert block.weights is not None
+    assert block.weights.tolist() == float32(0.2, 0.1, 0.3).tolist()
+    np.testing.assert_allclose(block.row_weights(), [0.2, 0, 0.4], rtol=1e-6)
+    assert block.total_weight == pytest.approx(0.6)
+    assert example_block().row_weights().tolist() == [1, 0, 2]
+    assert example_block().total_weight == 3
+    assert block.nbytes == example_block().nbytes + 3 * 4
+
+
+def test_joined_blocks_keep_their_weights():
+    rows = np.arange(4, dtype=np.int32)
+    parts = [
+        RatingBlock.from_triples(rows[2:], int32(0, 1), int32(5, 6), float32(1, 2), weights=float32(0.5, 0.25)),
+        RatingBlock.from_triples(rows[:2], int32(), int32(), float32()),
+        RatingBlock.from_triples(rows[:2], int32(1), int32(7), float32(3), weights=float32(4)),
+    ]
+    joined = join_blocks(rows, rows, parts)
+    assert joined.weights is not None
+    assert list(zip(joined.indices.tolist(), joined.weights.tolist(), strict=True)) == [(7, 4), (5, 0.5), (6, 0.25)]
+
+
+def test_packed_blocks_without_weights_do_not_change():
+    """Folders of partitioned ratings store their checksum; this one was computed by version 0.1."""
+    assert zlib.crc32(pack(example_block())) == 3621853388
 
 
 @pytest.mark.parametrize("n_distinct", [256, 257])
@@ -135,6 +170,14 @@ def test_a_row_out_of_range_is_refused(row, n_rows):
 def test_a_negative_column_is_refused():
     with pytest.raises(ValueError, match=r"columns must be >= 0, got -1\. Leave out ratings of unknown ids"):
         RatingBlock.from_triples(int32(0), int32(0), int32(-1), float32(1))
+
+
+def test_weights_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"^weights must have the length of values, 1, got 2\.$"):
+        RatingBlock.from_triples(int32(0), int32(0), int32(1), float32(1), weights=float32(1, 2))
+    block = RatingBlock(int32(0), np.array([0, 1]), int32(1), float32(1), float32(1, 2))
+    with pytest.raises(ValueError, match=r"^weights must have the length of values, 1, got 2\.$"):
+        pack(block)
 
 
 def test_lengths_that_differ_are_refused():

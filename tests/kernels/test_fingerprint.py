@@ -13,12 +13,13 @@ ratings = st.lists(
 )
 
 
-def of(triples: list[tuple[int, int, float]]) -> int:
+def of(triples: list[tuple[int, int, float]], weights: list[float] | None = None) -> int:
     of_rating = np.array(triples)
+    of_weight = None if weights is None else np.array(weights, np.float32)
     rows, columns = of_rating[:, 0].astype(np.int32), of_rating[:, 1].astype(np.int32)
     values = of_rating[:, 2].astype(np.float32)
-    block = RatingBlock.from_triples(np.arange(5, dtype=np.int32) * 3, rows, columns, values)
-    csr = (block.rows, block.indptr, block.indices, block.values)
+    block = RatingBlock.from_triples(np.arange(5, dtype=np.int32) * 3, rows, columns, values, of_weight)
+    csr = (block.rows, block.indptr, block.indices, block.values, block.weights)
     assert fingerprint(*csr) == plain.fingerprint(*csr)
     return fingerprint(*csr)
 
@@ -37,6 +38,16 @@ def test_a_rating_more_or_less_or_changed_does(triples):
     assert of([(row, column, value + 1), *triples[1:]]) != of(triples)
     assert of([(row, column + 1, value), *triples[1:]]) != of(triples)
     assert of([((row + 1) % 5, column, value), *triples[1:]]) != of(triples)
+
+
+@given(ratings)
+def test_a_changed_or_exchanged_weight_does(triples):
+    weights = [1.0 + i for i in range(len(triples))]
+    assert of(triples, weights) != of(triples)
+    assert of(triples, [*weights[:-1], 0.5]) != of(triples, weights)
+    assert of(triples[::-1], weights[::-1]) == of(triples, weights)
+    if triples[0] != triples[-1]:
+        assert of(triples, [weights[-1], *weights[1:-1], weights[0]]) != of(triples, weights)
 
 
 @given(ratings)

@@ -19,6 +19,7 @@ from spark_mf import ALS
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.objectives.base import Objective
 from spark_mf.objectives.regularization import SideName
+from spark_mf.ratings.layout import BlockCounts
 from spark_mf.solvers.base import Factors, RowProblem
 from spark_mf.solvers.descent import GradientStepSolver
 from spark_mf.textbook import ALS as TextbookALS
@@ -111,10 +112,18 @@ class OnSpark:
     def objective(self) -> Objective:
         assert self.ratings.validation is not None
         values = self.ratings.values
-        counts = {"highest": values.max(), "total": values.sum(), "validation_ratings": len(self.ratings.validation)}
+        held_out = len(self.ratings.validation)
+        counts = BlockCounts(
+            ratings=len(self.ratings),
+            validation_ratings=held_out,
+            total=float(values.sum()),
+            highest=float(values.max()),
+            weight=len(self.ratings),
+            validation_weight=held_out,
+        )
         sizes = {"users": range(USERS), "items": range(ITEMS), "ratings": len(self.ratings)}
         is_fully_observed = bool(self.ratings.observed.all())
-        prepared: Any = SimpleNamespace(counts=SimpleNamespace(**counts), is_fully_observed=is_fully_observed, **sizes)
+        prepared: Any = SimpleNamespace(counts=counts, is_fully_observed=is_fully_observed, **sizes)
         return self.als._objective(prepared)
 
     def problem(self, side: SideName, fixed: Factors) -> RowProblem:

@@ -332,7 +332,7 @@ def test_the_manifest_on_disk_is_the_one_that_was_returned(spark, folder):
 def test_the_page_on_ratings_shows_what_works(spark, folder, tmp_path, monkeypatch):
     """Its Python block and its look at the ratings run where a folder of blocks is."""
     text = (Path(__file__).parents[2] / "docs" / "ratings.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```python\n(from spark_mf import ALS\n.*?)^```", text, re.MULTILINE | re.DOTALL)
     (look,) = re.findall(r"^`(spark\.read.*)`\.$", text, re.MULTILINE)
     assert "out/blocks" in block
     names = {"spark": spark}

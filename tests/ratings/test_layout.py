@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from pyspark import StorageLevel
 
+from spark_mf.blocks.piece import Piece
 from spark_mf.data.columns import select_ratings
 from spark_mf.ratings import chunks as chunks_module
-from spark_mf.ratings import layout as layout_module
 from spark_mf.ratings.chunks import chunk_ratings, count_chunks
 from spark_mf.ratings.layout import lay_out, unpack_block
 from spark_mf.ratings.side import Side
@@ -120,12 +120,15 @@ def test_chunks_and_pieces_survive_pickling():
     for values in (rng.integers(1, 11, 5000).astype(np.float32), rng.normal(size=5000).astype(np.float32)):
         codes = rng.integers(0, 70_000, 5000).astype(np.int32)
         ids = (np.arange(70_000), np.ones(70_000, np.int64))
-        held_out = (np.arange(2), np.arange(2), values[:2])
-        chunk = chunks_module.Chunk(ids, ids, codes, codes % 300, values, held_out, {"x": 1})
-        piece = layout_module.Piece(True, (3, 4), codes[7:99], codes[:92] % 9, values[5:97])
-        for original, back in ((chunk, pickle.loads(pickle.dumps(chunk))), (piece, pickle.loads(pickle.dumps(piece)))):
-            assert type(back) is type(original)
-            names = original._fields if isinstance(original, tuple) else original.__slots__
-            for name in names:
-                np.testing.assert_equal(getattr(back, name), getattr(original, name))
-        assert len(pickle.dumps(piece)) < len(pickle.dumps(tuple(piece)))
+        for weights in (None, values[::-1].copy()):
+            held_out = (np.arange(2), np.arange(2), values[:2], None if weights is None else weights[:2])
+            chunk = chunks_module.Chunk(ids, ids, codes, codes % 300, values, weights, held_out, {"x": 1})
+            part = None if weights is None else weights[9:101]
+            piece = Piece(True, (3, 4), codes[7:99], codes[:92] % 9, values[5:97], part)
+            for original in (chunk, piece):
+                back = pickle.loads(pickle.dumps(original))
+                assert type(back) is type(original)
+                names = original._fields if isinstance(original, tuple) else original.__slots__
+                for name in names:
+                    np.testing.assert_equal(getattr(back, name), getattr(original, name))
+            assert len(pickle.dumps(piece)) < len(pickle.dumps(tuple(piece)))

@@ -9,6 +9,7 @@ def fingerprint(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
     values: NDArray[np.float32],
+    weights: NDArray[np.float32] | None = None,
     transposed: bool = False,
 ) -> int:
     """Hash every (row, column, value) with whole arrays and add up."""
@@ -16,7 +17,10 @@ def fingerprint(
     if transposed:
         first, second = second, first
     pairs = (first.astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
-    return int(_mix(_mix(pairs) + values.view(np.uint32).astype(np.uint64)).sum(dtype=np.uint64))
+    words = _mix(_mix(pairs) + values.view(np.uint32).astype(np.uint64))
+    if weights is not None:
+        words = _mix(words + weights.view(np.uint32).astype(np.uint64))
+    return int(words.sum(dtype=np.uint64))
 
 
 def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from spark_mf.kernels.reference.random import philox4x32
 from spark_mf.kernels.sgd.cells import TILE_ROWS, Cell
 
 
-def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_column_blocks, seed):  # type: ignore[no-untyped-def]
+def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_column_blocks, seed, weights=None):  # type: ignore[no-untyped-def]
     """Sort the ratings by item block, tile and random key."""
     rows = np.repeat(np.arange(rows_dense.size), np.diff(indptr))
     zero, key = np.uint64(0), np.uint64(seed % 2**64)
@@ -22,26 +22,32 @@ def make_cells(indptr, rows_dense, columns, values, column_block, column_row, n_
         chosen = chosen[np.lexsort((keys[chosen], rows[chosen] // TILE_ROWS))]
         starts = np.searchsorted(rows[chosen] // TILE_ROWS, np.arange(n_tiles + 1))
         cell_rows, cell_columns = rows[chosen].astype(np.int32), column_row[columns[chosen]]
-        cells.append(Cell(cell_rows, cell_columns, values[chosen], starts.astype(np.int64)))
+        cell_weights = None if weights is None else weights[chosen]
+        cells.append(Cell(cell_rows, cell_columns, values[chosen], starts.astype(np.int64), cell_weights))
     return cells
 
 
 def train(cell, order, users, items, user_share, item_share, mean, update):  # type: ignore[no-untyped-def]
-    """Visit the tiles of `order`, batch by batch; return Σ e²."""
+    """Visit the tiles of `order`, batch by batch; return Σ weight·e²."""
     width, total = update.layout.width, 0.0
+    weights = np.ones_like(cell.values) if cell.weights is None else cell.weights
     for tile in order:
         for start in range(cell.starts[tile], cell.starts[tile + 1], update.batchSize):
             batch = range(start, min(start + update.batchSize, cell.starts[tile + 1]))
             errors = _errors(cell, batch, users, items, mean, width)
-            total += sum(e * e for e in errors)
+            total += sum(weights[p] * e * e for p, e in zip(batch, errors, strict=True))
 
             def gradients_of_items(batch=batch, errors=errors):  # type: ignore[no-untyped-def]
                 pairs = [(cell.columns[p], cell.rows[p]) for p in batch]
-                return _gradients(pairs, errors, items, users, item_share, update.item_penalties(), width)
+                return _gradients(
+                    pairs, weights[batch], errors, items, users, item_share, update.item_penalties(), width
+                )
 
             def gradients_of_users(batch=batch, errors=errors):  # type: ignore[no-untyped-def]
                 pairs = [(cell.rows[p], cell.columns[p]) for p in batch]
-                return _gradients(pairs, errors, users, items, user_share, update.user_penalties(), width)
+                return _gradients(
+                    pairs, weights[batch], errors, users, items, user_share, update.user_penalties(), width
+                )
 
             old = None if update.sequential else gradients_of_users()
             _apply(gradients_of_items(), items, update.item_steps(), update)
@@ -53,11 +59,11 @@ def _errors(cell, batch, users, items, mean, width):  # type: ignore[no-untyped-
     return [cell.values[p] - mean - users[cell.rows[p], :width] @ items[cell.columns[p], :width] for p in batch]
 
 
-def _gradients(pairs, errors, own, other, share, penalties, width):  # type: ignore[no-untyped-def]
-    """Sum −2(e·v − share·λ·u) over the ratings of each row u."""
+def _gradients(pairs, weights, errors, own, other, share, penalties, width):  # type: ignore[no-untyped-def]
+    """Sum −2·weight·(e·v − share·λ·u) over the ratings of each row u."""
     gradients: dict[int, np.ndarray] = {}
-    for (row, partner), e in zip(pairs, errors, strict=True):
-        gradient = -2 * (e * other[partner, :width] - share[row] * penalties * own[row, :width])
+    for (row, partner), weight, e in zip(pairs, weights, errors, strict=True):
+        gradient = -2 * weight * (e * other[partner, :width] - share[row] * penalties * own[row, :width])
         gradients[row] = gradients.get(row, 0) + gradient
     return gradients
 
@@ -91,12 +97,13 @@ def _apply(gradients, rows, steps, update):  # type: ignore[no-untyped-def]
 
 
 def squared_error(cell, users, items, mean, layout, clip=None):  # type: ignore[no-untyped-def]
-    """Return Σ (value − prediction)², predictions clipped to the interval `clip` if given."""
+    """Return Σ weight·(value − prediction)², predictions clipped to the interval `clip` if given."""
     width = layout.width
     predictions = mean + np.einsum("pa,pa->p", users[cell.rows, :width], items[cell.columns, :width])
     if clip is not None:
         predictions = predictions.clip(*clip)
-    return float(((cell.values - predictions) ** 2).sum())
+    weights = 1 if cell.weights is None else cell.weights
+    return float((weights * (cell.values - predictions) ** 2).sum())
 
 
 def penalties(rows, weights, layout, side, regParam, biasRegParam):  # type: ignore[no-untyped-def]

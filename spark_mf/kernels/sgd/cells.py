@@ -5,7 +5,7 @@ while the tile is visited; inside a tile they lie in a random order. Everything 
 the ratings.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -34,20 +34,23 @@ class Cell:
     columns : int32[nnz], position of the item in its block
     values : float32[nnz]
     starts : int64[tiles + 1], where the ratings of each tile start
+    weights : float32[nnz], or None if the weight of all ratings is 1
     """
 
     rows: NDArray[np.int32]
     columns: NDArray[np.int32]
     values: NDArray[np.float32]
     starts: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
 
     def parts(self, n: int) -> list["Cell"]:
         """Cut the ratings into n runs of about equal length, each of one tile: for what visits them without order."""
         cuts = np.linspace(0, self.values.size, n + 1).astype(np.int64)
-        return [
-            Cell(self.rows[a:b], self.columns[a:b], self.values[a:b], np.array([0, b - a]))
-            for a, b in pairwise(cuts.tolist())
-        ]
+        parts = []
+        for a, b in pairwise(cuts.tolist()):
+            weights = None if self.weights is None else self.weights[a:b]
+            parts.append(Cell(self.rows[a:b], self.columns[a:b], self.values[a:b], np.array([0, b - a]), weights))
+        return parts
 
 
 def make_cells(
@@ -59,6 +62,7 @@ def make_cells(
     column_row: NDArray[np.int32],
     n_column_blocks: int,
     seed: int,
+    weights: NDArray[np.float32] | None = None,
 ) -> list[Cell]:
     """Cut a user block into cells, one for each item block.
 
@@ -75,6 +79,7 @@ def make_cells(
     column_row : int32[n_items], its position there
     n_column_blocks : int
     seed : any signed 64-bit integer
+    weights : float32[nnz], optional
 
     Returns
     -------
@@ -98,7 +103,11 @@ def make_cells(
         tiles = starts[block * n_tiles : (block + 1) * n_tiles + 1]
         part = slice(tiles[0], tiles[-1])
         cells.append(Cell(cell_rows[part], cell_columns[part], cell_values[part], tiles - tiles[0]))
-    return cells
+    if weights is None:
+        return cells
+    # The order depends on users and items alone, so weights take the places of their values.
+    weighted = make_cells(indptr, rows_dense, columns, weights, column_block, column_row, n_column_blocks, seed)
+    return [replace(cell, weights=other.values) for cell, other in zip(cells, weighted, strict=True)]
 
 
 @kernel()

@@ -4,7 +4,8 @@ The model is r̂ = μ + b_u + b_i + u·v, and a rating's part of the objective e
 so that with e = r − r̂ its gradient with respect to u is −2(e·v − share_u·λ·u), and alike for v and for the biases
 with their own λ and step (Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender
 systems", which leaves out the 2). A row's share is 1 where λ weighs each rating, 1/n for a row of n ratings where
-it weighs each row, and |Ω|/n where the mean of e² over all ratings Ω is minimised.
+it weighs each row, and |Ω|/n where the mean of e² over all ratings Ω is minimised. The weight of a rating multiplies
+its part of the objective, and n and |Ω| are sums of weights.
 
 `RowLayout` lays rows out, `make_cells` ratings, and `Update` describes a step. The functions trust their caller. Their
 twins are in `reference/sgd.py`.
@@ -48,12 +49,14 @@ def train(
 
     Returns
     -------
-    Σ e² over the ratings visited, each e as it was just before its update; not finite after divergence
+    Σ e² over the ratings visited, times their weights, each e as it was just before its update; not finite after
+    divergence
     """
     layout = update.layout
     steps = np.stack([update.user_steps(), update.item_steps()])
     penalties = np.stack([update.user_penalties(), update.item_penalties()])
-    data = (cell.rows, cell.columns, cell.values, cell.starts, order, users, items, user_share, item_share)
+    ratings = (cell.rows, cell.columns, cell.values, cell.weights, cell.starts)
+    data = (*ratings, order, users, items, user_share, item_share)
     if update.optimizer == "sgd" and update.batchSize == 1:
         descend = sgd_steps.descender(layout.width, layout.rank // SLOT_LANES * SLOT_LANES, update.sequential)
         doubled = np.concatenate([2 * steps, 2 * steps * penalties]).astype(np.float32)
@@ -79,7 +82,7 @@ def squared_error(
     layout: RowLayout,
     clip: tuple[float, float] | None = None,
 ) -> float:
-    """Return Σ (value − prediction)² over the cell's ratings, in float64.
+    """Return Σ weight·(value − prediction)² over the cell's ratings, in float64.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def squared_error(
     lowest, highest = (-np.inf, np.inf) if clip is None else clip
     limits = np.float32(lowest), np.float32(highest)
     return sgd_steps.error_summer(layout.width)(
-        cell.rows, cell.columns, cell.values, users, items, np.float32(mean), *limits
+        cell.rows, cell.columns, cell.values, cell.weights, users, items, np.float32(mean), *limits
     )
 
 

@@ -1,8 +1,8 @@
 """Compiled loops of stochastic gradient descent over the tiles of a cell.
 
-All of them take, as `sgd.train` does, the cell's arrays, `order` int32[…] with the tiles to visit, the rows of both
-sides (float32[n, stride] each, updated in place) and the shares of the penalty of each row, float32[n]. They trust
-their caller.
+All of them take, as `sgd.train` does, the arrays of the cell, with None for no weights, `order` int32[…] with the tiles
+to visit, the rows of both sides (float32[n, stride] each, updated in place) and the shares of the penalty of each row,
+float32[n]. They trust their caller.
 """
 
 from collections.abc import Callable
@@ -40,9 +40,9 @@ def descender(width: int, n_factors: int, item_first: bool) -> Callable[..., flo
 
     @kernel()
     def descend(  # type: ignore[no-untyped-def]
-        cell_rows, cell_columns, values, starts, order, users, items, user_share, item_share, mean, lanes
+        cell_rows, cell_columns, values, weights, starts, order, users, items, user_share, item_share, mean, lanes
     ):
-        """Step both rows of each rating; return Σ e² (float64), each e from just before its step."""
+        """Step both rows of each rating; return Σ weight·e² (float64), each e from just before its step."""
         total = 0.0
         for tile in order:
             part = slice(starts[tile], starts[tile + 1])
@@ -57,13 +57,18 @@ def descender(width: int, n_factors: int, item_first: bool) -> Callable[..., flo
                     prefetch_row(items, np.int64(columns[p + AHEAD]) * width, width)
                 u, v = row * width, column * width
                 error = targets[p] - mean - product
-                total += np.float64(error) * np.float64(error)
+                share, other_share = user_share[row], item_share[column]
+                if weights is None:
+                    total += np.float64(error) * np.float64(error)
+                else:
+                    weight = weights[starts[tile] + p]
+                    total += np.float64(weight) * np.float64(error) * np.float64(error)
+                    error, share, other_share = weight * error, weight * share, weight * other_share
                 # The next rating's product comes before this one's step, to fill the time until the error is
                 # known, and is taken again where they share a row.
                 following = min(p + 1, rows.size - 1)
                 next_row, next_column = np.int64(rows[following]), np.int64(columns[following])
                 product = dot(users, next_row * width, items, next_column * width, width)
-                share, other_share = user_share[row], item_share[column]
                 if item_first:
                     step_item_first(users, u, items, v, n_factors, width, error, share, other_share, lanes)
                 else:
@@ -87,8 +92,13 @@ def new_marks(n_rows, batch_size, width):  # type: ignore[no-untyped-def]
 
 
 @kernel(forceinline=True)
-def add_gradients(start, stop, own_rows, other_rows, errors, own, others, share, penalty, places, touched, gradients):  # type: ignore[no-untyped-def]
-    """Sum the gradients of ratings start ≤ p < stop by row of one side, in fresh marks; return how many rows."""
+def add_gradients(  # type: ignore[no-untyped-def]
+    start, stop, own_rows, other_rows, errors, weights, own, others, share, penalty, places, touched, gradients
+):
+    """Sum the gradients of ratings start ≤ p < stop by row of one side, in fresh marks; return how many rows.
+
+    `errors` are the errors from `start` on, times their weights.
+    """
     width = penalty.size
     count = 0
     for p in range(start, stop):
@@ -98,8 +108,10 @@ def add_gradients(start, stop, own_rows, other_rows, errors, own, others, share,
             touched[count] = row
             count += 1
         place, other = np.int64(places[row]) * width, np.int64(other_rows[p]) * others.shape[1]
-        error = errors[p - start]
-        add_gradient(gradients, place, own, row * own.shape[1], others, other, width, error, share[row], penalty)
+        error, part = errors[p - start], share[row]
+        if weights is not None:
+            part *= weights[p]
+        add_gradient(gradients, place, own, row * own.shape[1], others, other, width, error, part, penalty)
     return count
 
 
@@ -126,6 +138,7 @@ def optimize(  # type: ignore[no-untyped-def]
     cell_rows,
     cell_columns,
     values,
+    weights,
     starts,
     order,
     users,
@@ -140,7 +153,7 @@ def optimize(  # type: ignore[no-untyped-def]
     steps,
     penalties,
 ):
-    """Step the rows of each batch by any optimizer; return Σ e² (float64), each e from the start of its batch.
+    """Step the rows of each batch by any optimizer; return Σ weight·e² (float64), each e from the start of its batch.
 
     `settings` is that of `apply_adam`; `steps` and `penalties` float32[2, width] hold the step and λ of each lane,
     users' and items'.
@@ -161,16 +174,22 @@ def optimize(  # type: ignore[no-untyped-def]
                     prefetch_row(items, np.int64(cell_columns[p + AHEAD]) * items.shape[1], items.shape[1])
                 u, v = np.int64(cell_rows[p]) * users.shape[1], np.int64(cell_columns[p]) * items.shape[1]
                 error = values[p] - mean - dot(users, u, items, v, width)
+                squared = np.float64(error) * np.float64(error)
+                if weights is not None:
+                    squared *= weights[p]
+                    error *= weights[p]
                 errors[p - start] = error
-                total += np.float64(error) * np.float64(error)
+                total += squared
             n_items = add_gradients(
-                start, stop, cell_columns, cell_rows, errors, items, users, item_share, item_penalties, *item_marks
-            )
+                start, stop, cell_columns, cell_rows, errors, weights, items, users, item_share, item_penalties,
+                *item_marks,
+            )  # fmt: skip
             if item_first:
                 apply_gradients(optimizer, items, item_steps, settings, n_items, *item_marks)
             n_users = add_gradients(
-                start, stop, cell_rows, cell_columns, errors, users, items, user_share, user_penalties, *user_marks
-            )
+                start, stop, cell_rows, cell_columns, errors, weights, users, items, user_share, user_penalties,
+                *user_marks,
+            )  # fmt: skip
             if not item_first:
                 apply_gradients(optimizer, items, item_steps, settings, n_items, *item_marks)
             apply_gradients(optimizer, users, user_steps, settings, n_users, *user_marks)
@@ -182,8 +201,8 @@ def error_summer(width: int) -> Callable[..., float]:
     """Compile the sum of squared errors for slots of `width` lanes; see `descender`."""
 
     @kernel()
-    def squared_error(cell_rows, cell_columns, values, users, items, mean, lowest, highest):  # type: ignore[no-untyped-def]
-        """Return Σ (value − prediction)² (float64), predictions clipped to [lowest, highest]."""
+    def squared_error(cell_rows, cell_columns, values, weights, users, items, mean, lowest, highest):  # type: ignore[no-untyped-def]
+        """Return Σ weight·(value − prediction)² (float64), predictions clipped to [lowest, highest]."""
         total = 0.0
         for p in range(cell_rows.size):
             if p + AHEAD < cell_rows.size:
@@ -192,7 +211,10 @@ def error_summer(width: int) -> Callable[..., float]:
             u, v = np.int64(cell_rows[p]) * users.shape[1], np.int64(cell_columns[p]) * items.shape[1]
             prediction = mean + dot(users, u, items, v, width)
             error = np.float64(values[p] - min(max(prediction, lowest), highest))
-            total += error * error
+            squared = error * error
+            if weights is not None:
+                squared *= weights[p]
+            total += squared
         return total
 
     return squared_error

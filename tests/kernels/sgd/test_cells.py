@@ -1,5 +1,7 @@
 """Cells: every rating once, tiles in order, an order inside them that only the seed and the ids decide."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -41,7 +43,8 @@ class Block:
         ratings = slice(self.indptr[first], self.indptr[last])
         indptr = self.indptr[first : last + 1] - self.indptr[first]
         data = indptr, self.users[users], self.columns[ratings], self.values[ratings]
-        return module.make_cells(*data, self.column_block, self.column_row, self.n_blocks, seed)
+        weights = 2 * self.values[ratings] + 1
+        return module.make_cells(*data, self.column_block, self.column_row, self.n_blocks, seed, weights)
 
 
 @given(SHAPES, st.integers(-(2**63), 2**63 - 1))
@@ -51,7 +54,7 @@ class Block:
 def test_cells_equal_their_twins(shape, seed):
     block = Block(shape)
     for cell, expected in zip(block.cells(seed=seed), block.cells(plain, seed), strict=True):
-        for name in ("rows", "columns", "values", "starts"):
+        for name in ("rows", "columns", "values", "starts", "weights"):
             np.testing.assert_array_equal(getattr(cell, name), getattr(expected, name))
             assert getattr(cell, name).dtype == getattr(expected, name).dtype
 
@@ -67,6 +70,7 @@ def test_every_rating_is_in_its_cell_once(shape):
         assert (block.column_block[block.columns[rating]] == number).all()
         np.testing.assert_array_equal(cell.columns, block.column_row[block.columns[rating]])
         np.testing.assert_array_equal(cell.rows, rows[rating])
+        np.testing.assert_array_equal(cell.weights, 2 * cell.values + 1)
         tiles = np.repeat(np.arange(cell.starts.size - 1), np.diff(cell.starts))
         np.testing.assert_array_equal(cell.rows // TILE_ROWS, tiles)
 
@@ -101,9 +105,11 @@ def test_order_inside_a_tile_is_random():
 def test_parts_have_every_rating_once_in_order(n):
     rng = np.random.default_rng(0)
     rows, columns = (rng.integers(0, 9, 50).astype(np.int32) for _ in range(2))
-    cell = Cell(rows, columns, rng.normal(size=50).astype(np.float32), np.array([0, 20, 50]))
+    values, weights = (rng.normal(size=50).astype(np.float32) for _ in range(2))
+    cell = Cell(rows, columns, values, np.array([0, 20, 50]), weights)
     parts = cell.parts(n)
     assert len(parts) == n
-    for name in ("rows", "columns", "values"):
+    for name in ("rows", "columns", "values", "weights"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(cell, name))
+    assert all(part.weights is None for part in replace(cell, weights=None).parts(n))
     assert all(part.starts.tolist() == [0, part.values.size] for part in parts)

@@ -24,6 +24,7 @@ SHAPES = st.tuples(
     st.booleans(),  # fitBias
     st.sampled_from(OPTIMIZERS),
     st.lists(st.integers(0, 40), max_size=3),  # ratings of each tile: with so few rows many pairs come twice
+    st.booleans(),  # weights
 )
 
 
@@ -34,8 +35,8 @@ def random_share(rng: np.random.Generator, n: int) -> np.ndarray:
 class Problem:
     """Random rows of both sides, and a cell of random ratings; positions in tiles do not matter to training."""
 
-    def __init__(self, shape: tuple[int, int, bool, str, list[int]]) -> None:
-        seed, rank, bias, optimizer, lengths = shape
+    def __init__(self, shape: tuple[int, int, bool, str, list[int], bool]) -> None:
+        seed, rank, bias, optimizer, lengths, weighted = shape
         rng = np.random.default_rng(seed)
         n = sum(lengths)
         self.cell = Cell(
@@ -49,6 +50,8 @@ class Problem:
         self.users = self.layout.user_rows(*self.random_side(rng, N_USERS))
         self.items = self.layout.item_rows(*self.random_side(rng, N_ITEMS))
         self.shares = random_share(rng, N_USERS), random_share(rng, N_ITEMS)
+        if weighted:
+            self.cell = replace(self.cell, weights=rng.uniform(0.01, 3, n).astype(np.float32))
 
     def random_side(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         scale = 0.5 / np.sqrt(self.layout.rank)
@@ -67,9 +70,9 @@ class Problem:
 
 
 @given(SHAPES, st.booleans(), st.sampled_from([1, 1, 2, 5, 1000]))
-@example((0, 1, False, "sgd", []), True, 1)
-@example((1, 64, True, "sgd", [1]), True, 1)
-@example((2, 200, True, "adam", [0, 1]), False, 7)
+@example((0, 1, False, "sgd", [], False), True, 1)
+@example((1, 64, True, "sgd", [1], True), True, 1)
+@example((2, 200, True, "adam", [0, 1], True), False, 7)
 @settings(deadline=None)
 def test_training_equals_its_twin(shape, sequential, batch):
     problem = Problem(shape)
