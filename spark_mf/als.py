@@ -41,18 +41,18 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
     - ``"frequency"``: Σ e² + λ(Σ n_u^ν‖u‖² + Σ n_i^ν‖v‖²), with ν = regExponent
 
     where e = r − u·v, λ = regParam, and n_u and n_i are the numbers of ratings of a user and an item (Zhou, Wilkinson,
-    Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3).
-    `userRegParam` and `itemRegParam` replace λ for one side. With `weightCol`, a rating of weight w counts as w ratings: w
-    multiplies its error, n_u, n_i and |Ω| are sums of weights, and rows of weight 0 are ignored.
+    Schreiber and Pan 2008, "Large-scale parallel collaborative filtering for the Netflix prize", eq. 3). `userRegParam`
+    and `itemRegParam` replace λ for one side. With `weightCol`, a rating of weight w counts as w ratings: w multiplies
+    its error, n_u, n_i and |Ω| are sums of weights, and rows of weight 0 are ignored.
 
-    With ``implicitPrefs=True`` ratings are implicit feedback, and the errors are those of the preferences, p = 1 for
-    r > 0 and 0 otherwise, over all pairs of a user and an item: Σ c(p − u·v)² with the confidences c = 1 + alpha·|r|,
+    With ``implicitPrefs=True`` ratings are implicit feedback, and the errors are those of the preferences, p = 1 for r
+    > 0 and 0 otherwise, over all pairs of a user and an item: Σ c(p − u·v)² with the confidences c = 1 + alpha·|r|,
     where r = 0 for pairs without a rating (Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback
-    datasets", eq. 3; the same objective as pyspark's). With `unobservedWeight` they are those of iALS,
-    Σ_{r > 0} (1 − u·v)² + unobservedWeight·Σ_all (u·v)², for which "frequency" weights λ by
-    (n_u + unobservedWeight·|items|)^ν (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on
-    item recommendation benchmarks", eq. 2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences. A
-    weight multiplies what its rating adds to the errors of a pair without a rating.
+    datasets", eq. 3; the same objective as pyspark's). With `unobservedWeight` they are those of iALS, Σ_{r > 0} (1 −
+    u·v)² + unobservedWeight·Σ_all (u·v)², for which "frequency" weights λ by (n_u + unobservedWeight·|items|)^ν
+    (Rendle, Krichene, Zhang and Koren 2022, "Revisiting the performance of iALS on item recommendation benchmarks", eq.
+    2 and 9). n_u and n_i then count the ratings > 0. Predictions are preferences. A weight multiplies what its rating
+    adds to the errors of a pair without a rating.
 
     With ``fitBias=True`` predictions of explicit ratings are μ + b_u + b_i + u·v, where μ is the mean of the training
     ratings. The objective has the same errors and λ_b(Σ n_u b_u² + Σ n_i b_i²) in addition, with λ_b = biasRegParam,

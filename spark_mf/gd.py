@@ -28,8 +28,9 @@ class GD(_AlternatingFactorizer[GDModel], _GDParams):
         u += 2·(stepSize/|Ω|)·(Σ e·v − penalty·u),   v likewise,
 
     where e = r − u·v over the row's ratings, and the penalty is λ n_u ("weighted"), λ ("plain"), λ|Ω| ("mean") or λ
-    n_u^ν ("frequency"). With `weightCol`, a rating of weight w counts as w ratings, as in ALS. The method is a baseline for comparisons: a step takes a fraction of the time of an ALS
-    iteration, but it needs hundreds of steps where ALS needs ten iterations.
+    n_u^ν ("frequency"). With `weightCol`, a rating of weight w counts as w ratings, as in ALS. The method is a baseline
+    for comparisons: a step takes a fraction of the time of an ALS iteration, but it needs hundreds of steps where ALS
+    needs ten iterations.
 
     The learning rate stepSize is in units of 1/|Ω| and must suit the ratings: about |Ω|/(8σ) is safe, where σ is the
     largest singular value of the rating matrix (with 0 for unobserved pairs). That is 3 for 1,000 ratings from 1 to 5,

@@ -118,7 +118,7 @@ def repeated(block: RatingBlock, times: np.ndarray) -> tuple[RatingBlock, Rating
     rows = np.repeat(np.arange(USERS), np.diff(block.indptr)).astype(np.int32)
     kept = times > 0
     weighted = (rows[kept], block.indices[kept], block.values[kept], times[kept].astype(np.float32))
-    again = (np.repeat(array, times) for array in (rows, block.indices, block.values))
+    again = (np.repeat(rows, times), np.repeat(block.indices, times), np.repeat(block.values, times))
     return RatingBlock.from_triples(block.rows, *weighted), RatingBlock.from_triples(block.rows, *again)
 
 

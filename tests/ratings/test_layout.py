@@ -123,8 +123,8 @@ def test_chunks_and_pieces_survive_pickling():
         for weights in (None, values[::-1].copy()):
             held_out = (np.arange(2), np.arange(2), values[:2], None if weights is None else weights[:2])
             chunk = chunks_module.Chunk(ids, ids, codes, codes % 300, values, weights, held_out, {"x": 1})
-            part = None if weights is None else weights[9:101]
-            piece = Piece(True, (3, 4), codes[7:99], codes[:92] % 9, values[5:97], part)
+            part = None if weights is None else weights[9:4009]
+            piece = Piece(True, (3, 4), codes[7:4007], codes[:4000] % 9, values[5:4005], part)
             for original in (chunk, piece):
                 back = pickle.loads(pickle.dumps(original))
                 assert type(back) is type(original)

@@ -205,7 +205,7 @@ def test_adam_corrects_by_the_row_s_own_number_of_updates():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_threads_visit_all_ratings_of_their_tiles(optimizer):
     """With steps of zero every error is that of the start, so that the threads' sums must add up."""
-    problem = Problem((9, 20, True, optimizer, [500] * 40))
+    problem = Problem((9, 20, True, optimizer, [500] * 40, False))
     still = Update(problem.layout, problem.optimizer, 0.0, 0.0, 0.05, 0.03, True, 1)
     users, items = problem.users.copy(), problem.items.copy()
     totals = in_threads(problem, still, users, items)
@@ -215,7 +215,7 @@ def test_threads_visit_all_ratings_of_their_tiles(optimizer):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_threads_without_locks_learn(optimizer):
-    problem = Problem((10, 20, True, optimizer, [500] * 40))
+    problem = Problem((10, 20, True, optimizer, [500] * 40, False))
     users, items = problem.users.copy(), problem.items.copy()
     update = problem.update()
     # Steps of the usual length leave momentum's errors no lower than what threads take from each other.
