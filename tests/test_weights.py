@@ -118,9 +118,9 @@ def test_metrics_and_objective_are_weighted(weighted, table, kind):
 
 def test_sgd_comes_to_the_weighted_minimum(weighted):
     """ALS without biases and SGD have the same objective; SGD must come close to its minimum, and the weights count."""
-    own = {"regParam": 0.05, "rank": 2, "validationIndicatorCol": None}
-    als = estimator(ALS, weightCol="w", maxIter=60, engine="broadcast", **own).fit(weighted)
-    unweighted = estimator(ALS, maxIter=60, engine="broadcast", **own).fit(weighted.where("w > 0"))
+    own = {"regParam": 0.05, "rank": 2, "validationIndicatorCol": None, "engine": "ring", "checkpointInterval": -1}
+    als = estimator(ALS, weightCol="w", maxIter=60, **own).fit(weighted)
+    unweighted = estimator(ALS, maxIter=60, **own).fit(weighted.where("w > 0"))
     sgd = estimator(SGD, weightCol="w", fitBias=False, maxIter=150, stepSize=0.03, decay=0.98, initStd=0.3, **own).fit(
         weighted
     )
