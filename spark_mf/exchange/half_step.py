@@ -121,18 +121,20 @@ def solve_block(
         The task from `HalfStepTask.begin`.
     measured : float32[n, width] or None
         Rows of the other side, from `HalfStepTask.begin`, with which the errors of the new rows are computed, by one
-        more pass over the ratings; None for no errors.
+        more pass over the ratings unless they are `fixed` and the solver knows them; None for no errors.
     """
     began = time.perf_counter()
     training, objective, n_threads = block.training, task.objective, _threads()
     problem = objective.problem(training, fixed, sums, side)
     old = None if previous is None else previous[training.rows]
     solved = np.empty((training.n_rows, task.width), np.float32) if old is None else old.copy()
-    task.solver.solve(problem, solved, n_threads)
+    # A solver can tell the losses with the factors that it was given, and with no others.
+    losses = np.full(training.n_rows, np.nan) if measured is fixed else None
+    task.solver.solve(problem, solved, n_threads, losses)
     if measured is None:
         loss = objective.penalty_loss(problem, solved)
     else:
-        loss = objective.loss(problem, training, block.validation, solved, measured, n_threads)
+        loss = objective.loss(problem, training, block.validation, solved, measured, n_threads, losses)
     return SolvedBlock(
         number=block.number,
         factors=solved,

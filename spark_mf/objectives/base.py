@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.objectives.regularization import SideName
-from spark_mf.solvers.base import Factors, RowProblem
+from spark_mf.solvers.base import Factors, Losses, RowProblem
 
 
 class Summable(Protocol):
@@ -116,8 +116,13 @@ class Objective(Protocol):
         solved: Factors,
         measured: Factors,
         n_threads: int,
+        losses: Losses | None = None,
     ) -> Any:
-        """Return the `Loss` of a solved block, with errors computed from the factors `measured` of the other side."""
+        """Return the `Loss` of a solved block, with errors computed from the factors `measured` of the other side.
+
+        `losses` are those of `RowSolver.solve`, NaN where the solver does not know them; None if `measured` are not the
+        fixed factors of the problem.
+        """
         ...
 
     def metrics(self, loss: Any) -> Mapping[str, float | None]:

@@ -11,7 +11,7 @@ from spark_mf.kernels.residuals import subtract_offsets
 from spark_mf.objectives.base import SideSums
 from spark_mf.objectives.explicit import ExplicitObjective, SquaredLoss
 from spark_mf.objectives.regularization import Regularization, SideName
-from spark_mf.solvers.base import Factors, RowProblem
+from spark_mf.solvers.base import Factors, Losses, RowProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,11 @@ class BiasedObjective:
         solved: Factors,
         measured: Factors,
         n_threads: int,
+        losses: Losses | None = None,
     ) -> SquaredLoss:
         """Return the loss of the rows of a solved block, as `ExplicitObjective.loss` of the residuals r − μ − b_i."""
         training, validation = (_residuals(ratings, self.measured_offsets) for ratings in (training, validation))
-        return self._explicit().loss(problem, training, validation, solved, measured, n_threads)
+        return self._explicit().loss(problem, training, validation, solved, measured, n_threads, losses)
 
     def metrics(self, loss: SquaredLoss) -> dict[str, float | None]:
         """Return the objective, the training RMSE and the validation RMSE, None without validation ratings."""

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from spark_mf.blocks.csr import RatingBlock
-from spark_mf.kernels.linalg.least_squares import squared_error
+from spark_mf.kernels.linalg.errors import squared_error, sum_of_products
 from spark_mf.kernels.objective import penalty_sum
 from spark_mf.objectives.base import FloatSums, ProductObjective, SideSums
 from spark_mf.objectives.regularization import Regularization, SideName
-from spark_mf.solvers.base import Factors, RowProblem, in_threads
+from spark_mf.solvers.base import Factors, Losses, RowProblem, in_threads
+
+#: Least share of Σ weight·r² from which Σ weight·e² is computed as a difference of such sums, whose terms are rounded
+#: to float32.
+SMALLEST_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ class ExplicitObjective(ProductObjective):
         solved: Factors,
         measured: Factors,
         n_threads: int,
+        losses: Losses | None = None,
     ) -> SquaredLoss:
-        """Return the loss of the rows of a solved block, by one pass over the block's ratings.
+        """Return the loss of the rows of a solved block, by a pass over the block's ratings unless `losses` are known.
 
         Parameters
         ----------
@@ -88,9 +93,12 @@ class ExplicitObjective(ProductObjective):
         measured : float32[n, rank]
             Factors of the other side with which errors are computed.
         n_threads : int
+        losses : float64[rows], optional
+            From `RowSolver.solve`.
         """
+        squared = None if losses is None else _known_error(training, problem, losses)
         return SquaredLoss(
-            squared_error=_squared_error(training, measured, solved, n_threads),
+            squared_error=_squared_error(training, measured, solved, n_threads) if squared is None else squared,
             validation_squared_error=_squared_error(validation, measured, solved, n_threads),
             penalty=penalty_sum(problem.penalty, solved, problem.scale),
         )
@@ -103,6 +111,13 @@ class ExplicitObjective(ProductObjective):
             "train_rmse": math.sqrt(loss.squared_error / self.regularization.n_ratings),
             "validation_rmse": math.sqrt(loss.validation_squared_error / known) if known else None,
         }
+
+
+def _known_error(ratings: RatingBlock, problem: RowProblem, losses: Losses) -> float | None:
+    """Return Σ weight·e² from the losses of all rows, or None if a loss is unknown or rounding would matter."""
+    squares = float(sum_of_products(ratings.values, problem.targets))
+    errors = squares + float(losses.sum())
+    return errors if errors > SMALLEST_SHARE * squares else None
 
 
 def _squared_error(ratings: RatingBlock, fixed: Factors, solved: Factors, n_threads: int) -> float:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_mf.blocks.csr import RatingBlock, row_sums
+from spark_mf.kernels.linalg.errors import weighted_products
 from spark_mf.kernels.linalg.gram import gram_matrix
-from spark_mf.kernels.linalg.least_squares import weighted_products
 from spark_mf.kernels.objective import Counts, penalty_sum
 from spark_mf.objectives.base import FloatSums, ProductObjective
+from spark_mf.objectives.explicit import SMALLEST_SHARE
 from spark_mf.objectives.regularization import Regularization, SideName
-from spark_mf.solvers.base import Factors, RowProblem, in_threads
+from spark_mf.solvers.base import Factors, Losses, RowProblem, in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +144,23 @@ class ImplicitObjective(ProductObjective):
         solved: Factors,
         measured: Factors,
         n_threads: int,
+        losses: Losses | None = None,
     ) -> ImplicitLoss:
-        """Return the loss of the rows of a solved block, by one pass over the block's ratings.
+        """Return the loss of the rows of a solved block, by a pass over the block's ratings unless `losses` are known.
 
         The pairs without a rating are not visited: their part of the loss is Σ uᵀ G u = ⟨UᵀU, G⟩. The parameters are
         those of `ExplicitObjective.loss`; `measured` must be the fixed factors of the problem.
         """
         assert problem.shared is not None
-        csr = (problem.indptr, problem.indices, problem.targets, problem.weights, measured, solved)
-        products = sum(in_threads(problem.indptr, n_threads, lambda begin, end: weighted_products(*csr, begin, end)))
-        everywhere = float((gram_matrix(solved) * problem.shared).sum())
+        constant = float(problem.targets.sum(dtype=np.float64))
+        errors = constant + (np.nan if losses is None else float(losses.sum()))
+        if not errors > SMALLEST_SHARE * constant:
+            csr = (problem.indptr, problem.indices, problem.targets, problem.weights, measured, solved)
+            parts = in_threads(problem.indptr, n_threads, lambda begin, end: weighted_products(*csr, begin, end))
+            errors = constant + float(sum(parts)) + float((gram_matrix(solved) * problem.shared).sum())
         recall = self._recall(training, validation, solved, measured) if self.n_validation else np.empty(0)
         return ImplicitLoss(
-            errors=float(products) + everywhere + float(problem.targets.sum(dtype=np.float64)),
+            errors=errors,
             penalty=penalty_sum(problem.penalty, solved),
             recall=float(recall.sum()),
             recall_users=float(recall.size),

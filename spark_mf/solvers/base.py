@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from spark_mf.kernels.linalg.least_squares import pad_shared
 
 Factors = NDArray[np.float32]
+#: float64[rows]: the objective of each row without its penalty, Σ w (x·u)² − 2 Σ target·x·u + uᵀ shared u − 2 prior·u.
+Losses = NDArray[np.float64]
 #: The leading arguments of the kernels in `spark_mf.kernels.linalg.least_squares`.
 Terms = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
@@ -106,8 +108,11 @@ class RowSolver(Protocol):
         """
         ...
 
-    def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
+    def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Write the solution to `solved`, float32[rows, width], which has the previous rows if they are needed.
+
+        If `losses` is given, a solver that knows the loss of a row without another pass over its ratings writes it
+        there, and otherwise leaves the entry as it is.
 
         Raises
         ------

@@ -8,7 +8,7 @@ import numpy as np
 from spark_mf.kernels.linalg.fully_observed import columns_if_fully_observed, solve_fully_observed
 from spark_mf.kernels.linalg.least_squares import solve_cholesky
 from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
-from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
+from spark_mf.solvers.base import CpuSolver, Factors, Losses, RowProblem, in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,17 @@ class CholeskySolver(CpuSolver):
     needs_previous: ClassVar[bool] = False
     alternates: ClassVar[bool] = True
 
-    def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
+    def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Write the solutions to `solved`, whose previous content is ignored."""
         self._require_supported(problem)
         if self._solve_fully_observed(problem, solved):
             return
         arguments, failed = problem.arguments(), np.zeros(problem.n_rows, np.uint8)
-        in_threads(problem.indptr, n_threads, lambda begin, end: solve_cholesky(*arguments, solved, failed, begin, end))
+        in_threads(
+            problem.indptr,
+            n_threads,
+            lambda begin, end: solve_cholesky(*arguments, solved, failed, begin, end, losses),
+        )
         solve_minimum_norm(*arguments, solved, np.flatnonzero(failed))
 
     def _solve_fully_observed(self, problem: RowProblem, solved: Factors) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spark_mf.kernels.linalg.least_squares import descend, gradient_step
-from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
+from spark_mf.solvers.base import CpuSolver, Factors, Losses, RowProblem, in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class LineSearchSolver(CpuSolver):
     needs_previous: ClassVar[bool] = True
     alternates: ClassVar[bool] = True
 
-    def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
+    def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Take steps from the rows in `solved`, in place."""
         self._require_supported(problem)
         arguments = (*problem.arguments(), solved, self.steps, self.tolerance, self.conjugate)
-        in_threads(problem.indptr, n_threads, lambda begin, end: descend(*arguments, begin, end))
+        in_threads(problem.indptr, n_threads, lambda begin, end: descend(*arguments, begin, end, losses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class GradientStepSolver(CpuSolver):
     needs_previous: ClassVar[bool] = True
     alternates: ClassVar[bool] = False
 
-    def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
+    def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Take one step from the rows in `solved`, in place."""
         self._require_supported(problem)
         arguments = (*problem.arguments(), solved, self.length)

@@ -7,7 +7,7 @@ import numpy as np
 
 from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.linalg.subspace import solve_subspace
-from spark_mf.solvers.base import CpuSolver, Factors, RowProblem, in_threads
+from spark_mf.solvers.base import CpuSolver, Factors, Losses, RowProblem, in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SubspaceSolver(CpuSolver):
     needs_previous: ClassVar[bool] = True
     alternates: ClassVar[bool] = True
 
-    def solve(self, problem: RowProblem, solved: Factors, n_threads: int) -> None:
+    def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Improve the rows in `solved` by one sweep over their blocks of coordinates, in place."""
         self._require_supported(problem)
         arguments, failed = problem.arguments(), np.zeros(problem.n_rows, np.uint8)

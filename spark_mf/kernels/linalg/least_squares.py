@@ -22,6 +22,9 @@ All kernels share their arguments:
 - prior float32[rows, width], or None for zeros
 - solved float32[rows, width]: written for begin ≤ row < end
 - begin, end: the rows to solve, so that threads share a block
+- losses float64[rows], or None: written for each solved row, its objective without the term of penalty and scale. This
+  takes no further pass over the ratings: the minimum of uᵀA u − 2bᵀu is −bᵀu, and a step of a line search lowers it
+  by length·‖residual‖².
 
 Optional arguments that are None cost nothing: numba compiles the kernels without the branches that use them. The
 kernels trust their caller. The plain twins with the same signatures are in `reference/least_squares.py`.
@@ -31,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_mf.kernels.jit import kernel
+from spark_mf.kernels.linalg.errors import products, set_errors, set_scores, subtract_scores
 from spark_mf.kernels.linalg.normal_equations import (
     CHUNK,
     add_gram,
@@ -103,8 +107,10 @@ def regularize(gram, right, shared, penalty, scale, prior, row, rank):  # type: 
 
 
 @kernel()
-def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end):  # type: ignore[no-untyped-def]
-    """Solve rows exactly. `failed` uint8[rows] is set to 1 where float32 is not enough, and `solved` left alone."""
+def solve_cholesky(  # type: ignore[no-untyped-def]
+    indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end, losses=None
+):
+    """Solve rows exactly. `failed` uint8[rows] is set to 1 where float32 is not enough, and the row left alone."""
     rank = fixed.shape[1]
     width = padded(rank, TILE_COLUMNS)
     rows = np.zeros((CHUNK, width), np.float32)
@@ -112,17 +118,22 @@ def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, sc
     gram = np.empty((width, width), np.float32)
     right = np.empty(width, np.float32)
     scratch = np.empty(width + LANES, np.float32)
+    constant = np.empty(width, np.float32)
     for row in range(begin, end):
         accumulate(indices, targets, weights, fixed, indptr[row], indptr[row + 1], gram, right, rows, factors)
         regularize(gram, right, shared, penalty, scale, prior, row, rank)
         for a in range(rank, width):
             gram[a, a] = 1.0
+        if losses is not None:
+            constant[:] = right
         if not factorize(gram, rank, width, scratch):
             failed[row] = 1
             continue
         substitute(gram, rank, width, right, scratch)
         for a in range(rank):
             solved[row, a] = right[a]
+        if losses is not None:
+            losses[row] = -inner(constant, right) - penalty[row] * squared_norm(right, scale, rank)
 
 
 @kernel()
@@ -156,26 +167,16 @@ def inner(left, right):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel()
-def set_scores(indices, fixed, start, count, u, rows, scores):  # type: ignore[no-untyped-def]
-    """Gather X of `count` ratings from `start` into `rows` and set the first `count` of `scores` to x·u."""
-    width = rows.shape[1]
-    gather(fixed, indices, start, count, rows)
-    for p in range(0, count, LANES):
-        row_dots(rows, p * width, width, u, 0, width, scores, p)
-
-
-@kernel()
-def set_errors(indices, targets, weights, fixed, start, count, u, rows, errors):  # type: ignore[no-untyped-def]
-    """Gather X of `count` ratings from `start` into `rows` and set `errors` to target − w·x·u, padded with 0."""
-    set_scores(indices, fixed, start, count, u, rows, errors)
-    if weights is not None:
-        for p in range(count):
-            errors[p] *= weights[start + p]
-    for p in range(count):
-        errors[p] = targets[start + p] - errors[p]
-    for p in range(count, padded(count, LANES)):
-        errors[p] = 0.0
+@kernel(fastmath=True)
+def squared_norm(u, scale, rank):  # type: ignore[no-untyped-def]
+    """Return uᵀ diag(scale) u in float64, without `scale` uᵀu."""
+    total = 0.0
+    for a in range(rank):
+        square = np.float64(u[a]) * np.float64(u[a])
+        if scale is not None:
+            square *= scale[a]
+        total += square
+    return total
 
 
 @kernel()
@@ -220,27 +221,47 @@ def curve(rows, weights, start, count, gram, formed, shared, ridge, scale, direc
 @kernel()
 def set_residual(  # type: ignore[no-untyped-def]
     indices, targets, weights, fixed, start, stop, formed, gram, shared, ridge, scale, prior, row, u, rows, dots,
-    product, residual,
+    product, residual, measure,
 ):  # fmt: skip
-    """Set `residual` to b − A u, and `gram` to Σ w x xᵀ if it is to be `formed`, else `rows` to the ratings' X."""
+    """Set `residual` to b − A u, and `gram` to Σ w x xᵀ if it is to be `formed`, else `rows` to the ratings' X.
+
+    Returns the row's objective uᵀA u − 2bᵀu (float64) with `measure`, else 0.
+    """
     width = u.size
+    value = 0.0
     if formed:
         accumulate(indices, targets, weights, fixed, start, stop, gram, residual, rows, dots)
         mirror(gram)
+        if measure:
+            value -= inner(residual, u)
         for a in range(width):
             dots[a] = -u[a]
         add_weighted_rows(residual, gram, dots, width, width)
+        if measure:
+            value -= inner(residual, u)
     else:
-        set_errors(indices, targets, weights, fixed, start, stop - start, u, rows, dots)
+        set_scores(indices, fixed, start, stop - start, u, rows, dots)
+        if measure:
+            value += products(dots, targets, weights, start, stop - start)
+        subtract_scores(targets, weights, start, stop - start, dots)
         residual[:] = 0.0
         add_weighted_rows(residual, rows, dots, stop - start, width)
+    if measure:
+        # The regularization adds uᵀ(shared + ridge·diag(scale))u − 2 prior·u; the residual shows all but one prior·u.
+        value += inner(residual, u)
     subtract_regularization(residual, shared, ridge, scale, prior, row, u, fixed.shape[1], product)
+    if measure:
+        value -= inner(residual, u)
+        if prior is not None:
+            for a in range(fixed.shape[1]):
+                value -= prior[row, a] * u[a]
+    return value
 
 
 @kernel()
 def descend(  # type: ignore[no-untyped-def]
     indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, steps, tolerance, conjugate,
-    begin, end,
+    begin, end, losses=None,
 ):  # fmt: skip
     """Improve rows by `steps` steps with exact line search on the normal equations, from what `solved` holds.
 
@@ -269,9 +290,9 @@ def descend(  # type: ignore[no-untyped-def]
         formed = count > capacity
         for a in range(rank):
             u[a] = solved[row, a]
-        set_residual(
+        value = set_residual(
             indices, targets, weights, fixed, start, stop, formed, gram, shared, ridge, scale, prior, row, u, rows,
-            dots, product, residual,
+            dots, product, residual, losses is not None,
         )  # fmt: skip
         direction[:] = residual
         squared = inner(residual, residual)
@@ -288,6 +309,7 @@ def descend(  # type: ignore[no-untyped-def]
             if not steepness > ROUNDING * steepest:
                 break
             length = squared / curvature
+            value -= np.float64(length) * np.float64(squared)
             for a in range(width):
                 u[a] += length * direction[a]
             if scale is not None:
@@ -303,6 +325,8 @@ def descend(  # type: ignore[no-untyped-def]
                 direction[a] = residual[a] + ratio * direction[a]
         for a in range(rank):
             solved[row, a] = u[a]
+        if losses is not None:
+            losses[row] = value - ridge * squared_norm(u, scale, rank)
 
 
 @kernel()
@@ -327,57 +351,3 @@ def gradient_step(indptr, indices, targets, weights, fixed, shared, penalty, sca
         subtract_regularization(residual, shared, penalty[row], scale, prior, row, u, rank, scratch)
         for a in range(rank):
             solved[row, a] = u[a] + factor * residual[a]
-
-
-@kernel()
-def squared_error(indptr, indices, values, weights, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
-    """Return Σ w_p (values[p] − fixed[indices[p]]·solved[row])² over the ratings of rows begin ≤ row < end (float64).
-
-    Unlike `targets`, `values` are not multiplied by their weights.
-    """
-    rank = fixed.shape[1]
-    width = padded(rank, LANES)
-    rows = np.zeros((CHUNK, width), np.float32)
-    errors = np.zeros(CHUNK, np.float32)
-    u = np.zeros(width, np.float32)
-    total = 0.0
-    for row in range(begin, end):
-        for a in range(rank):
-            u[a] = solved[row, a]
-        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
-            count = min(CHUNK, indptr[row + 1] - chunk)
-            set_errors(indices, values, None, fixed, chunk, count, u, rows, errors)
-            for p in range(count):
-                error = np.float64(errors[p])
-                if weights is not None:
-                    total += weights[chunk + p] * error * error
-                else:
-                    total += error * error
-    return total
-
-
-@kernel()
-def weighted_products(indptr, indices, targets, weights, fixed, solved, begin, end):  # type: ignore[no-untyped-def]
-    """Return Σ_p (w_p s_p² − 2 targets[p]·s_p), s_p = fixed[indices[p]]·solved[row], over rows begin ≤ row < end.
-
-    It is the part of the rows' objectives that depends on their ratings, in float64.
-    """
-    rank = fixed.shape[1]
-    width = padded(rank, LANES)
-    rows = np.zeros((CHUNK, width), np.float32)
-    scores = np.zeros(CHUNK, np.float32)
-    u = np.zeros(width, np.float32)
-    total = 0.0
-    for row in range(begin, end):
-        for a in range(rank):
-            u[a] = solved[row, a]
-        for chunk in range(indptr[row], indptr[row + 1], CHUNK):
-            count = min(CHUNK, indptr[row + 1] - chunk)
-            set_scores(indices, fixed, chunk, count, u, rows, scores)
-            for p in range(count):
-                score = np.float64(scores[p])
-                squared = score * score
-                if weights is not None:
-                    squared *= weights[chunk + p]
-                total += squared - 2.0 * targets[chunk + p] * score
-    return total

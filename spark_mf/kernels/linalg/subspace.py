@@ -15,7 +15,8 @@ are computed only once.
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.linalg.least_squares import CACHED_VALUES, set_errors, weigh
+from spark_mf.kernels.linalg.errors import set_errors
+from spark_mf.kernels.linalg.least_squares import CACHED_VALUES, weigh
 from spark_mf.kernels.linalg.normal_equations import (
     AHEAD,
     CACHE_LINE,

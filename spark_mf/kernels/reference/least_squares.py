@@ -20,7 +20,14 @@ def normal_equations(indptr, indices, targets, weights, fixed, shared, penalty, 
     return matrix, x.T @ t + (0.0 if prior is None else prior[row])
 
 
-def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end):  # type: ignore[no-untyped-def]
+def row_loss(matrix, right, penalty, scale, u):  # type: ignore[no-untyped-def]
+    """Return uᵀA u − 2bᵀu without the penalty of the row."""
+    return u @ matrix @ u - 2 * right @ u - penalty * (u**2 if scale is None else scale * u**2).sum()
+
+
+def solve_cholesky(  # type: ignore[no-untyped-def]
+    indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end, losses=None
+):
     """Solve A u = b for each row; a matrix that is not positive definite fails."""
     for row in range(begin, end):
         matrix, right = normal_equations(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, row)
@@ -30,6 +37,8 @@ def solve_cholesky(indptr, indices, targets, weights, fixed, shared, penalty, sc
             failed[row] = 1
             continue
         solved[row] = np.linalg.solve(factor.T, np.linalg.solve(factor, right))
+        if losses is not None:
+            losses[row] = row_loss(matrix, right, penalty[row], scale, solved[row].astype(np.float64))
 
 
 def descend(  # type: ignore[no-untyped-def]
@@ -48,6 +57,7 @@ def descend(  # type: ignore[no-untyped-def]
     conjugate,
     begin,
     end,
+    losses=None,
 ):
     """Conjugate gradients on A u = b (Golub and Van Loan, 4th ed., algorithm 11.3.3), or without `conjugate` steepest
     descent: steps along the residual g = b − A u of the length gᵀg / gᵀA g that minimises the objective on this line
@@ -69,6 +79,8 @@ def descend(  # type: ignore[no-untyped-def]
             direction = following + ratio * direction
             residual = following
         solved[row] = u
+        if losses is not None:
+            losses[row] = row_loss(matrix, right, penalty[row], scale, u)
 
 
 def gradient_step(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, length, begin, end):  # type: ignore[no-untyped-def]

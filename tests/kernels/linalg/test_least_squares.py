@@ -4,9 +4,10 @@ from collections.abc import Collection
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from spark_mf.kernels.linalg import errors
 from spark_mf.kernels.linalg import least_squares as fast
 from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.reference import least_squares as plain
@@ -113,6 +114,37 @@ def test_inner_steps_equal_their_twin(terms, name, shape, steps):
     np.testing.assert_allclose(found, expected, rtol=5e-3, atol=5e-4 * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.parametrize("name", ["cholesky", *sorted(DESCENTS)])
+@pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
+@given(SHAPES)
+@example((0, 1, [1], 1))
+@example((3, 100, [2000, 5], 40))  # more ratings than the cache holds at this width: XᵀX is formed
+@settings(deadline=None, max_examples=40)
+def test_the_losses_of_solved_rows_equal_their_twins(terms, name, shape):
+    """Both are uᵀA u − 2bᵀu without the penalty, which the twin computes from A and b."""
+    problem = Problem(shape, terms)
+    rows, found = [], []
+    for module in (fast, plain):
+        solved, losses = problem.start.copy(), np.full(problem.n_rows, np.nan)
+        if name == "cholesky":
+            failed = np.zeros(problem.n_rows, np.uint8)
+            module.solve_cholesky(*problem.terms, solved, failed, 0, problem.n_rows, losses)
+        else:
+            module.descend(*problem.terms, solved, 3, 0.0, DESCENTS[name], 0, problem.n_rows, losses)
+        rows.append(solved)
+        found.append(losses)
+    # An error of float32 is relative to the terms that were added up.
+    sizes = np.array([loss_terms(problem, row, rows[1][row]) for row in range(problem.n_rows)])
+    assert (np.abs(found[0] - found[1]) <= 1e-4 * sizes + 1e-4).all()
+
+
+def loss_terms(problem: Problem, row: int, u: np.ndarray) -> float:
+    """The sum of the absolute values of the terms of a row's loss."""
+    matrix, right = plain.normal_equations(*problem.terms, row)
+    u, start = np.abs(u.astype(float)), np.abs(problem.start[row].astype(float))
+    return float(max(x @ np.abs(matrix) @ x + 2 * np.abs(right) @ x for x in (u, start)))
+
+
 @pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
 @given(SHAPES, st.floats(1e-6, 1e-3))
 @example((0, 1, [1], 1), 1e-3)
@@ -130,7 +162,7 @@ def test_a_gradient_step_equals_its_twin(terms, shape, length):
 def test_squared_error_equals_its_twin(terms, shape):
     problem = Problem(shape, terms)
     arguments = (*problem.csr, problem.weights, problem.fixed, problem.start, 0, problem.n_rows)
-    assert fast.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4, abs=1e-6)
+    assert errors.squared_error(*arguments) == pytest.approx(plain.squared_error(*arguments), rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
@@ -138,7 +170,7 @@ def test_squared_error_equals_its_twin(terms, shape):
 def test_weighted_products_equal_their_twin(terms, shape):
     problem = Problem(shape, terms)
     arguments = (problem.indptr, problem.indices, problem.targets, problem.weights, problem.fixed, problem.start)
-    found, expected = (module.weighted_products(*arguments, 0, problem.n_rows) for module in (fast, plain))
+    found, expected = (module.weighted_products(*arguments, 0, problem.n_rows) for module in (errors, plain))
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-2)
 
 
