@@ -154,7 +154,7 @@ class ImplicitObjective(ProductObjective):
         assert problem.shared is not None
         constant = float(problem.targets.sum(dtype=np.float64))
         errors = constant + (np.nan if losses is None else float(losses.sum()))
-        if not errors > SMALLEST_SHARE * constant:
+        if not abs(errors) > SMALLEST_SHARE * constant:
             csr = (problem.indptr, problem.indices, problem.targets, problem.weights, measured, solved)
             parts = in_threads(problem.indptr, n_threads, lambda begin, end: weighted_products(*csr, begin, end))
             errors = constant + float(sum(parts)) + float((gram_matrix(solved) * problem.shared).sum())

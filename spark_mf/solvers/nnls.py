@@ -21,5 +21,7 @@ class NNLSSolver(CpuSolver):
     def solve(self, problem: RowProblem, solved: Factors, n_threads: int, losses: Losses | None = None) -> None:
         """Write the solutions to `solved`, whose previous content is ignored."""
         arguments, failed = problem.arguments(), np.zeros(problem.n_rows, np.uint8)
-        in_threads(problem.indptr, n_threads, lambda begin, end: solve_nnls(*arguments, solved, failed, begin, end))
+        in_threads(
+            problem.indptr, n_threads, lambda begin, end: solve_nnls(*arguments, solved, failed, begin, end, losses)
+        )
         solve_minimum_norm(*arguments, solved, np.flatnonzero(failed), nonnegative=True)

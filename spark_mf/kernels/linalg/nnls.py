@@ -3,7 +3,7 @@
 import numpy as np
 
 from spark_mf.kernels.jit import kernel
-from spark_mf.kernels.linalg.least_squares import accumulate, regularize
+from spark_mf.kernels.linalg.least_squares import accumulate, regularize, squared_norm
 from spark_mf.kernels.linalg.normal_equations import CHUNK, factorize, padded, substitute
 from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS
 
@@ -96,7 +96,9 @@ def pivot(gram, right, rank, is_free, infeasible, free, matrix, u, scratch):  # 
 
 
 @kernel()
-def solve_nnls(indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end):  # type: ignore[no-untyped-def]
+def solve_nnls(  # type: ignore[no-untyped-def]
+    indptr, indices, targets, weights, fixed, shared, penalty, scale, prior, solved, failed, begin, end, losses=None
+):
     """Solve rows exactly, subject to u ≥ 0; the arguments are those of `least_squares.solve_cholesky`.
 
     `failed` uint8[rows] is set to 1 where float32 is not precise enough, and `solved` is left alone.
@@ -123,3 +125,8 @@ def solve_nnls(indptr, indices, targets, weights, fixed, shared, penalty, scale,
             solved[row, a] = 0.0
         for a in range(n_free):
             solved[row, free[a]] = u[a]
+        if losses is not None:
+            # As without constraints, the minimum is −bᵀu: a coordinate is 0, or the gradient in it.
+            losses[row] = -penalty[row] * squared_norm(solved[row], scale, rank)
+            for a in range(n_free):
+                losses[row] -= np.float64(right[free[a]]) * u[a]

@@ -8,14 +8,16 @@ from spark_mf.kernels.linalg import nnls as fast
 from spark_mf.kernels.linalg.minimum_norm import solve_minimum_norm
 from spark_mf.kernels.reference import nnls as plain
 from spark_mf.kernels.reference.least_squares import normal_equations
-from tests.kernels.linalg.test_least_squares import COMBINATIONS, SHAPES, Problem
+from tests.kernels.linalg.test_least_squares import COMBINATIONS, SHAPES, Problem, loss_terms
 
 
-def solved_by(module, problem: Problem) -> np.ndarray:
+def solved_by(module, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """The rows, and their losses."""
     solved, failed = np.full_like(problem.start, 7), np.zeros(problem.n_rows, np.uint8)
-    module.solve_nnls(*problem.terms, solved, failed, 0, problem.n_rows)
+    losses = np.full(problem.n_rows, np.nan)
+    module.solve_nnls(*problem.terms, solved, failed, 0, problem.n_rows, losses)
     assert not failed.any()
-    return solved
+    return solved, losses
 
 
 @pytest.mark.parametrize("terms", COMBINATIONS, ids=lambda terms: "+".join(terms) or "none")
@@ -25,14 +27,17 @@ def solved_by(module, problem: Problem) -> np.ndarray:
 @example((2, 64, [63, 64, 128], 30))
 def test_equals_scipy(terms, shape):
     problem = Problem(shape, terms)
-    np.testing.assert_allclose(solved_by(fast, problem), solved_by(plain, problem), rtol=1e-3, atol=1e-4)
+    (solved, losses), (expected, expected_losses) = (solved_by(module, problem) for module in (fast, plain))
+    np.testing.assert_allclose(solved, expected, rtol=1e-3, atol=1e-4)
+    sizes = np.array([loss_terms(problem, row, expected[row]) for row in range(problem.n_rows)])
+    assert (np.abs(losses - expected_losses) <= 1e-4 * sizes + 1e-4).all()
 
 
 @given(SHAPES)
 def test_solutions_meet_the_optimality_conditions(shape):
     """u >= 0, and the gradient A u - b is 0 where u > 0 and >= 0 elsewhere (Karush-Kuhn-Tucker)."""
     problem = Problem(shape)
-    solved = solved_by(fast, problem)
+    solved, _ = solved_by(fast, problem)
     assert (solved >= 0).all()
     for row, u in enumerate(solved.astype(np.float64)):
         matrix, right = normal_equations(*problem.terms, row)
