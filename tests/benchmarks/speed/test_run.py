@@ -12,17 +12,17 @@ from spark_mf.benchmarks.own_process import recorded_rows
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, VALIDATES, counts_of, read_set, with_validation, write_set
 from spark_mf.benchmarks.speed.point import measure_point
-from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
-from spark_mf.benchmarks.speed.settings import (
+from spark_mf.benchmarks.speed.point_names import POINTS
+from spark_mf.benchmarks.speed.points import (
     EVALUATED_KERNELS,
     EVALUATED_SGD,
     KERNELS_ALONE,
     PLAIN_PROCESS,
-    POINTS,
     SGD_ALONE,
-    BenchSettings,
     point_methods,
 )
+from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
+from spark_mf.benchmarks.speed.settings import BenchSettings
 from spark_mf.cli.output import OutputFolder
 
 TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2, sgd_epochs=3, sgd_item_blocks=4)
@@ -199,4 +199,4 @@ def test_the_report_is_made_of_earlier_rows_too(measured):
 
 def test_without_ratings_nothing_is_measured(folder):
     with pytest.raises(RuntimeError, match="ended with exit code 3"):
-        write_data(TINY, folder, ["-c", "raise SystemExit(3)"])
+        write_data(TINY, folder, ["-c", "raise SystemExit(3)"], ["cg"])
