@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
@@ -96,7 +96,7 @@ def model_factors(frame: DataFrame, ids: NDArray[np.int32]) -> Factors:
     if not np.array_equal(table["id"].to_numpy()[order], ids):
         raise ValueError(f"the model must have factors of all {ids.size} ids with training ratings, got {order.size}.")
     features = table["features"].combine_chunks()
-    values = pa.compute.list_flatten(features).to_numpy().astype(np.float32)
+    values = pc.list_flatten(features).to_numpy().astype(np.float32)
     return values.reshape(order.size, -1)[order]
 
 

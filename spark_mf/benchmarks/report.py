@@ -213,7 +213,8 @@ def _measured(rows: Sequence[ResultRow]) -> str:
     memory = "; ".join(f"{row.label}: {row.peak_memory_mb:,.0f}" for row in rows if row.peak_memory_mb)
     lines = [
         "- All methods use the same training rows, which are cached in memory before the first fit, and are evaluated "
-        "on the same test rows by the same function.",
+        + ("" if rows[0].is_implicit else "on the same test rows ")
+        + "by the same function.",
         "- Each method is fitted once on a sample of the training rows before the measurement (warm-up). The times "
         "therefore exclude loading classes and kernels, compiling, and starting workers.",
         "- `fit` is the wall-clock time of one call of `fit`, set-up included. It is a single run, so differences of a "

@@ -41,7 +41,7 @@ def test_it_is_the_sum_over_all_pairs(ratings, kind, monkeypatch):
 def test_other_objectives_are_refused(ratings):
     params = {"alpha": 1.0, "regParam": 0.1, "regularization": "mean"}
     with pytest.raises(ValueError, match=r"regularization must be 'weighted' or 'plain', got 'mean'\."):
-        implicit_objective(ratings, np.zeros((N_USERS, 1)), np.zeros((N_ITEMS, 1)), params)
+        implicit_objective(ratings, np.zeros((N_USERS, 1), np.float32), np.zeros((N_ITEMS, 1), np.float32), params)
 
 
 def test_users_of_pyspark_minimise_it(spark, ratings):
@@ -50,8 +50,8 @@ def test_users_of_pyspark_minimise_it(spark, ratings):
         strict=True,
     )  # fmt: skip
     frame = spark.createDataFrame(list(ids), ["user", "item", "rating"])
-    params = {"alpha": 2.0, "regParam": 0.3}
-    model = SparkALS(rank=RANK, maxIter=2, seed=0, implicitPrefs=True, **params).fit(frame)
+    als = SparkALS(rank=RANK, maxIter=2, seed=0, implicitPrefs=True, alpha=2.0, regParam=0.3)
+    params, model = {"alpha": 2.0, "regParam": 0.3}, als.fit(frame)
     U, V = model_factors(model.userFactors, ratings.user_ids), model_factors(model.itemFactors, ratings.item_ids)
     step = 0.01 * np.random.default_rng(4).normal(size=U.shape).astype(np.float32)
     lower, least, higher = (implicit_objective(ratings, U + sign * step, V, params) for sign in (-1, 0, 1))

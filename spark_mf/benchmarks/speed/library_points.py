@@ -19,6 +19,8 @@ from spark_mf.models.summary import IterationRecord
 
 logger = logging.getLogger(__name__)
 
+_NOTE = "Fitted without Spark in a process of its own, which reads the ratings before the fit, and without a warm-up."
+
 
 def measure_library(settings: BenchSettings, folder: Path, point: str, keep: Callable[[ResultRow], None]) -> None:
     """Fit a library by each of its solvers at each rank, with as many threads as the benchmark has cores.
@@ -73,4 +75,5 @@ def _measured(row: ResultRow, python: Path, library: str, ratings: IndexedRating
         objective=objective,
         peak_memory_mb=memory.megabytes,
         versions={**row.versions, library: fit.version},
+        notes=(_NOTE,),
     )

@@ -9,39 +9,34 @@ IMPLICIT, PLAIN, HIGH_RANK = "implicit-", "plain-", "high-rank-"
 IMPLICIT_OPENBLAS = f"{IMPLICIT}{OPENBLAS}"
 LIBRARY_POINTS = {"library-implicit": "implicit", "library-irspack": "irspack"}
 
-DEFAULT_POINTS = (
-    "cholesky",
-    "cg",
-    f"cholesky{BROADCAST}",
-    f"cg{BROADCAST}",
-    NNLS,
-    SGD,
-    ONE_PROCESS,
-    OPENBLAS,
-    NO_NATIVE_BLAS,
-)
-OBJECTIVE_POINTS = (
-    f"{IMPLICIT}cholesky",
-    f"{IMPLICIT}cg",
-    IMPLICIT_OPENBLAS,
-    f"{PLAIN}cholesky",
-    f"{PLAIN}cg",
-    f"{PLAIN}subspace",
-    *LIBRARY_POINTS,
-    f"{HIGH_RANK}cholesky",
-    f"{HIGH_RANK}subspace",
-    f"{HIGH_RANK}{IMPLICIT}cholesky",
-    f"{HIGH_RANK}{IMPLICIT}subspace",
-)
-POINTS = (*DEFAULT_POINTS, *OBJECTIVE_POINTS)
-
-TIMES = (
-    "one or two each for spark_mf.ALS by its solvers, on the ring and by broadcasts, for nonnegative factors (nnls), "
-    "for spark_mf.SGD (evaluated after each epoch and not), and for its kernels in one process without Spark; 10 for "
-    "pyspark.ALS with native OpenBLAS and 25 without. Not among the defaults: 2 to 4 each for implicit feedback by "
-    "spark_mf.ALS (implicit and plain); 40 for implicit-pyspark-openblas; 10 each for the libraries implicit and "
-    "irspack on one machine; 5 to 10 each for high-rank"
-)
+# Approximate minutes of each point with the default settings on 2 cores, warm-up and reading included.
+_DEFAULT = {
+    "cholesky": 2,
+    "cg": 2,
+    f"cholesky{BROADCAST}": 2,
+    f"cg{BROADCAST}": 2,
+    NNLS: 3,
+    SGD: 2,
+    ONE_PROCESS: 1,
+    OPENBLAS: 10,
+    NO_NATIVE_BLAS: 25,
+}
+_OBJECTIVES = {
+    f"{IMPLICIT}cholesky": 4,
+    f"{IMPLICIT}cg": 4,
+    IMPLICIT_OPENBLAS: 40,
+    f"{PLAIN}cholesky": 4,
+    f"{PLAIN}cg": 4,
+    f"{PLAIN}subspace": 5,
+    "library-implicit": 5,
+    "library-irspack": 12,
+    f"{HIGH_RANK}cholesky": 12,
+    f"{HIGH_RANK}subspace": 5,
+    f"{HIGH_RANK}{IMPLICIT}cholesky": 12,
+    f"{HIGH_RANK}{IMPLICIT}subspace": 4,
+}
+MINUTES = _DEFAULT | _OBJECTIVES
+DEFAULT_POINTS, OBJECTIVE_POINTS, POINTS = tuple(_DEFAULT), tuple(_OBJECTIVES), tuple(MINUTES)
 
 
 def uses_openblas(point: str) -> bool:

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from spark_mf.benchmarks.methods import PYSPARK_DEFAULT_BLOCKS
 from spark_mf.benchmarks.rows import ParamValues
 from spark_mf.benchmarks.speed.data import DATA, HIGH_RANK_DATA, description
-from spark_mf.benchmarks.speed.point_names import DEFAULT_POINTS, POINTS, TIMES
+from spark_mf.benchmarks.speed.point_names import DEFAULT_POINTS, MINUTES, POINTS
 from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
 
 _RATINGS = "data: generated once, into OUTPUT/data"
@@ -56,9 +56,15 @@ class BenchSettings:
     high_rank_users: PositiveInt = setting(20_000, "users", group=_HIGH_RANK)
     high_rank_items: PositiveInt = setting(10_000, "items", group=_HIGH_RANK)
     high_rank_ratings: PositiveInt = setting(2_000_000, "ratings, test rows included", group=_HIGH_RANK)
+    high_rank_subspace: PositiveInt = setting(
+        64,
+        "factors of a block of the solver subspace for implicit feedback; explicit ratings have ALS's default",
+        group=_HIGH_RANK,
+    )
     points: Several[Annotated[str, one_of(*POINTS)]] = setting(
         DEFAULT_POINTS,
-        f"what to measure. Minutes of each point with the default settings on 2 cores: {TIMES}",
+        "what to measure. Approximate minutes with the default settings on 2 cores: "
+        + ", ".join(f"{point} {minutes}" for point, minutes in MINUTES.items()),
         group=_RUN,
     )
     pyspark_blocks: Several[PositiveInt] = setting(

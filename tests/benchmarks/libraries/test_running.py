@@ -12,8 +12,9 @@ from spark_mf.kernels.initial import unit_rows
 from spark_mf.kernels.random import Purpose
 
 N_USERS, N_ITEMS, RANK = 30, 20, 4
+ALPHA, LAMBDA, SEED = 1.5, 2.0, 5
 PARAMS = {
-    "rank": RANK, "maxIter": 3, "regParam": 2.0, "seed": 5, "alpha": 1.5, "implicitPrefs": True,
+    "rank": RANK, "maxIter": 3, "regParam": LAMBDA, "seed": SEED, "alpha": ALPHA, "implicitPrefs": True,
     "regularization": "plain",
 }  # fmt: skip
 REAL = Path(__file__).resolve().parents[3] / ".venv-bench" / "bin" / "python"
@@ -33,17 +34,17 @@ def ratings():
 def exact_objective(ratings, iterations):
     """The objective after exact half-steps of items, then users, from the initial factors of spark_mf.ALS."""
     weights = np.zeros((N_USERS, N_ITEMS))
-    weights[ratings.users, ratings.items] = PARAMS["alpha"] * ratings.ratings
-    users = unit_rows(PARAMS["seed"], Purpose.USER_FACTORS, N_USERS, RANK).astype(np.float64)
+    weights[ratings.users, ratings.items] = ALPHA * ratings.ratings
+    users = unit_rows(SEED, Purpose.USER_FACTORS, N_USERS, RANK).astype(np.float64)
     for _ in range(iterations):
         items = half_step(weights.T, users)
         users = half_step(weights, items)
     errors = ((1 + weights) * ((weights > 0) - users @ items.T) ** 2).sum()
-    return errors + PARAMS["regParam"] * ((users**2).sum() + (items**2).sum())
+    return errors + LAMBDA * ((users**2).sum() + (items**2).sum())
 
 
 def half_step(weights, fixed):
-    penalty = PARAMS["regParam"] * np.eye(RANK)
+    penalty = LAMBDA * np.eye(RANK)
     rows = [
         np.linalg.solve((fixed.T * (1 + row)) @ fixed + penalty, ((1 + row) * (row > 0)) @ fixed) for row in weights
     ]
