@@ -18,10 +18,10 @@ COMPOSE = $(if $(shell docker compose version 2>/dev/null),docker compose,docker
 .PHONY: cluster-up cluster-demo cluster-down cluster-test cluster-folder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo textbook test test-all lint bench bench-kernels bench-ratings scalability experiments constraints clean preflight
+.PHONY: help demo textbook test test-all lint bench bench-objectives bench-env bench-kernels bench-ratings scalability experiments constraints clean preflight
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: preflight $(VENV)/installed-jobs ## Compare with pyspark's ALS, output in out/demo; RATINGS=path for your own ratings, ARGS=… for options
 	$(VENV)/bin/python jobs/compare.py $(if $(RATINGS),"$(RATINGS)") --output out/demo --overwrite $(ARGS)
@@ -40,6 +40,11 @@ lint: $(VENV)/installed-lint ## Check style, formatting and types
 bench: preflight $(VENV)/installed-jobs ## Compare speed with pyspark's ALS on 1 and 20 million generated ratings, output in out/bench… (takes a while)
 	$(VENV)/bin/python jobs/bench.py --output out/bench-million --config conf/bench_million.toml $(ARGS)
 	$(VENV)/bin/python jobs/bench.py --output out/bench $(ARGS)
+
+bench-objectives: preflight $(VENV)/installed-jobs $(VENV)-bench/installed ## Compare implicit feedback with pyspark's ALS and other libraries, and solvers at rank 512, output in out/bench (takes hours)
+	$(VENV)/bin/python jobs/bench.py --output out/bench --config conf/bench_objectives.toml $(ARGS)
+
+bench-env: $(VENV)-bench/installed ## Install the libraries that bench-objectives compares with, in an environment of their own
 
 bench-kernels: preflight $(VENV)/installed-jobs ## Measure the kernels of SGD, output in out/bench-kernels
 	$(VENV)/bin/python jobs/bench_kernels.py --output out/bench-kernels --overwrite $(ARGS)
@@ -84,7 +89,7 @@ constraints: ## Update constraints.txt to the newest releases that pyproject.tom
 	rm -rf $(VENV)-constraints
 
 clean: ## Delete the environment, caches and all output
-	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
+	rm -rf $(VENV) $(VENV)-bench out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
 	find spark_mf jobs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 preflight:
@@ -96,6 +101,12 @@ preflight:
 $(VENV)/installed-%: $(INPUTS) | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (the first time this downloads several hundred MB)"
 	$(PIP) -c constraints.txt -e ".[$*]"
+	@touch $@
+
+# Libraries that are never dependencies of spark_mf, and whose dependencies must not change its environment.
+$(VENV)-bench/installed: constraints-bench.txt | preflight
+	$(PYTHON) -m venv --clear $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-bench.txt implicit irspack
 	@touch $@
 
 $(VENV)/bin/python: | preflight

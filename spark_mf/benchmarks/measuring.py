@@ -155,14 +155,14 @@ class Bench:
                 estimator = method.estimator()
                 model = estimator.fit(self._data.train)
                 seconds = time.perf_counter() - start
-            with phase(f"{method.label}: test error"):
-                errors = self._test_errors(model)
+            if not method.is_implicit:  # Its predictions are preferences, which have no error in units of the ratings.
+                with phase(f"{method.label}: test error"):
+                    errors = self._test_errors(model)
+                row = replace(row, test_rmse=errors.rmse, test_mae=errors.mae)
             row = replace(
                 row,
                 params=param_values(estimator),
                 fit_seconds=seconds,
-                test_rmse=errors.rmse,
-                test_mae=errors.mae,
                 # Workers on other machines are not seen from here.
                 peak_memory_mb=memory.megabytes if self._where.master.startswith("local") else None,
             )

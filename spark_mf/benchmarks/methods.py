@@ -49,6 +49,11 @@ class Method:
         # pyspark's ALS has no Param for its only solver.
         return self.params.get("solver") or self.params.get("optimizer", "cholesky")
 
+    @property
+    def is_implicit(self) -> bool:
+        """Whether the ratings are implicit feedback, so that predictions are preferences."""
+        return self.params.get("implicitPrefs", False)
+
     def estimator(self) -> Any:
         """Return a new estimator; that of pyspark needs a session."""
         return new_estimator(self.model, self.params)

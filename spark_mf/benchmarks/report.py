@@ -143,7 +143,7 @@ def _subject(rows: Sequence[ResultRow]) -> str:
         "training row) and are excluded from all errors.",
         f"- Duplicates: {row.duplicates:,} rows repeat the (user, item) pair of another row. Each is a separate "
         "observation, as for pyspark's ALS.",
-        f"- All methods: rank {row.rank}, seed {row.seed}.",
+        f"- All methods: rank {' or '.join(map(str, sorted({each.rank for each in rows})))}, seed {row.seed}.",
     ]
     named: dict[str, list[str]] = {}
     for row in rows:
@@ -157,6 +157,13 @@ def _hyperparameters(row: ResultRow) -> str:
     """Return the hyperparameters and the objective of a row, except for those that all methods share."""
     name, letters = row.regularization, _LETTERS.get(row.regularization, "")
     objective = OBJECTIVES.get(name, name)
+    if row.is_implicit:
+        objective = objective.replace("Σ e²", "Σ_all c(p − u·v)²")
+        letters += ", c = 1 + α·r, and p = 1 for r > 0 and 0 otherwise"
+        return (
+            f"{row.iterations} iterations, α = {row.params['alpha']:g}, λ = {row.regParam:g}; objective ({name}): "
+            f"{objective}{letters}"
+        )
     if not row.is_sgd:
         return f"{row.iterations} iterations, λ = {row.regParam:g}; objective ({name}): {objective}{letters}"
     params, more = row.params, ""
@@ -206,7 +213,8 @@ def _measured(rows: Sequence[ResultRow]) -> str:
     memory = "; ".join(f"{row.label}: {row.peak_memory_mb:,.0f}" for row in rows if row.peak_memory_mb)
     lines = [
         "- All methods use the same training rows, which are cached in memory before the first fit, and are evaluated "
-        "on the same test rows by the same function.",
+        + ("" if rows[0].is_implicit else "on the same test rows ")
+        + "by the same function.",
         "- Each method is fitted once on a sample of the training rows before the measurement (warm-up). The times "
         "therefore exclude loading classes and kernels, compiling, and starting workers.",
         "- `fit` is the wall-clock time of one call of `fit`, set-up included. It is a single run, so differences of a "

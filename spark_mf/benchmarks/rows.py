@@ -109,6 +109,9 @@ class ResultRow(HasParams):
         The iterations in order; ``validation_rmse`` is the RMSE of the test rows, None where not measured.
     peak_memory_mb : float | None
         Largest resident memory during the fit, in MiB, of driver, JVM and Python workers together.
+    objective : float | None
+        For implicit feedback, the objective of the fitted model over all pairs of a user and an item that have training
+        ratings, computed from its factors by the same function for all models; None where not measured.
     recommend_seconds : float | None
         Seconds in which the fitted model recommends 10 items to every user, the result read to its end; None
         where not measured.
@@ -141,6 +144,7 @@ class ResultRow(HasParams):
     test_mae: float | None = None
     history: tuple[Annotated[IterationRecord, BeforeValidator(_nested)], ...] = ()
     peak_memory_mb: float | None = None
+    objective: float | None = None
     recommend_seconds: float | None = None
     blas: str | None = None
     master: str
@@ -162,6 +166,18 @@ class ResultRow(HasParams):
     def is_sgd(self) -> bool:
         """Whether the fit is one of SGD, whose iterations are epochs."""
         return "optimizer" in self.params
+
+    @property
+    def is_implicit(self) -> bool:
+        """Whether the ratings are implicit feedback."""
+        return self.params.get("implicitPrefs", False)
+
+    @property
+    def final_objective(self) -> float | None:
+        """`objective`, or if it was not measured, that of the last iteration."""
+        if self.objective is None and self.history:
+            return self.history[-1].objective
+        return self.objective
 
     @property
     def seconds_per_iteration(self) -> float | None:

@@ -1,6 +1,9 @@
 """Rows of an invented comparison, and recorded figures, for tests without Spark."""
 
+import sysconfig
+import venv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +120,21 @@ def comparison() -> list[ResultRow]:
             error="no memory left",
         ),
     ]
+
+
+@pytest.fixture(scope="session")
+def library_stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment with NumPy stand-ins for the libraries implicit and irspack."""
+    folder = tmp_path_factory.mktemp("libraries")
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    stubs = Path(__file__).parent / "libraries" / "stubs"
+    (site / "stubs.pth").write_text(f"{stubs}\n{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    for name, version in (("implicit", "0.7.3"), ("irspack", "0.5.2")):
+        (site / f"{name}-{version}.dist-info").mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (site / f"{name}-{version}.dist-info" / "METADATA").write_text(metadata, encoding="utf-8")
+    return folder / "bin" / "python"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from spark_mf.benchmarks.native_blas import loaded_libraries
 from spark_mf.benchmarks.rows import read_rows
+from spark_mf.benchmarks.speed.point_names import OBJECTIVE_POINTS
 from spark_mf.benchmarks.speed.settings import BenchSettings
 from spark_mf.cli.settings import read_settings
 
@@ -29,6 +30,11 @@ def test_the_small_set_differs_in_size_and_points_alone():
     assert replace(small, users=full.users, items=full.items, ratings=full.ratings, points=full.points) == full
 
 
+def test_the_file_of_objectives_has_the_other_points_and_the_defaults():
+    found = read_settings(BenchSettings, ROOT / "conf" / "bench_objectives.toml", {})
+    assert found == replace(BenchSettings(), points=OBJECTIVE_POINTS)
+
+
 def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
     if loaded_libraries(spark):
         pytest.skip("this JVM has found a native library")
@@ -43,7 +49,9 @@ def test_a_point_without_openblas_says_what_to_install(job, spark, tmp_path):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--points", "cg,fastest"], "pyspark-openblas, pyspark-java, got 'fastest'."),
+        (["--points", "cg,fastest"], "high-rank-implicit-subspace, got 'fastest'."),
+        (["--implicit-ranks", "64,0"], "--implicit-ranks"),
+        (["--points", "high-rank-cholesky", "--high-rank-ratings", "999999999"], "Ask for fewer"),
         (["--rank", "0"], "--rank must be > 0, got '0'"),
         (["--sgd-step-size", "0"], "--sgd-step-size must be > 0, got '0'"),
         (["--ratings", "999999"], "Ask for fewer"),

@@ -19,9 +19,10 @@ from spark_mf.data.splitting import mark_random
 from spark_mf.storage.files import literal_reader
 from spark_mf.version import __version__
 
-# The point that writes the ratings, and the folder that has them.
-DATA = "data"
-DATASET = "generated"
+# The points that write ratings, and the folders that have them.
+DATA, HIGH_RANK_DATA = "data", "data-high-rank"
+# The name of each in its rows.
+DATASETS = {DATA: "generated", HIGH_RANK_DATA: "generated, for high ranks"}
 _DESCRIPTION = "description.json"
 _PARTS = ("train", "test")
 # Column that is true in test rows which a fit evaluates each epoch on.
@@ -42,6 +43,11 @@ def description(users: int, items: int, ratings: int, test_fraction: float, seed
     }
 
 
+def data_name(is_high_rank: bool) -> str:
+    """Return `HIGH_RANK_DATA` or `DATA`."""
+    return HIGH_RANK_DATA if is_high_rank else DATA
+
+
 def counts_of(folder: Path, described: dict[str, Any]) -> RatingCounts | None:
     """Return what was counted in the set in ``folder``; None where there is none that fits the description."""
     try:
@@ -53,7 +59,21 @@ def counts_of(folder: Path, described: dict[str, Any]) -> RatingCounts | None:
         return None
 
 
-def write_set(spark: SparkSession, folder: Path, described: dict[str, Any]) -> None:
+def require_counts(folder: Path, described: dict[str, Any]) -> RatingCounts:
+    """Return what was counted in the set in ``folder``, as `counts_of`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none that fits the description.
+    """
+    counts = counts_of(folder, described)
+    if counts is None:
+        raise FileNotFoundError(f"{folder} contains no ratings. Run the job without --point.")
+    return counts
+
+
+def write_set(spark: SparkSession, folder: Path, described: dict[str, Any], name: str = DATASETS[DATA]) -> None:
     """Generate, split, count and write; the description comes last and tells that the set is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _DESCRIPTION).unlink(missing_ok=True)
@@ -62,7 +82,7 @@ def write_set(spark: SparkSession, folder: Path, described: dict[str, Any]) -> N
         # In no order of users or items, which would spare one of the methods work.
         ratings = generate_ratings(spark, **asked).repartition(spark.sparkContext.defaultParallelism, "user", "item")
         marked = mark_random(ratings, test_fraction=described["test_fraction"], seed=described["seed"])
-        split = split_and_count(DATASET, marked)
+        split = split_and_count(name, marked)
     with phase(f"writing them to {folder}"):
         for part in _PARTS:
             getattr(split, part).write.mode("overwrite").parquet(str((folder / part).resolve()))

@@ -13,8 +13,10 @@ from spark_mf.benchmarks.environment import PACKAGE, PeakMemory, Provenance, git
 from spark_mf.benchmarks.measuring import unmeasured_row
 from spark_mf.benchmarks.methods import new_estimator, param_values
 from spark_mf.benchmarks.rows import ResultRow
-from spark_mf.benchmarks.speed.data import DATA, counts_of, read_arrays
-from spark_mf.benchmarks.speed.settings import ONE_PROCESS, BenchSettings, point_methods
+from spark_mf.benchmarks.speed.data import DATA, read_arrays, require_counts
+from spark_mf.benchmarks.speed.point_names import ONE_PROCESS
+from spark_mf.benchmarks.speed.points import point_methods
+from spark_mf.benchmarks.speed.settings import BenchSettings
 from spark_mf.cli.phases import phase
 from spark_mf.fitting.one_process import OneProcessSGD
 
@@ -34,9 +36,7 @@ def measure_one_process(settings: BenchSettings, folder: Path) -> list[ResultRow
     FileNotFoundError
         When the folder lacks the ratings.
     """
-    counts = counts_of(folder / DATA, settings.description)
-    if counts is None:
-        raise FileNotFoundError(f"{folder / DATA} contains no ratings. Run the job without --point.")
+    counts = require_counts(folder / DATA, settings.description)
     where = Provenance(f"{settings.cores} threads", settings.cores, software_versions(), git_commit(PACKAGE))
     methods = point_methods(ONE_PROCESS, settings)
     sgd = new_estimator("spark_mf.SGD", methods[0].params)

@@ -1,21 +1,32 @@
 """Report of the speed benchmark: speed ratios, and whether they reach their targets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spark_mf.benchmarks.environment import NATIVE
+from spark_mf.benchmarks.figures import Figure, speed, values
 from spark_mf.benchmarks.report import BASELINE, report
 from spark_mf.benchmarks.rows import ResultRow
-from spark_mf.benchmarks.speed.settings import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
+from spark_mf.benchmarks.speed.objectives_report import (
+    HIGH_RANK_READING,
+    IMPLICIT_READING,
+    OWN,
+    high_rank_figures,
+    implicit_figures,
+    is_high_rank_row,
+    is_native,
+    objective_table,
+)
+from spark_mf.benchmarks.speed.point_names import NNLS
+from spark_mf.benchmarks.speed.points import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
 from spark_mf.cli.tables import aligned, shown
 
 FIGURES_PLOT = "seconds.png"
 
-OWN = "spark_mf.ALS"
 WITHOUT_NATIVE, WITH_NATIVE = f"{BASELINE}, no native BLAS", f"{BASELINE}, OpenBLAS"
 MAX_RMSE_DIFFERENCE = 0.002
 MAX_SETUP_SECONDS = 12.0
 MAX_EPOCH_RATIO = 1.25
+MAX_NNLS_RATIO = 3.0
 MIN_MILLION_UPDATES = 60.0
 MAX_EVALUATION_SHARE = 0.1
 
@@ -44,56 +55,11 @@ _ROW_HEADERS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured figure and its target.
-
-    Attributes
-    ----------
-    name, against : str
-        Name of the figure, and of the reference that it is relative to, or "".
-    theirs, ours : float | None
-        Values of pyspark and spark_mf; None if not measured or not needed.
-    measured : float | None
-        Value of the figure; None if a row is missing.
-    asked : float
-        Target, a minimum or a maximum.
-    is_limit : bool
-        Whether the target is a maximum.
-    """
-
-    name: str
-    against: str
-    theirs: float | None
-    ours: float | None
-    measured: float | None
-    asked: float
-    is_limit: bool = False
-
-    @property
-    def reached(self) -> bool | None:
-        """Whether the figure reaches its target; None if it was not measured."""
-        if self.measured is None:
-            return None
-        return self.measured <= self.asked if self.is_limit else self.measured >= self.asked
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the cells of the figure for the table."""
-        sign, form = ("≤", ".4g") if self.is_limit else ("≥", ".1f")
-        unit = "" if self.is_limit or not self.against else " ×"
-        verdict = {None: "not measured", True: "yes", False: "no"}[self.reached]
-        if self.reached is False and self.measured is not None and self.asked:
-            verdict += f", {self.measured / self.asked:.2f} of it"
-        measured = shown(self.measured, form) + (unit if self.measured is not None else "")
-        asked = f"{sign} {self.asked:g}{unit}"
-        return self.name, self.against, shown(self.theirs, ".4g"), shown(self.ours, ".4g"), measured, asked, verdict
-
-
 def figures(rows: Sequence[ResultRow]) -> list[Figure]:
     """Return all figures, relative to pyspark without and with native BLAS, each with the best number of blocks."""
     is_small = bool(rows) and rows[0].ratings <= _SMALL_RATINGS
-    without = [row for row in rows if row.model == BASELINE and row.blas and not _is_native(row)]
-    native = [row for row in rows if row.model == BASELINE and _is_native(row)]
+    without = [row for row in rows if row.model == BASELINE and row.blas and not is_native(row)]
+    native = [row for row in rows if row.model == BASELINE and is_native(row)]
     found = []
     for against, theirs, asked in ((WITHOUT_NATIVE, without, _WITHOUT), (WITH_NATIVE, native, _NATIVE)):
         found += _against(rows, against, theirs, _SMALL if is_small else asked)
@@ -103,7 +69,7 @@ def figures(rows: Sequence[ResultRow]) -> list[Figure]:
         ours = _own(rows, solver)
         setup = ours[0].setup_seconds if ours else None
         found.append(Figure(name, "", None, setup, setup, MAX_SETUP_SECONDS, is_limit=True))
-    return found + _descent_figures(rows)
+    return found + _nnls_figures(rows) + _descent_figures(rows)
 
 
 def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow], asked: _Asked) -> list[Figure]:
@@ -119,18 +85,28 @@ def _against(rows: Sequence[ResultRow], against: str, theirs: Sequence[ResultRow
         # The models of both solvers were timed, and the slower one is used.
         ("recommendForAllUsers(10)", exact + cg, asked.recommend, lambda row: row.recommend_seconds),
     )
-    found = [_speed(name, against, theirs, ours, least, seconds) for name, ours, least, seconds in speeds if least]
+    found = [speed(name, against, theirs, ours, least, seconds) for name, ours, least, seconds in speeds if least]
     for name, ours in (("RMSE difference, Cholesky", exact), ("RMSE difference, cg", cg)):
         best, own = _fastest_rmse(theirs), ours[0].test_rmse if ours else None
         difference = abs(own - best) if own is not None and best is not None else None
         found.append(Figure(name, against, best, own, difference, MAX_RMSE_DIFFERENCE, is_limit=True))
     if asked.sgd_fit:
         # The evaluated fit selects its best epoch on test rows, so the larger RMSE of both fits is used.
-        both = _values([row for row in rows if row.label in (EVALUATED_SGD, SGD_ALONE)], lambda row: row.test_rmse)
+        both = values([row for row in rows if row.label in (EVALUATED_SGD, SGD_ALONE)], lambda row: row.test_rmse)
         best, own = _fastest_rmse(theirs), max(both, default=None)
         excess = own - best if own is not None and best is not None else None
         found.append(Figure("RMSE above, SGD", against, best, own, excess, 0.0, is_limit=True))
     return found
+
+
+def _nnls_figures(rows: Sequence[ResultRow]) -> list[Figure]:
+    """Return the figure of nonnegative factors, relative to the Cholesky solver."""
+    nnls, exact = (
+        max(values(_own(rows, solver), lambda row: row.seconds_per_iteration), default=None)
+        for solver in (NNLS, "cholesky")
+    )
+    ratio = nnls / exact if nnls and exact else None
+    return [Figure("iteration, nnls / Cholesky", "", exact, nnls, ratio, MAX_NNLS_RATIO, is_limit=True)]
 
 
 def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
@@ -157,8 +133,30 @@ def _descent_figures(rows: Sequence[ResultRow]) -> list[Figure]:
     return found
 
 
+def has_own_plot(row: ResultRow) -> bool:
+    """Return whether a row is one of explicit ratings on the data set of most points, which the plot shows."""
+    return not row.is_implicit and not is_high_rank_row(row)
+
+
 def bench_table(rows: Sequence[ResultRow]) -> str:
     """Return the rows, and the figures below them, as aligned Markdown tables."""
+    return "\n\n".join(table for _, table, _ in _sections(rows))
+
+
+def _sections(rows: Sequence[ResultRow]) -> list[tuple[list[ResultRow], str, str]]:
+    """Return the rows that belong together, their tables, and how to read them."""
+    explicit = [row for row in rows if has_own_plot(row)]
+    high_rank = [row for row in rows if is_high_rank_row(row)]
+    implicit = [row for row in rows if row.is_implicit and not is_high_rank_row(row)]
+    sections = (
+        (explicit, _explicit_table, _READING),
+        (implicit, lambda found: objective_table(found, implicit_figures(found)), IMPLICIT_READING),
+        (high_rank, lambda found: objective_table(found, high_rank_figures(found)), HIGH_RANK_READING),
+    )
+    return [(found, table(found), reading) for found, table, reading in sections if found]
+
+
+def _explicit_table(rows: Sequence[ResultRow]) -> str:
     cells = [
         (
             row.label,
@@ -178,13 +176,20 @@ def bench_table(rows: Sequence[ResultRow]) -> str:
 
 
 def bench_report(rows: Sequence[ResultRow], plots: Sequence[str] = ()) -> str:
-    """Return the report in Markdown; `plots` are file names in its folder."""
-    libraries = [
-        f"- Linear algebra library that the JVM of {row.label} was observed to use: {row.blas}."
-        for row in rows
-        if row.blas
-    ]
-    return report(rows, "\n".join([bench_table(rows), "", _READING, *libraries]), plots)
+    """Return the report in Markdown, with a chapter for each data set and kind of feedback.
+
+    `plots` are file names in its folder, which the chapter of explicit ratings shows.
+    """
+    chapters = []
+    for found, table, reading in _sections(rows):
+        libraries = [
+            f"- Linear algebra library that the JVM of {row.label} was observed to use: {row.blas}."
+            for row in found
+            if row.blas
+        ]
+        results = "\n".join([table, "", reading, *libraries])
+        chapters.append(report(found, results, plots if has_own_plot(found[0]) else ()))
+    return "\n".join(chapters)
 
 
 _READING = f"""\
@@ -205,10 +210,6 @@ _READING = f"""\
 - Each line of {OWN}, SGD and its kernels, and each library of pyspark, was measured in a separate process."""
 
 
-def _is_native(row: ResultRow) -> bool:
-    return (row.blas or "").startswith(f"{NATIVE} (")
-
-
 def _own(rows: Sequence[ResultRow], solver: str) -> list[ResultRow]:
     """Return the rows of `OWN` with a solver on its automatically selected engine."""
     return [row for row in rows if row.model == OWN and row.solver == solver and row.engine != "broadcast"]
@@ -222,24 +223,7 @@ def _fit(row: ResultRow) -> float | None:
     return row.fit_seconds
 
 
-def _speed(
-    name: str,
-    against: str,
-    theirs: Sequence[ResultRow],
-    ours: Sequence[ResultRow],
-    asked: float,
-    seconds: Callable[[ResultRow], float | None],
-) -> Figure:
-    best = min(_values(theirs, seconds), default=None)
-    own = max(_values(ours, seconds), default=None)
-    return Figure(name, against, best, own, best / own if best is not None and own else None, asked)
-
-
 def _fastest_rmse(theirs: Sequence[ResultRow]) -> float | None:
     timed = [row for row in theirs if row.fit_seconds is not None]
     fastest = min(timed, key=lambda row: row.fit_seconds or 0.0, default=None)
     return fastest.test_rmse if fastest else None
-
-
-def _values(rows: Sequence[ResultRow], value: Callable[[ResultRow], float | None]) -> list[float]:
-    return [found for row in rows if (found := value(row)) is not None]

@@ -18,9 +18,11 @@ from spark_mf.benchmarks.native_blas import library_folders, openblas_environmen
 from spark_mf.benchmarks.own_process import INTERRUPTED, record_row, recorded_rows, run_point
 from spark_mf.benchmarks.plots import draw_benchmark
 from spark_mf.benchmarks.rows import ResultRow
-from spark_mf.benchmarks.speed.data import DATA, counts_of
-from spark_mf.benchmarks.speed.report import FIGURES_PLOT, bench_report
-from spark_mf.benchmarks.speed.settings import OPENBLAS, POINTS, BenchSettings, point_methods
+from spark_mf.benchmarks.speed.data import counts_of, data_name, require_counts
+from spark_mf.benchmarks.speed.point_names import POINTS, is_high_rank, uses_openblas
+from spark_mf.benchmarks.speed.points import point_methods
+from spark_mf.benchmarks.speed.report import FIGURES_PLOT, bench_report, has_own_plot
+from spark_mf.benchmarks.speed.settings import BenchSettings
 from spark_mf.cli.output import ROWS, OutputFolder
 from spark_mf.cli.preflight import require_java
 from spark_mf.data.generating import RatingsSpec
@@ -54,7 +56,9 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
         When there is no Java that Spark can use.
     """
     require_java()
-    RatingsSpec(settings.users, settings.items, settings.ratings, seed=settings.seed)
+    for name in dict.fromkeys(data_name(is_high_rank(point)) for point in settings.points):
+        asked = settings.description_of(name)
+        RatingsSpec(asked["users"], asked["items"], asked["ratings"], seed=settings.seed)
     if settings.openblas is not None:
         library_folders(Path(settings.openblas))
     rows = {row.label: row for row in recorded_rows(folder, ResultRow)}
@@ -72,18 +76,21 @@ def points_to_measure(settings: BenchSettings, folder: OutputFolder, *, again: b
     return unfinished
 
 
-def write_data(settings: BenchSettings, folder: OutputFolder, command: Sequence[str]) -> None:
-    """Have the ratings written, unless they are there; ``command`` as in `bench`.
+def write_data(settings: BenchSettings, folder: OutputFolder, command: Sequence[str], points: Sequence[str]) -> None:
+    """Have the ratings of some points written, unless they are there; ``command`` as in `bench`.
 
     Raises
     ------
     RuntimeError
         When their process fails.
     """
-    if counts_of(folder.path / DATA, settings.description) is None:
-        code = run_point(command, DATA)
-        if code != 0:
-            raise RuntimeError(f"the ratings were not written: their process ended with exit code {code}, see above.")
+    for name in dict.fromkeys(data_name(is_high_rank(point)) for point in points):
+        if counts_of(folder.path / name, settings.description_of(name)) is None:
+            code = run_point(command, name)
+            if code != 0:
+                raise RuntimeError(
+                    f"the ratings were not written: their process ended with exit code {code}, see above."
+                )
 
 
 def bench(
@@ -99,7 +106,7 @@ def bench(
         With the ratings of `write_data`; rows are added to those of an earlier run.
     command : Sequence[str]
         Arguments of Python that, followed by ``--point NAME``, measure a point and record its rows in the same
-        folder; NAME ``data`` writes the ratings.
+        folder; NAME ``data`` or ``data-high-rank`` writes ratings.
     points : Sequence[str]
         From `points_to_measure`.
 
@@ -114,11 +121,11 @@ def bench(
         logger.info("point %d of %d: %s, %.0f s since the start", number, len(points), point, elapsed)
         _measure(settings, folder, command, point)
     rows = recorded_rows(folder, ResultRow)
-    has_times = any(row.fit_seconds is not None for row in rows)
-    if has_times:
-        draw_benchmark(rows, folder.path / FIGURES_PLOT)
+    drawn = [row for row in rows if has_own_plot(row) and row.fit_seconds is not None]
+    if drawn:
+        draw_benchmark(drawn, folder.path / FIGURES_PLOT)
     if rows:
-        report = bench_report(rows, [FIGURES_PLOT] if has_times else [])
+        report = bench_report(rows, [FIGURES_PLOT] if drawn else [])
         (folder.path / REPORT).write_text(report, encoding="utf-8")
     return rows
 
@@ -130,13 +137,13 @@ def record(settings: BenchSettings, folder: OutputFolder, row: ResultRow) -> Non
 
 
 def _measure(settings: BenchSettings, folder: OutputFolder, command: Sequence[str], point: str) -> None:
-    counts = counts_of(folder.path / DATA, settings.description)
-    assert counts is not None
+    name = data_name(is_high_rank(point))
+    counts = require_counts(folder.path / name, settings.description_of(name))
     # Rows that tell of a killed process, until the process puts others in their place.
     for method in point_methods(point, settings):
         record(settings, folder, _interrupted(method, counts, settings))
     openblas = Path(settings.openblas) if settings.openblas is not None else None
-    code = run_point(command, point, openblas_environment(openblas) if point == OPENBLAS else {})
+    code = run_point(command, point, openblas_environment(openblas) if uses_openblas(point) else {})
     if code != 0:
         logger.warning("%s: its process ended with exit code %d", point, code)
 
@@ -148,16 +155,19 @@ def _interrupted(method: Method, counts: RatingCounts, settings: BenchSettings) 
 
 
 def _require_same_settings(row: ResultRow, settings: BenchSettings, folder: OutputFolder) -> None:
-    methods = {method.label: method for point in POINTS for method in point_methods(point, settings)}
+    methods = {method.label: (method, point) for point in POINTS for method in point_methods(point, settings)}
     way_out = "Use another output folder, or measure all points with --again"
     if row.label not in methods:
         raise ValueError(f"{folder.path / ROWS} must contain rows of points only, got {row.label!r}. {way_out}.")
-    asked: dict[str, Any] = {"ratings": settings.ratings, "cores": settings.cores}
-    counts = counts_of(folder.path / DATA, settings.description)
+    method, point = methods[row.label]
+    name = data_name(is_high_rank(point))
+    described = settings.description_of(name)
+    asked: dict[str, Any] = {"ratings": described["ratings"], "cores": settings.cores}
+    counts = counts_of(folder.path / name, described)
     if counts is not None:
         asked |= {"users": counts.users, "items": counts.items, "test_ratings": counts.test_ratings}
     found = {**row.params, **{name: getattr(row, name) for name in asked}}
-    for name, value in {**methods[row.label].params, **asked}.items():
+    for name, value in {**method.params, **asked}.items():
         # Rows of earlier versions lack some Params.
         if found.get(name, value) != value:
             raise ValueError(

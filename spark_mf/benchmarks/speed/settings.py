@@ -1,46 +1,21 @@
-"""Settings of the benchmark, and the estimator of each of its points."""
+"""Settings of the benchmark."""
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from spark_mf.benchmarks.methods import (
-    PYSPARK_DEFAULT_BLOCKS,
-    Method,
-    pyspark_als,
-    spark_mf_als,
-    spark_mf_sgd,
-)
+from spark_mf.benchmarks.methods import PYSPARK_DEFAULT_BLOCKS
 from spark_mf.benchmarks.rows import ParamValues
-from spark_mf.benchmarks.speed.data import VALIDATES, description
+from spark_mf.benchmarks.speed.data import DATA, HIGH_RANK_DATA, description
+from spark_mf.benchmarks.speed.point_names import DEFAULT_POINTS, MINUTES, POINTS
 from spark_mf.cli.settings import STRICT, Fraction, Several, Text, one_of, setting
-
-OPENBLAS, NO_NATIVE_BLAS = "pyspark-openblas", "pyspark-java"
-SGD, ONE_PROCESS = "sgd", "sgd-one-process"
-_BROADCAST = "-broadcast"
-POINTS = (
-    "cholesky",
-    "cg",
-    f"cholesky{_BROADCAST}",
-    f"cg{_BROADCAST}",
-    SGD,
-    ONE_PROCESS,
-    OPENBLAS,
-    NO_NATIVE_BLAS,
-)
-
-# Labels of rows that the report compares.
-EVALUATED_SGD, SGD_ALONE = "spark_mf.SGD, evaluated", "spark_mf.SGD, not evaluated"
-EVALUATED_KERNELS, KERNELS_ALONE = "SGD's kernels, evaluated", "SGD's kernels, not evaluated"
-
-# The key `model` of rows without Spark, whose fit is that of no estimator.
-PLAIN_PROCESS = "kernels of spark_mf.SGD"
 
 _RATINGS = "data: generated once, into OUTPUT/data"
 _MODEL = "model: hyperparameters of all points but for those of SGD"
 _DESCENT = "SGD: hyperparameters of its points, biases included"
+_IMPLICIT = "implicit feedback: the ratings as counts, for points whose names contain implicit, plain or library"
+_HIGH_RANK = "high rank: a data set of its own, in OUTPUT/data-high-rank, for points named high-rank"
 _RUN = "benchmark"
 
 
@@ -67,11 +42,29 @@ class BenchSettings:
         "blocks of items; of users there is one a core. Through Spark and in one process they are the same",
         group=_DESCENT,
     )
+    implicit_ranks: Several[PositiveInt] = setting((64, 128), "ranks, each a fit of its own", group=_IMPLICIT)
+    implicit_alpha: PositiveFloat = setting(1.0, "α of the confidences 1 + α·rating", group=_IMPLICIT)
+    plain_reg_param: NonNegativeFloat = setting(
+        10.0, "λ of the plain objective, which the libraries minimise; pyspark's has reg_param", group=_IMPLICIT
+    )
+    library_python: Text = setting(
+        ".venv-bench/bin/python",
+        "Python of the environment with implicit and irspack, which `make bench-env` creates",
+        group=_IMPLICIT,
+    )
+    high_rank: PositiveInt = setting(512, "features of each user and item", group=_HIGH_RANK)
+    high_rank_users: PositiveInt = setting(20_000, "users", group=_HIGH_RANK)
+    high_rank_items: PositiveInt = setting(10_000, "items", group=_HIGH_RANK)
+    high_rank_ratings: PositiveInt = setting(2_000_000, "ratings, test rows included", group=_HIGH_RANK)
+    high_rank_subspace: PositiveInt = setting(
+        64,
+        "factors of a block of the solver subspace for implicit feedback; explicit ratings have ALS's default",
+        group=_HIGH_RANK,
+    )
     points: Several[Annotated[str, one_of(*POINTS)]] = setting(
-        POINTS,
-        "what to measure: spark_mf.ALS by its solvers, on the ring and by broadcasts; spark_mf.SGD, evaluated after "
-        "each epoch and not, and its kernels in one process without Spark; pyspark.ALS with native OpenBLAS and "
-        "without",
+        DEFAULT_POINTS,
+        "what to measure. Approximate minutes with the default settings on 2 cores: "
+        + ", ".join(f"{point} {minutes}" for point, minutes in MINUTES.items()),
         group=_RUN,
     )
     pyspark_blocks: Several[PositiveInt] = setting(
@@ -120,39 +113,12 @@ class BenchSettings:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The description of the data; see `spark_mf.benchmarks.speed.data`."""
-        return description(self.users, self.items, self.ratings, self.test_fraction, self.seed)
+        """The description of the data of all points except those of high rank."""
+        return self.description_of(DATA)
 
-
-def point_methods(point: str, settings: BenchSettings) -> list[Method]:
-    """Return what a point fits; no two methods of all points share a label."""
-    if point == SGD:
-        return sgd_methods(settings)
-    if point == ONE_PROCESS:
-        return one_process_methods(settings)
-    if point not in (OPENBLAS, NO_NATIVE_BLAS):
-        solver = point.removesuffix(_BROADCAST)
-        if solver == point:
-            return [spark_mf_als(solver, settings.als_params)]
-        method = spark_mf_als(solver, settings.als_params, engine="broadcast")
-        return [replace(method, label=f"{method.label}, broadcast")]
-    library = "OpenBLAS" if point == OPENBLAS else "no native BLAS"
-    return [
-        replace(method, label=f"{method.label}, {library}")
-        for method in (pyspark_als(point, settings.als_params, blocks) for blocks in settings.pyspark_blocks)
-    ]
-
-
-def sgd_methods(settings: BenchSettings) -> list[Method]:
-    """`spark_mf.SGD` with an evaluation on the test rows after each epoch, and without."""
-    method = spark_mf_sgd(SGD, settings.sgd_params, fit_bias=True)
-    return [
-        replace(method, label=EVALUATED_SGD, params={**method.params, "validationIndicatorCol": VALIDATES}),
-        replace(method, label=SGD_ALONE),
-    ]
-
-
-def one_process_methods(settings: BenchSettings) -> list[Method]:
-    """Return what the point without Spark measures: the same epochs with their evaluation, and without."""
-    method = replace(spark_mf_sgd(ONE_PROCESS, settings.sgd_params, fit_bias=True), model=PLAIN_PROCESS)
-    return [replace(method, label=label) for label in (EVALUATED_KERNELS, KERNELS_ALONE)]
+    def description_of(self, data: str) -> dict[str, Any]:
+        """Return the description of a data set, `DATA` or `HIGH_RANK_DATA`; see `spark_mf.benchmarks.speed.data`."""
+        sizes = (self.users, self.items, self.ratings)
+        if data == HIGH_RANK_DATA:
+            sizes = (self.high_rank_users, self.high_rank_items, self.high_rank_ratings)
+        return description(*sizes, self.test_fraction, self.seed)

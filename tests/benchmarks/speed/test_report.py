@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from spark_mf.benchmarks.speed.points import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
 from spark_mf.benchmarks.speed.report import WITH_NATIVE, WITHOUT_NATIVE, bench_report, bench_table, figures
-from spark_mf.benchmarks.speed.settings import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
 from tests.records import record
 
 JAVA, NATIVE = "no native library, in Java (VectorBLAS, F2jLAPACK)", "native (JNIBLAS, JNILAPACK): a/libopenblas.so"

@@ -12,17 +12,17 @@ from spark_mf.benchmarks.own_process import recorded_rows
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.benchmarks.speed.data import DATA, VALIDATES, counts_of, read_set, with_validation, write_set
 from spark_mf.benchmarks.speed.point import measure_point
-from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
-from spark_mf.benchmarks.speed.settings import (
+from spark_mf.benchmarks.speed.point_names import DEFAULT_POINTS, POINTS
+from spark_mf.benchmarks.speed.points import (
     EVALUATED_KERNELS,
     EVALUATED_SGD,
     KERNELS_ALONE,
     PLAIN_PROCESS,
-    POINTS,
     SGD_ALONE,
-    BenchSettings,
     point_methods,
 )
+from spark_mf.benchmarks.speed.run import BENCH_FILES, bench, points_to_measure, record, write_data
+from spark_mf.benchmarks.speed.settings import BenchSettings
 from spark_mf.cli.output import OutputFolder
 
 TINY = BenchSettings(users=60, items=40, ratings=1200, rank=2, iterations=2, sgd_epochs=3, sgd_item_blocks=4)
@@ -62,7 +62,7 @@ def a_point_row(make_row):
 
 def test_no_two_methods_share_a_label():
     labels = [method.label for point in POINTS for method in point_methods(point, TINY)]
-    assert len(labels) == len(set(labels)) == 12
+    assert len(labels) == len(set(labels)) == 39
 
 
 def test_all_that_is_asked_for_is_in_the_rows(measured):
@@ -145,7 +145,7 @@ def test_params_are_those_of_what_was_fitted(measured):
 
 def test_points_that_have_rows_are_measured_only_again(measured):
     assert points_to_measure(TINY, measured, again=False) == [
-        "cholesky", "cholesky-broadcast", "cg-broadcast", "pyspark-openblas",
+        "cholesky", "cholesky-broadcast", "cg-broadcast", "nnls", "pyspark-openblas",
     ]  # fmt: skip
     assert points_to_measure(replace(TINY, points=("cg",)), measured, again=True) == ["cg"]
 
@@ -154,7 +154,7 @@ def test_rows_of_other_settings_are_not_mixed(measured):
     other = replace(TINY, rank=3, points=("pyspark-openblas",))
     with pytest.raises(ValueError, match=r"rank must be 2, as in the row of .*, got 3\. Use another output folder"):
         points_to_measure(other, measured, again=False)
-    assert points_to_measure(replace(TINY, rank=3), measured, again=True) == list(POINTS)
+    assert points_to_measure(replace(TINY, rank=3), measured, again=True) == list(DEFAULT_POINTS)
 
 
 def test_rows_of_another_descent_are_not_mixed(measured):
@@ -199,4 +199,4 @@ def test_the_report_is_made_of_earlier_rows_too(measured):
 
 def test_without_ratings_nothing_is_measured(folder):
     with pytest.raises(RuntimeError, match="ended with exit code 3"):
-        write_data(TINY, folder, ["-c", "raise SystemExit(3)"])
+        write_data(TINY, folder, ["-c", "raise SystemExit(3)"], ["cg"])

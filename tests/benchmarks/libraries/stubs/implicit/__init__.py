@@ -1,0 +1,1 @@
+"""Stand-in for the library implicit 0.7, in plain NumPy."""
