@@ -91,6 +91,8 @@ class _Member:
         """Run iterations in lockstep with the other members, which all stop after the same one."""
         iterations: list[tuple[IterationResult, FitProgress]] = []
         best: dict[str, Factors] = {}
+        if self._task.extrapolation is not None and state.previous_users is None:
+            state.previous_users, state.solved_items = np.empty_like(state.users), np.empty_like(state.items)
         self._ring.joined()
         self._user_sums = self._sums_of(self._users, state.users)
         self._item_sums = self._sums_of(self._items, state.items)
@@ -129,11 +131,11 @@ class _Member:
         # GD's simultaneous step of the users needs the old items.
         state.items = items if self._task.solver.alternates else np.empty_like(items)
         solved = self._half_step(self._items, fixed, sums, items, state.items, None, last_solved)
-        if extrapolation is not None:
-            state.previous_users = state.users.copy()
-            # Members read their own rows only.
-            state.solved_items = np.empty_like(items) if state.solved_items is None else state.solved_items
-            state.solved_items[self._items.own] = np.concatenate([block.solved for block in solved])
+        if state.previous_users is not None and state.solved_items is not None:
+            state.previous_users[:] = state.users
+            for block, own in zip(self._items.blocks, solved, strict=True):
+                # The rows of other members stay undefined; nothing reads them.
+                state.solved_items[block.training.rows] = own.solved
         return solved
 
     def _half_step(
