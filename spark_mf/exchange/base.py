@@ -20,12 +20,17 @@ class FitState:
     users, items : float32[n_users, stride], float32[n_items, stride]
     best_users, best_items : float32[n_users, width], float32[n_items, width], or None
         Rows without the optimizer's state, after the iteration with the best monitored RMSE.
+    previous_users, solved_items : float32[n_users, width], float32[n_items, width], or None
+        Rows from which the next iteration extrapolates: the users of the previous iteration, and the items of this one
+        before their extrapolation. None without extrapolation.
     """
 
     users: Factors
     items: Factors
     best_users: Factors | None = None
     best_items: Factors | None = None
+    previous_users: Factors | None = None
+    solved_items: Factors | None = None
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays that are not None, by name."""

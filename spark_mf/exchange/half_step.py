@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyspark import TaskContext
 
 from spark_mf.exchange.base import IterationResult
+from spark_mf.exchange.extrapolation import Extrapolation
 from spark_mf.exchange.stopping import FitProgress, StoppingRules
 from spark_mf.kernels.linalg.product_change import change_gram, product_change
 from spark_mf.objectives.base import Objective
@@ -35,6 +36,8 @@ class HalfStepTask:
     objective : Objective
     solver : RowSolver
     rules : StoppingRules
+    extrapolation : Extrapolation or None
+        Extrapolation of the factors between half-steps.
     """
 
     estimator: str
@@ -42,6 +45,7 @@ class HalfStepTask:
     objective: Objective
     solver: RowSolver
     rules: StoppingRules
+    extrapolation: Extrapolation | None = None
 
     @property
     def measures_change(self) -> bool:
@@ -76,7 +80,9 @@ class SolvedBlock:
     number : int
         Number of the block.
     factors : float32[rows, width]
-        Solved rows, in the order of the block's rows.
+        Rows of the model, in the order of the block's rows.
+    solved : float32[rows, width]
+        The rows before their extrapolation; the same array without extrapolation.
     loss : Loss
         Loss of the rows, without their errors if these were not computed.
     sums : SideSums or None
@@ -89,6 +95,7 @@ class SolvedBlock:
 
     number: int
     factors: Factors
+    solved: Factors
     loss: Any
     sums: Any
     change: NDArray[np.float64] | None
@@ -103,8 +110,9 @@ def solve_block(
     previous: Factors | None,
     task: HalfStepTask,
     measured: Factors | None,
+    last_solved: Factors | None = None,
 ) -> SolvedBlock:
-    """Return the solved rows of a block.
+    """Return the solved rows of a block, extrapolated if `last_solved` is given.
 
     Parameters
     ----------
@@ -122,33 +130,40 @@ def solve_block(
     measured : float32[n, width] or None
         Rows of the other side, from `HalfStepTask.begin`, with which the errors of the new rows are computed, by one
         more pass over the ratings unless they are `fixed` and the solver knows them; None for no errors.
+    last_solved : float32[m, width] or None
+        Solved rows of this side in the previous iteration, from which the new ones are extrapolated; None for no
+        extrapolation.
     """
     began = time.perf_counter()
     training, objective, n_threads = block.training, task.objective, _threads()
     problem = objective.problem(training, fixed, sums, side)
     old = None if previous is None else previous[training.rows]
     solved = np.empty((training.n_rows, task.width), np.float32) if old is None else old.copy()
-    # A solver can tell the losses with the factors that it was given, and with no others.
-    losses = np.full(training.n_rows, np.nan) if measured is fixed else None
+    # A solver can tell the losses of its own rows with the factors that it was given, and no others.
+    losses = np.full(training.n_rows, np.nan) if measured is fixed and last_solved is None else None
     task.solver.solve(problem, solved, n_threads, losses)
+    factors = solved
+    if task.extrapolation is not None and last_solved is not None:
+        factors = task.extrapolation.of(solved, last_solved[training.rows])
     if measured is None:
-        loss = objective.penalty_loss(problem, solved)
+        loss = objective.penalty_loss(problem, factors)
     else:
-        loss = objective.loss(problem, training, block.validation, solved, measured, n_threads, losses)
+        loss = objective.loss(problem, training, block.validation, factors, measured, n_threads, losses)
     return SolvedBlock(
         number=block.number,
-        factors=solved,
+        factors=factors,
+        solved=solved,
         loss=loss,
-        sums=objective.side_sums(solved),
-        change=_change(solved, old, side, task) if old is not None else None,
+        sums=objective.side_sums(factors),
+        change=_change(factors, old, side, task) if old is not None else None,
         seconds=time.perf_counter() - began,
     )
 
 
-def _change(solved: Factors, old: Factors, side: SideName, task: HalfStepTask) -> NDArray[np.float64] | None:
+def _change(new: Factors, old: Factors, side: SideName, task: HalfStepTask) -> NDArray[np.float64] | None:
     if not task.measures_change:
         return None
-    return change_gram(task.objective.product_rows(solved, side), task.objective.product_rows(old, side))
+    return change_gram(task.objective.product_rows(new, side), task.objective.product_rows(old, side))
 
 
 @dataclass(frozen=True)

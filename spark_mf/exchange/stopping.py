@@ -74,6 +74,8 @@ class FitProgress:
         The lowest monitored RMSE, and its iteration, counted from 1.
     end : str or None
         Reason why no iteration follows: `DIVERGED`, `CONVERGED`, `NOT_IMPROVED` or `FINISHED`; None if one follows.
+    descended : bool
+        Whether the last iteration did not raise the objective of the iteration before it; False after the first one.
     """
 
     iteration: int = 0
@@ -82,6 +84,7 @@ class FitProgress:
     best: float | None = None
     best_iteration: int | None = None
     end: str | None = None
+    descended: bool = False
 
     @property
     def is_best(self) -> bool:
@@ -125,7 +128,8 @@ class FitProgress:
         if change is not None and change < rules.change_tol:
             end = CONVERGED
         step = self._next_step(iteration, objective, rules)
-        return FitProgress(iteration, step, objective, best, best_iteration, end)
+        descended = self.objective is not None and objective <= self.objective
+        return FitProgress(iteration, step, objective, best, best_iteration, end, descended)
 
     def _next_step(self, iteration: int, objective: float, rules: StoppingRules) -> float:
         if rules.schedule == "exponential":

@@ -8,6 +8,7 @@ from pyspark import SparkContext
 
 from spark_mf.exchange.base import Exchange
 from spark_mf.exchange.broadcast import BroadcastHalfSteps
+from spark_mf.exchange.extrapolation import Extrapolation
 from spark_mf.exchange.half_step import HalfStepTask
 from spark_mf.exchange.ring_half_steps import RingHalfSteps
 from spark_mf.exchange.stopping import StoppingRules
@@ -37,6 +38,10 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
     @abstractmethod
     def _solver(self, n_ratings: float) -> RowSolver:
         """Return the solver of rows, for a number of training ratings or the sum of their weights."""
+
+    def _extrapolation(self) -> Extrapolation | None:
+        """Return the extrapolation of the factors between half-steps."""
+        return None
 
     def _row_layout(self) -> RowLayout:
         return RowLayout(self.getRank())
@@ -74,6 +79,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
             alternates=solver.alternates,
             has_tol=self.getTol() > 0,
             keeps_best=self.getEarlyStoppingPatience() > 0,
+            extrapolates=self._extrapolation() is not None,
         )
         require_memory(context, type(self).__name__, memory)
         return LayoutPlan(
@@ -100,6 +106,7 @@ class _AlternatingFactorizer(_Factorizer[M], _AlternatingParams):
             objective=objective,
             solver=self._solver(ratings.counts.weight),
             rules=rules,
+            extrapolation=self._extrapolation(),
         )
         if ratings.engine == RING:
             return RingHalfSteps(context, ratings.by_user, ratings.by_item, task, self.getRingTimeout())

@@ -63,9 +63,17 @@ class _ALSParams(_AlternatingParams, _HasBiases, _SparkALSParams):  # type: igno
         typeConverter=TypeConverters.toInt,
     )
 
+    extrapolation: Param[float] = Param(
+        Params._dummy(),
+        "extrapolation",
+        "extrapolation coefficient (momentum), in [0, 1): each half-step uses the factors of the fixed side plus this "
+        "multiple of their last change, except in an iteration after one that raised the objective. 0 disables it.",
+        typeConverter=TypeConverters.toFloat,
+    )
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._setDefault(solver="cholesky", innerSteps=3, innerTol=0.0, fitBias=False)
+        self._setDefault(solver="cholesky", innerSteps=3, innerTol=0.0, fitBias=False, extrapolation=0.0)
 
     def getSolver(self) -> str:
         """Return the name of the solver of a row's normal equations."""
@@ -120,6 +128,14 @@ class _ALSParams(_AlternatingParams, _HasBiases, _SparkALSParams):  # type: igno
         """Set the number of factors of a block of the solver "subspace"."""
         return self._set(subspaceSize=value)
 
+    def getExtrapolation(self) -> float:
+        """Return the coefficient of the extrapolation between half-steps."""
+        return self.getOrDefault(self.extrapolation)
+
+    def setExtrapolation(self, value: float | None) -> Self:
+        """Set the coefficient of the extrapolation between half-steps; 0 disables it."""
+        return self._set(extrapolation=value)
+
 
 def validate_als_params(instance: _ALSParams) -> None:
     """Raise an error unless every Param has a valid value; runs no Spark job.
@@ -132,6 +148,7 @@ def validate_als_params(instance: _ALSParams) -> None:
     validate_alternating_params(instance)
     require_positive("innerSteps", instance.getInnerSteps())
     require_below_one("innerTol", instance.getInnerTol())
+    require_below_one("extrapolation", instance.getExtrapolation())
     require_choice("solver", instance.getSolver(), SOLVERS)
     _validate_solver(instance.getSolver(), instance.getNonnegative())
     if instance.isDefined(instance.subspaceSize):

@@ -137,6 +137,7 @@ def half_steps_plan(
     has_tol: bool,
     keeps_best: bool = False,
     has_bias: bool = False,
+    extrapolates: bool = False,
 ) -> MemoryPlan:
     """Return the memory plan of ALS and GD.
 
@@ -154,28 +155,36 @@ def half_steps_plan(
         Whether the factors of the best iteration are kept beside those of the last one.
     has_bias : bool
         Whether rows have a bias; half-steps then copy the rows of the fixed side and the ratings of a block.
+    extrapolates : bool
+        Whether the factors of the previous iteration are kept, from which those of the last one are extrapolated.
     """
     row = (rank + has_bias) * _FLOAT32
-    kept = row if keeps_best else 0
+    kept, before = row if keeps_best else 0, row if extrapolates else 0
     # One side has 4·rank² numbers of eight bytes; with biases, rows have a constant too.
     gram = 32 * (rank + 2 * has_bias) ** 2 if has_tol else 0
     previous = needs_previous or has_tol
     cached = size.packed * (2 * size.ratings + size.validation_ratings)
     tasks = size.members if is_ring else min(size.user_blocks, size.item_blocks)
     if is_ring:
-        result = size.rows * (row + kept)
+        result = size.rows * (row + kept + before)
         worker = _half_step_member(size, row, gram, previous=previous, alternates=alternates)
+        # The rows of the iteration before are received and copied like the others; items stay before and after their
+        # extrapolation.
+        worker += (2 * size.rows + size.users + _share(size.items, size.members)) * before
         # The best rows are copied while the previous copy still exists.
         worker += 2 * _share(size.rows, size.members) * kept
         record = max(_share(cached, size.members), _share(result, size.members))
     else:
-        result = size.longer * row + max(size.user_blocks, size.item_blocks) * gram
+        result = max(size.longer * row, size.items * (row + before))
+        result += max(size.user_blocks, size.item_blocks) * gram
         worker = _half_step_task(size, row, gram, previous=previous, alternates=alternates)
+        # The items of the iteration before, and those of a block after their extrapolation, also serialized.
+        worker += (size.items + 2 * _largest_block(size)) * before
         block = _share(size.ratings + size.validation_ratings, tasks)
-        record = max(size.packed * block, _largest_block(size) * row)
+        record = max(size.packed * block, _largest_block(size) * (row + before))
     if has_bias:
         worker += _half_step_biases(size, row, has_tol=has_tol)
-    return _plan(size, row + kept, result, max(worker, size.laying_out(tasks)), record, cached)
+    return _plan(size, row + kept + before, result, max(worker, size.laying_out(tasks)), record, cached)
 
 
 def _half_step_member(size: FitSize, row: int, gram: int, *, previous: bool, alternates: bool) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from spark_mf.blocks.csr import RatingBlock
 from spark_mf.exchange import half_step
+from spark_mf.exchange.extrapolation import Extrapolation
 from spark_mf.exchange.half_step import HalfStepTask, SolvedBlock, solve_block
 from spark_mf.exchange.stopping import StoppingRules
 from spark_mf.objectives.explicit import ExplicitObjective
@@ -125,3 +126,25 @@ def test_the_change_is_told_of_exactly_solved_rows_too(block, fixed):
     assert solved.change is not None
     np.testing.assert_allclose(solved.change, both.T @ both, rtol=1e-10)
     assert solved_with(block, fixed, None).change is None
+
+
+def test_extrapolated_rows_have_the_loss_and_the_change(block, fixed):
+    """Only rows that replace the solved ones count, and both come back."""
+    rng = np.random.default_rng(5)
+    previous, last = rng.standard_normal((2, N_ROWS + 100, RANK)).astype(np.float32)
+    solved = solved_with(block, fixed, None).factors
+    objective = ExplicitObjective(Regularization.equal(0.1, "weighted", 600))
+    rules, extrapolation = StoppingRules(max_iterations=1, change_tol=1.0), Extrapolation(0.5)
+    task = HalfStepTask("ALS", RANK, objective, CholeskySolver(), rules, extrapolation)
+    found = solve_block(block, "user", fixed, None, previous, task, fixed, last)
+    np.testing.assert_array_equal(found.solved, solved)
+    np.testing.assert_allclose(found.factors, 1.5 * solved - 0.5 * last[100:], rtol=1e-5, atol=1e-5)
+    weights = 0.1 * np.diff(block.training.indptr)
+    assert found.loss.penalty == pytest.approx(float(weights @ (found.factors**2).sum(axis=1)), rel=1e-4)
+    assert found.loss.squared_error == pytest.approx(sum_of_squares(block.training, found.factors, fixed), rel=1e-4)
+    both = np.hstack([found.factors.astype(np.float64) - previous[100:], previous[100:]])
+    assert found.change is not None
+    np.testing.assert_allclose(found.change, both.T @ both, rtol=1e-5)
+    plain = solve_block(block, "user", fixed, None, previous, task, fixed)
+    assert plain.factors is plain.solved
+    np.testing.assert_array_equal(plain.factors, solved)

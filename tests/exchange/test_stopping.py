@@ -107,3 +107,12 @@ def test_the_best_iteration_is_the_first_lowest(validation, patience):
     lowest = validation.index(min(validation[:iteration])) + 1
     assert best == lowest
     assert iteration - lowest <= patience
+
+
+def test_knows_whether_the_last_iteration_raised_the_objective():
+    """The first one cannot have; an equal objective is no rise."""
+    progress, found = FitProgress(), []
+    for value in (9.0, 8.0, 8.0, 8.5, 7.0):
+        progress = after(progress, SquaredLoss(value, 1.0, 0.0))
+        found.append(progress.descended)
+    assert found == [False, True, True, False, True]

@@ -1,5 +1,7 @@
 """Tests of the Params of ALS's solvers."""
 
+import math
+
 import pytest
 
 from spark_mf.params.als import _ALSParams, validate_als_params
@@ -48,3 +50,14 @@ def test_blocks_of_factors_have_any_size_up_to_the_rank(size):
 def test_unusable_settings_of_the_subspace_solver_are_refused(values, sentence):
     with pytest.raises(ValueError, match=sentence):
         validate_als_params(params(**{"solver": "subspace", "rank": 20} | values))
+
+
+@pytest.mark.parametrize("coefficient", [-0.1, 1.0, 1.5, math.nan, math.inf])
+def test_coefficients_of_extrapolation_outside_0_to_1_are_refused(coefficient):
+    with pytest.raises(ValueError, match=rf"^extrapolation must be in \[0, 1\), got {coefficient}\.$"):
+        validate_als_params(params(extrapolation=coefficient))
+
+
+@pytest.mark.parametrize("coefficient", [0.0, 0.3, 0.999])
+def test_other_coefficients_are_accepted(coefficient):
+    validate_als_params(params(extrapolation=coefficient))

@@ -18,9 +18,13 @@ from spark_mf import ALS, GD, SGD
 from spark_mf.cli.session import local_session
 
 SHARED: dict[str, Any] = {"rank": 64, "maxIter": 2, "seed": 1, "validationIndicatorCol": "held_out"}
+#: Extrapolates in its second stage, which receives the factors of the first one.
+EXTRAPOLATED: dict[str, Any] = {"extrapolation": 0.3, **SHARED, "maxIter": 4, "checkpointInterval": 2}
 ESTIMATORS: dict[str, Any] = {
     "ALS-ring": ALS(engine="ring", **SHARED),
     "ALS-broadcast": ALS(engine="broadcast", solver="cg", **SHARED),
+    "ALS-ring-extrapolated": ALS(engine="ring", **EXTRAPOLATED),
+    "ALS-broadcast-extrapolated": ALS(engine="broadcast", solver="cg", **EXTRAPOLATED),
     "GD-ring": GD(engine="ring", **SHARED),
     "SGD-ring": SGD(engine="ring", optimizer="adam", stepSize=0.001, **SHARED),
     "SGD-stages": SGD(engine="stages", stepSize=0.001, **SHARED),
@@ -61,8 +65,9 @@ def main() -> None:
         "cast(1 + pmod(hash(id, 3), 5) as float) AS rating",
         "pmod(hash(id, 4), 20) = 0 AS held_out",
     )
-    model = ESTIMATORS[sys.argv[1]].fit(ratings)
-    assert model.summary.totalIterations == SHARED["maxIter"]
+    estimator = ESTIMATORS[sys.argv[1]]
+    model = estimator.fit(ratings)
+    assert model.summary.totalIterations == estimator.getMaxIter()
     ends = session.sparkContext.parallelize(range(SLOTS), SLOTS).barrier().mapPartitions(peak_of_worker).collect()
     workers = dict(ends)
     assert len(workers) == SLOTS

@@ -94,6 +94,21 @@ def test_biases_add_a_column_and_copies_of_the_fixed_side_and_of_a_block(is_ring
     assert biased.result * 64 == plain.result * 65
 
 
+@pytest.mark.parametrize("is_ring", [True, False])
+def test_extrapolation_adds_the_factors_of_the_previous_iteration(is_ring: bool):
+    few = replace(SIZE, ratings=1_000_000, users=100_000)
+    plain, more = (half_steps_plan(few, 64, is_ring=is_ring, **EXACT, extrapolates=on) for on in (False, True))
+    if is_ring:
+        # Received, copied, the extrapolated users, and the solved items of the member's half.
+        assert more.worker - plain.worker == (2 * 300_000 + 100_000 + 100_000) * ROW
+        assert more.result == 2 * plain.result == 2 * 300_000 * ROW
+    else:
+        # All items, and the solved rows of a block beside the extrapolated ones, also serialized.
+        assert more.worker - plain.worker == (200_000 + 2 * 100_000) * ROW
+        assert more.result == 2 * plain.result == 2 * 200_000 * ROW
+    assert more.driver_python - plain.driver_python == 4 * 300_000 * ROW
+
+
 def test_sgd_on_the_ring_by_hand():
     size = replace(SIZE, ratings=1_000_000, validation_ratings=100_000, item_blocks=10)
     plan = sgd_plan(size, stride=144, width=72, is_ring=True)
@@ -126,7 +141,7 @@ def test_chunks_of_rows_count_where_a_dataset_is_read():
 
 def plans(size: FitSize, rank: int) -> list[MemoryPlan]:
     inexact = EXACT | {"needs_previous": True, "has_tol": True}
-    methods = [EXACT, inexact | {"alternates": False}, inexact | {"has_bias": True}]
+    methods = [EXACT, inexact | {"alternates": False}, inexact | {"has_bias": True, "extrapolates": True}]
     return [
         *(half_steps_plan(size, rank, is_ring=is_ring, **method) for is_ring in (True, False) for method in methods),
         *(sgd_plan(size, 2 * rank, rank, is_ring=is_ring) for is_ring in (True, False)),
