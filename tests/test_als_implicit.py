@@ -147,7 +147,7 @@ def test_nonnegative_factors_of_no_iteration_are_nonnegative(counts):
 
 
 def test_nonnegative_fits_reach_the_objective_of_pyspark(spark):
-    """From nonnegative initial users it is more than 20 % higher after 5 iterations."""
+    """From nonnegative initial users, it would be more than 20 % higher after 5 iterations."""
     rng = np.random.default_rng(0)
     users, items = rng.standard_normal((80, 4)), rng.standard_normal((50, 4))
     full = np.clip(3.5 + 0.3 * users @ items.T + rng.normal(0, 0.2, (80, 50)), 0.5, 5)
@@ -166,7 +166,7 @@ def test_nonnegative_fits_reach_the_objective_of_pyspark(spark):
 
     ours = objective(small(nonnegative=True, **params).fit(ratings))
     theirs = objective(SparkALS(nonnegative=True, **params).fit(ratings))
-    assert ours == pytest.approx(theirs, rel=0.12)
+    assert ours < 1.1 * theirs
 
 
 def test_a_nonnegative_matrix_is_recovered(spark):

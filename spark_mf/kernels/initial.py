@@ -15,8 +15,11 @@ def unit_rows(seed: int, purpose: int, n_rows: int, rank: int) -> NDArray[np.flo
     return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
-#: Size of the positive factor of `rows_for_nonnegative`, relative to the other factors.
-_POSITIVE_SIZE = 0.1
+# Size of the positive factor of `rows_for_nonnegative`, relative to the other factors. With few factors, one that
+# starts too small grows for many iterations; with many, a larger one makes the solutions of the half-step more alike.
+# Of the sizes tried, these have the lowest objective after 10 iterations at ranks 2 to 16 on MovieLens ratings.
+_MANY_FACTORS = 8
+_SIZE_OF_FEW, _SIZE_OF_MANY = 0.1, 0.01
 
 
 def rows_for_nonnegative(seed: int, purpose: int, n_rows: int, rank: int) -> NDArray[np.float32]:
@@ -29,7 +32,7 @@ def rows_for_nonnegative(seed: int, purpose: int, n_rows: int, rank: int) -> NDA
     and items has only such rows, they remain 0 in all later half-steps.
     """
     rows = unit_rows(seed, purpose, n_rows, rank)
-    rows[:, 0] = _POSITIVE_SIZE * np.abs(rows[:, 0])
+    rows[:, 0] = (_SIZE_OF_FEW if rank < _MANY_FACTORS else _SIZE_OF_MANY) * np.abs(rows[:, 0])
     return rows
 
 

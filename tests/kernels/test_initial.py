@@ -27,14 +27,14 @@ def error_after(ratings, observed, users, penalty, iterations):
     return (errors**2).sum() + penalty * penalties
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_nonnegative_fits_converge_much_faster_than_from_nonnegative_rows(seed):
+@pytest.mark.parametrize("rank", [4, 8])
+def test_nonnegative_fits_converge_much_faster_than_from_nonnegative_rows(rank):
     """And nearly as fast as from rows of any sign, from which pyspark's ALS starts."""
     rng = np.random.default_rng(0)
     users, items = rng.standard_normal((80, 4)), rng.standard_normal((50, 4))
     ratings = np.clip(3.5 + 0.3 * users @ items.T + rng.normal(0, 0.2, (80, 50)), 0.5, 5)
     observed = rng.random(ratings.shape) < 0.4
-    given = seed, Purpose.USER_FACTORS, 80, 8
+    given = 0, Purpose.USER_FACTORS, 80, rank
     found, signed, nonnegative = (
         error_after(ratings, observed, start.astype(np.float64), 0.05, 5)
         for start in (rows_for_nonnegative(*given), unit_rows(*given), np.abs(unit_rows(*given)))
@@ -43,12 +43,12 @@ def test_nonnegative_fits_converge_much_faster_than_from_nonnegative_rows(seed):
     assert found < 1.1 * signed
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("rank", [1, 2, 3, 8])
 def test_no_row_with_positive_ratings_remains_zero(rank):
     """Each of 100 groups of two users and one item is fitted, also those whose users have opposite rows."""
     users = rows_for_nonnegative(3, Purpose.USER_FACTORS, 200, rank).astype(np.float64)
     signed = unit_rows(3, Purpose.USER_FACTORS, 200, rank)
-    assert (signed.reshape(100, 2, rank).sum(axis=1) <= 0).all(axis=1).any()
+    assert rank == 8 or (signed.reshape(100, 2, rank).sum(axis=1) <= 0).all(axis=1).any()
     observed = np.kron(np.eye(100), np.ones((2, 1))) > 0
     ratings = 3.0 * observed
     for _ in range(10):
