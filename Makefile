@@ -9,7 +9,7 @@ PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
 INPUTS := pyproject.toml constraints.txt
 # Two processes, each with its own Spark session: a single one waits half of the time.
 PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
-EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum
+EXPERIMENTS := convergence regularization rank early-stopping landscape generalization-gap update-paths adam-vs-momentum implicit nonnegative
 
 # The image's user writes to out/, so it has your user id; for root it has the default, 1000.
 USER_ID ?= $(or $(filter-out 0,$(shell id -u)),1000)
@@ -74,7 +74,7 @@ cluster-folder:
 textbook: preflight $(VENV)/installed-jobs ## Reproduce the published numbers in NumPy and on Spark, output in out/textbook
 	$(VENV)/bin/python jobs/textbook.py --output out/textbook --overwrite $(ARGS)
 
-experiments: preflight $(VENV)/installed-jobs ## Run the eight studies, output in out/experiments/NAME; ARGS=… for options
+experiments: preflight $(VENV)/installed-jobs ## Run the ten studies, output in out/experiments/NAME; ARGS=… for options
 	for name in $(EXPERIMENTS); do \
 		$(VENV)/bin/python jobs/experiments.py $$name --output out/experiments/$$name --overwrite $(ARGS) || exit 1; \
 	done

@@ -7,6 +7,7 @@ examples:
   python jobs/experiments.py convergence --output out/experiments/convergence
   python jobs/experiments.py regularization --output out/lambda --lambdas 0.01,0.1,1 --epochs 100
   python jobs/experiments.py rank ratings.csv --output out/rank --ranks 1,2,4,8,16,32
+  python jobs/experiments.py implicit ratings.csv --output out/implicit --alphas 0.1,1,10 --rank 32
   python jobs/experiments.py update-paths --output out/paths
 """
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 spark = stack.enter_context(session)
                 if settings.ratings is not None:
                     require_apart(spark, settings.ratings, given.output)
-            data = load_data(settings, spark)
+            data = load_data(settings, spark, study.own_ratings)
         where = provenance(spark) if spark is not None and settings.runner == SPARK else numpy_provenance()
         rows = run_study(study, Fits(settings=settings, data=data, where=where), folder)
     print(f"\n{study.findings(rows)}\n\nwritten to {folder.path}")

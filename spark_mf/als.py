@@ -10,7 +10,7 @@ from spark_mf.exchange.base import IterationResult
 from spark_mf.exchange.extrapolation import Extrapolation
 from spark_mf.fitting.alternating import _AlternatingFactorizer
 from spark_mf.fitting.warm_start import InitialModel
-from spark_mf.kernels.initial import unit_rows
+from spark_mf.kernels.initial import rows_for_nonnegative, unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.kernels.row_layout import RowLayout
 from spark_mf.model import ALSModel
@@ -227,8 +227,13 @@ class ALS(_AlternatingFactorizer[ALSModel], _ALSParams):  # type: ignore[misc]  
         return "nnls" if self.getNonnegative() else self.getSolver()
 
     def _initial_factors(self, purpose: Purpose, n_rows: int) -> Factors:
-        rows = unit_rows(self.getSeed(), purpose, n_rows, self.getRank())
-        return np.abs(rows) if self.getNonnegative() else rows
+        given = self.getSeed(), purpose, n_rows, self.getRank()
+        if not self.getNonnegative():
+            return unit_rows(*given)
+        # The first half-step replaces the items, and the second one the users, which it starts from.
+        if purpose == Purpose.USER_FACTORS and self.getMaxIter() > 0:
+            return rows_for_nonnegative(*given)
+        return np.abs(unit_rows(*given))
 
     def _require_suitable(self, initial: InitialModel) -> None:
         if self.getNonnegative():

@@ -141,6 +141,34 @@ def test_nonnegative_factors_are_nonnegative(counts):
     assert model.summary.solver == "nnls"
 
 
+def test_nonnegative_factors_of_no_iteration_are_nonnegative(counts):
+    model = small(nonnegative=True, maxIter=0).fit(counts)
+    assert all((factors_arrays(side)[1] >= 0).all() for side in (model.userFactors, model.itemFactors))
+
+
+def test_nonnegative_fits_reach_the_objective_of_pyspark(spark):
+    """From nonnegative initial users, it would be more than 20 % higher after 5 iterations."""
+    rng = np.random.default_rng(0)
+    users, items = rng.standard_normal((80, 4)), rng.standard_normal((50, 4))
+    full = np.clip(3.5 + 0.3 * users @ items.T + rng.normal(0, 0.2, (80, 50)), 0.5, 5)
+    rows = np.argwhere(rng.random(full.shape) < 0.4)
+    table = pd.DataFrame({"user": rows[:, 0], "item": rows[:, 1], "rating": full[tuple(rows.T)]}).astype(
+        {"user": np.int32, "item": np.int32, "rating": np.float32}
+    )
+    ratings = spark.createDataFrame(table).cache()
+    params: dict[str, Any] = {"rank": 8, "maxIter": 5, "regParam": 0.05, "seed": 1}
+
+    def objective(model):
+        (_, u), (_, v) = (factors_arrays(side) for side in (model.userFactors, model.itemFactors))
+        errors = table.rating - (u[table.user] * v[table.item]).sum(axis=1)
+        norms = (u[table.user] ** 2).sum() + (v[table.item] ** 2).sum()
+        return (errors**2).sum() + 0.05 * norms
+
+    ours = objective(small(nonnegative=True, **params).fit(ratings))
+    theirs = objective(SparkALS(nonnegative=True, **params).fit(ratings))
+    assert ours < 1.1 * theirs
+
+
 def test_a_nonnegative_matrix_is_recovered(spark):
     rng = np.random.default_rng(0)
     users, items = (rng.random((n, 2)) * (rng.random((n, 2)) < 0.7) for n in (40, 30))

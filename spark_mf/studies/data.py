@@ -1,5 +1,6 @@
-"""Ratings of a study, from the published set of the textbook or from a file."""
+"""Ratings of a study, from a file or a set of its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,31 @@ from spark_mf.studies.settings import SPARK, ExperimentSettings
 from spark_mf.textbook import Ratings
 from spark_mf.textbook.published import SEED, published_ratings
 
-PUBLISHED_SET = "published set"
-_PUBLISHED_SPLIT = "a fifth, drawn by the recipe of the set"
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRatings:
+    """Ratings of a study that is not given any.
+
+    Attributes
+    ----------
+    name : str
+        Name of the data set.
+    split : str
+        How the test ratings were chosen, in words.
+    make : Callable[[], Ratings]
+        Returns the ratings, with the test ratings as validation ratings.
+    """
+
+    name: str
+    split: str
+    make: Callable[[], Ratings]
+
+
+PUBLISHED_RATINGS = OwnRatings(
+    name="published set",
+    split="a fifth, drawn by the recipe of the set",
+    make=lambda: published_ratings(np.random.default_rng(SEED)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +62,10 @@ class StudyData:
     split: SplitRatings | None
 
 
-def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> StudyData:
-    """Load the ratings of a study; the published set needs no session.
+def load_data(
+    settings: ExperimentSettings, spark: SparkSession | None, own: OwnRatings = PUBLISHED_RATINGS
+) -> StudyData:
+    """Load the ratings that the settings name, or the study's own, which need no session.
 
     Raises
     ------
@@ -51,11 +77,11 @@ def load_data(settings: ExperimentSettings, spark: SparkSession | None) -> Study
         split = load_ratings(spark, settings.comparison)
         ratings = split.marked() if settings.runner == SPARK else _in_memory(split)
         return StudyData(counts=split, ratings=ratings, split=split)
-    published = published_ratings(np.random.default_rng(SEED))
+    made = own.make()
     if spark is None:
-        return StudyData(counts=_counts(published), ratings=published, split=None)
-    split = _on_spark(spark, published)
-    return StudyData(counts=split, ratings=split.marked() if settings.runner == SPARK else published, split=split)
+        return StudyData(counts=_counts(own, made), ratings=made, split=None)
+    split = _on_spark(spark, own, made)
+    return StudyData(counts=split, ratings=split.marked() if settings.runner == SPARK else made, split=split)
 
 
 def _in_memory(split: SplitRatings) -> Ratings:
@@ -65,26 +91,26 @@ def _in_memory(split: SplitRatings) -> Ratings:
         raise ValueError(f"{split.dataset}: {fault} Pass --on {SPARK} to do so.") from None
 
 
-def _counts(ratings: Ratings) -> RatingCounts:
+def _counts(own: OwnRatings, ratings: Ratings) -> RatingCounts:
     assert ratings.validation is not None
     users, items = ratings.shape
     n_test = len(ratings.validation)
     return RatingCounts(
-        dataset=PUBLISHED_SET,
+        dataset=own.name,
         users=users,
         items=items,
         ratings=len(ratings) + n_test,
         test_ratings=n_test,
         cold_test_ratings=0,
         duplicates=0,
-        split=_PUBLISHED_SPLIT,
+        split=own.split,
     )
 
 
-def _on_spark(spark: SparkSession, ratings: Ratings) -> SplitRatings:
+def _on_spark(spark: SparkSession, own: OwnRatings, ratings: Ratings) -> SplitRatings:
     columns = ratings.to_columns()
     sides = np.where(columns.pop(HELD_OUT), TEST, TRAIN)
     frame = spark.createDataFrame(pd.DataFrame(columns | {SPLIT: sides}))
     # pyspark's ALS requires 32-bit ids.
     marked = frame.withColumns({side: F.col(side).cast("int") for side in ("user", "item")})
-    return split_and_count(PUBLISHED_SET, marked, _PUBLISHED_SPLIT)
+    return split_and_count(own.name, marked, own.split)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from typing import Any
@@ -29,11 +30,17 @@ class Fits:
     data : StudyData
     where : Provenance
         Environment of the fits, for the rows.
+    row_type : type[ResultRow]
+        Type of the rows.
+    measure : Callable[[Any], dict[str, Any]]
+        Returns further values of a row, by name, from the fitted model; they override those of `ResultRow`.
     """
 
     settings: ExperimentSettings
     data: StudyData
     where: Provenance
+    row_type: type[ResultRow] = ResultRow
+    measure: Callable[[Any], dict[str, Any]] = lambda model: {}
 
     def als(self, label: str, **changes: Any) -> ResultRow:
         """Fit ALS with the hyperparameters of the study; `changes` overrides Params."""
@@ -88,19 +95,20 @@ class Fits:
             start = time.perf_counter()
             model = estimator.fit(self.data.ratings)
             seconds = time.perf_counter() - start
-            release(model)
             history = tuple(map(iteration_record, model.summary.history))
-            row = ResultRow(
+            measured = {"test_rmse": history[-1].validation_rmse} | self.measure(model)
+            release(model)
+            row = self.row_type(
                 **known,
                 fit_seconds=seconds,
                 setup_seconds=getattr(model.summary, "setupSeconds", None),
                 engine=getattr(model.summary, "engine", None),
-                test_rmse=history[-1].validation_rmse,
                 history=history,
+                **measured,
             )
             row.to_json()  # raises an error for infinite and NaN values, which a fit that diverged has
         except Exception as fault:  # The result of a fit that diverged is its error, and the other fits must still run.
-            row = ResultRow(**known, error=first_sentence(fault))
+            row = self.row_type(**known, error=first_sentence(fault))
         logger.info("%s", _line(row))
         return row
 

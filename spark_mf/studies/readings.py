@@ -140,14 +140,15 @@ def _hyperparameters(fits: Sequence[ResultRow]) -> str:
     """Return the hyperparameters of fits of one kind, with all values of those in which they differ."""
     row = fits[0]
     objective = f"objective ({row.regularization}): {OBJECTIVES[row.regularization]}"
+    params, biases = row.params, ""
+    if params.get("fitBias"):
+        own = params.get("biasRegParam")
+        biases = f", biases with λ_b = {'λ' if own is None else format(own, 'g')}"
+        objective += f" + {BIAS_PENALTIES[row.regularization]}"
     ranks, lambdas = _values(each.rank for each in fits), _values(each.regParam for each in fits)
     if not row.is_sgd:
-        return f"{row.model}, rank {ranks}, λ = {lambdas}, {objective}"
-    params, biases = row.params, ""
+        return f"{row.model}, rank {ranks}, λ = {lambdas}{biases}, {objective}"
     steps = _values(each.params["stepSize"] for each in fits)
-    if params["fitBias"]:
-        biases = f", biases with λ_b = {params.get('biasRegParam', row.regParam):g}"
-        objective += f" + {BIAS_PENALTIES[row.regularization]}"
     size = params["batchSize"]
     batch = "for single ratings" if size == 1 else f"for the summed gradient of {size} ratings"
     return (

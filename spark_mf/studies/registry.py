@@ -6,7 +6,9 @@ from spark_mf.studies.adam_vs_momentum import ADAM_VS_MOMENTUM
 from spark_mf.studies.convergence import CONVERGENCE
 from spark_mf.studies.early_stopping import EARLY_STOPPING
 from spark_mf.studies.generalization_gap import GENERALIZATION_GAP
+from spark_mf.studies.implicit.study import IMPLICIT
 from spark_mf.studies.landscape import LANDSCAPE
+from spark_mf.studies.nonnegative.study import NONNEGATIVE
 from spark_mf.studies.rank import RANK
 from spark_mf.studies.regularization import REGULARIZATION
 from spark_mf.studies.settings import SPARK, ExperimentSettings
@@ -22,6 +24,8 @@ STUDIES: tuple[Study, ...] = (
     GENERALIZATION_GAP,
     UPDATE_PATHS,
     ADAM_VS_MOMENTUM,
+    IMPLICIT,
+    NONNEGATIVE,
 )
 
 

@@ -56,6 +56,14 @@ class Tuning:
     patience: int
     step_factors: tuple[float, ...]
     """Factors of the step size of each optimizer."""
+    alphas: tuple[float, ...]
+    """α of implicit feedback."""
+    implicit_reg_param: float
+    """λ of implicit feedback with α, weighted."""
+    unobserved_weights: tuple[float, ...]
+    """α₀ of iALS."""
+    ials_reg_param: float
+    """λ of iALS, weighted by frequency."""
 
     @property
     def middle_lambda(self) -> float:
@@ -84,6 +92,10 @@ PUBLISHED = Tuning(
     rank_reg_param=0.0002,
     patience=10,
     step_factors=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    alphas=(0.1, 0.5, 2.0, 10.0),
+    implicit_reg_param=0.1,
+    unobserved_weights=(0.03, 0.1, 0.3, 1.0),
+    ials_reg_param=0.01,
 )
 
 RATINGS = Tuning(
@@ -106,6 +118,10 @@ RATINGS = Tuning(
     rank_reg_param=0.05,
     patience=10,
     step_factors=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+    alphas=(0.1, 0.5, 2.0, 10.0),
+    implicit_reg_param=0.1,
+    unobserved_weights=(0.03, 0.1, 0.3, 1.0),
+    ials_reg_param=0.01,
 )
 
 
@@ -128,7 +144,7 @@ class ExperimentSettings(ReadSettings):
     ratings: Text | None = setting(
         None,
         "ratings to read, of any form that jobs/compare.py reads; without it the published set of the textbook, 952 "
-        "training and 238 test ratings of 60 items by 100 users",
+        "training and 238 test ratings of 60 items by 100 users; implicit and nonnegative generate their own",
         group=READ,
         positional=True,
     )
@@ -145,6 +161,10 @@ class ExperimentSettings(ReadSettings):
     reg_param: NonNegativeFloat | None = _tuned("reg_param", "λ of factors", _MODEL)
     bias_reg_param: NonNegativeFloat | None = _tuned("bias_reg_param", "λ of biases", _MODEL)
     rank_reg_param: NonNegativeFloat | None = _tuned("rank_reg_param", "λ of the study of the rank", _MODEL)
+    implicit_reg_param: NonNegativeFloat | None = _tuned(
+        "implicit_reg_param", "λ of implicit feedback with α (weighted)", _MODEL
+    )
+    ials_reg_param: NonNegativeFloat | None = _tuned("ials_reg_param", "λ of iALS (frequency)", _MODEL)
     init_std: NonNegativeFloat | None = _tuned("init_std", "standard deviation of SGD's initial factors", _MODEL)
     step_size: PositiveFloat | None = _tuned("step_size", "step size with single ratings", _MODEL)
     batch_size: PositiveInt | None = _tuned("batch_size", "ratings per batch", _MODEL)
@@ -160,6 +180,10 @@ class ExperimentSettings(ReadSettings):
     step_factors: Several[PositiveFloat] | None = _tuned(
         "step_factors", "factors of each optimizer's step size in adam-vs-momentum", _SWEEPS
     )
+    alphas: Several[PositiveFloat] | None = _tuned("alphas", "α of implicit feedback", _SWEEPS)
+    unobserved_weights: Several[PositiveFloat] | None = _tuned(
+        "unobserved_weights", "weights of all pairs in iALS", _SWEEPS
+    )
     patience: PositiveInt | None = _tuned("patience", "patience of early-stopping, in epochs", _SWEEPS)
     pyspark_history: Several[PositiveInt] = setting(
         (1, 2, 3, 5, 7),
@@ -172,7 +196,7 @@ class ExperimentSettings(ReadSettings):
 
     def __post_init__(self) -> None:
         """Raise a ValueError if a sweep is empty."""
-        for name in ("lambdas", "biased_lambdas", "ranks", "step_factors"):
+        for name in ("lambdas", "biased_lambdas", "ranks", "step_factors", "alphas", "unobserved_weights"):
             if getattr(self, name) == ():
                 raise ValueError(f"--{name.replace('_', '-')} must not be empty. Pass at least one value, such as 1.")
 

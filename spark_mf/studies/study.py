@@ -7,6 +7,7 @@ from typing import Any
 
 from spark_mf.benchmarks.report import failures, pictures, whereabouts
 from spark_mf.cli.output import OutputFolder
+from spark_mf.studies.data import PUBLISHED_RATINGS, OwnRatings
 from spark_mf.studies.fits import Fits
 
 REPORT = "report.md"
@@ -40,6 +41,8 @@ class Study:
         Whether the study supports only the estimators of the textbook.
     takes_ratings : bool
         Whether the study accepts RATINGS.
+    own_ratings : OwnRatings
+        Ratings without RATINGS.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Study:
     needs_spark: bool = False
     textbook_only: bool = False
     takes_ratings: bool = True
+    own_ratings: OwnRatings = PUBLISHED_RATINGS
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from spark_mf.textbook.checks import require, require_at_least_zero, require_cho
 from spark_mf.textbook.loss import REGULARIZATIONS, objective
 from spark_mf.textbook.model import Model, Parameters, Record, Summary, rmse
 from spark_mf.textbook.ratings import Matrix, Ratings
-from spark_mf.textbook.stopping import EarlyStopping, ProductChange, product_change
+from spark_mf.textbook.stopping import ChangeOrPatience, EarlyStopping, ProductChange, product_change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class Estimator:
         Standard deviation of the initial factors.
     tol : float
         ALS and GD stop after the first iteration with ‖U Vᵀ − U₀ V₀ᵀ‖_F < tol; 0 disables this.
+    earlyStoppingPatience : int
+        ALS and GD stop after this number of iterations without a lower validation RMSE, or for implicit feedback a
+        higher validation recall, and the model has the parameters of the best iteration; 0 disables this.
     seed : int or None
         Seed of the random numbers if `fit` is called without a generator; None for 0.
     userCol, itemCol, ratingCol, validationIndicatorCol : str
@@ -60,6 +63,7 @@ class Estimator:
     regExponent: float | None = None
     initStd: float = 0.1
     tol: float = 0.0
+    earlyStoppingPatience: int = 0
     seed: int | None = None
     userCol: str = "user"
     itemCol: str = "item"
@@ -71,6 +75,7 @@ class Estimator:
     def __post_init__(self) -> None:
         require_count("rank", self.rank, 1)
         require_count("maxIter", self.maxIter, 0)
+        require_count("earlyStoppingPatience", self.earlyStoppingPatience, 0)
         require_choice("regularization", self.regularization, REGULARIZATIONS)
         for name in ("regParam", "initStd", "tol"):
             require_at_least_zero(name, getattr(self, name))
@@ -105,7 +110,8 @@ class Estimator:
         Raises
         ------
         ValueError, TypeError
-            If the ratings cannot be used, or `initial` has other shapes than the ratings require.
+            If the ratings cannot be used, `initial` has other shapes than the ratings require, or there are no
+            validation ratings for `earlyStoppingPatience`.
         ArithmeticError
             If the parameters become infinite, for example because the step size is too large.
         """
@@ -116,7 +122,7 @@ class Estimator:
         U, V = self.draw(rng, ratings.shape) if initial is None else self._given(initial, ratings.shape)
         kept = parameters = self._start(ratings, U, V)
         clip = self._clip(ratings)
-        stopping, ended = self._stopping(), False
+        stopping, ended = self._stopping(ratings), False
         history: list[Record] = []
         iterates = self.iterates(ratings, parameters, rng)
         while len(history) < self.maxIter and not ended:
@@ -159,8 +165,15 @@ class Estimator:
     def _start(self, ratings: Ratings, U: Matrix, V: Matrix) -> Parameters:
         return Parameters.without_biases(U, V)
 
-    def _stopping(self) -> ProductChange | EarlyStopping:
-        return ProductChange(self.tol)
+    def _stopping(self, ratings: Ratings) -> ProductChange | EarlyStopping | ChangeOrPatience:
+        if self.earlyStoppingPatience == 0:
+            return ProductChange(self.tol)
+        if ratings.validation is None:
+            raise ValueError(
+                f"ratings must have validation ratings with earlyStoppingPatience={self.earlyStoppingPatience}, got "
+                "none. Set validationIndicatorCol, or use earlyStoppingPatience=0."
+            )
+        return ChangeOrPatience(self.tol, self.earlyStoppingPatience)
 
     def _given(self, initial: tuple[Matrix, Matrix], shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
         U, V = (np.array(factors, np.float64) for factors in initial)

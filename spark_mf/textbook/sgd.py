@@ -103,7 +103,6 @@ class SGD(Estimator):
         require_choice("updateOrder", self.updateOrder, UPDATE_ORDERS)
         require_choice("updatedRows", self.updatedRows, (TOUCHED, ALL))
         require_count("batchSize", self.batchSize, 1)
-        require_count("earlyStoppingPatience", self.earlyStoppingPatience, 0)
         require_above_zero("epsilon", self.epsilon)
         require_above_zero("stepSize", self.stepSize)
         require_above_zero("biasStepSize", self._bias_step)
@@ -158,7 +157,7 @@ class SGD(Estimator):
         mean = float(ratings.values.mean()) if self.fitBias else 0.0
         return Parameters(U, V, np.zeros(len(U)), np.zeros(len(V)), mean)
 
-    def _stopping(self) -> EarlyStopping:
+    def _stopping(self, ratings: Ratings) -> EarlyStopping:
         return EarlyStopping(self.earlyStoppingPatience, self.tol)
 
     def _block(self, x: Matrix, counts: Positions, lam: float) -> "_Block":

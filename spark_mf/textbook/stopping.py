@@ -43,8 +43,8 @@ class ProductChange:
 class EarlyStopping:
     """Stop after `patience` consecutive iterations that do not improve the best RMSE by more than `tol`.
 
-    With validation ratings, the criterion uses the validation RMSE, and the model has the parameters of the best
-    iteration. Without them, it uses the training RMSE if tol > 0.
+    With validation ratings, the criterion uses the validation RMSE, or for implicit feedback minus the validation
+    recall, and the model has the parameters of the best iteration. Without them, it uses the training RMSE if tol > 0.
 
     Parameters
     ----------
@@ -61,10 +61,13 @@ class EarlyStopping:
 
     def ends_after(self, record: Record) -> bool:
         """Record an iteration, and return whether the fit ends after it."""
-        has_validation = record.validation_rmse is not None
+        validation = record.validation_rmse
+        if record.validation_recall is not None:
+            validation = -record.validation_recall
+        has_validation = validation is not None
         if not has_validation and self.tol == 0:
             return False
-        watched = record.train_rmse if record.validation_rmse is None else record.validation_rmse
+        watched = record.train_rmse if validation is None else validation
         assert watched is not None  # explicit ratings have a training RMSE
         if watched < self._best - self.tol:
             self._best, self._since = watched, 0
@@ -72,3 +75,27 @@ class EarlyStopping:
         else:
             self._since += 1
         return 0 < self.patience <= self._since
+
+
+class ChangeOrPatience:
+    """Stop by `ProductChange` or by `EarlyStopping`, whichever is first; the model is that of the best iteration.
+
+    Parameters
+    ----------
+    tol : float
+        Of `ProductChange`; the patience counts any improvement.
+    patience : int
+    """
+
+    def __init__(self, tol: float, patience: int) -> None:
+        self._change, self._patience = ProductChange(tol), EarlyStopping(patience)
+
+    @property
+    def bestIteration(self) -> int | None:
+        """Iteration with the best validation metric; None before the first one."""
+        return self._patience.bestIteration
+
+    def ends_after(self, record: Record) -> bool:
+        """Record an iteration, and return whether the fit ends after it."""
+        stalled = self._patience.ends_after(record)
+        return self._change.ends_after(record) or stalled

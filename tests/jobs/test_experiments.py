@@ -113,8 +113,8 @@ def test_make_runs_all_studies():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "generalization-gap, update-paths, adam-vs-momentum, got nothing. --list describes them."),
-        (["tank"], "update-paths, adam-vs-momentum, got 'tank'. --list describes them."),
+        ([], "update-paths, adam-vs-momentum, implicit, nonnegative, got nothing. --list describes them."),
+        (["tank"], "adam-vs-momentum, implicit, nonnegative, got 'tank'. --list describes them."),
         (["rank", "--on", "numpy"], "--on must be one of textbook, spark, got 'numpy'."),
         (["rank", "--ranks", "0"], "each value of --ranks must be > 0, got '0'"),
         (["rank", "--ranks", ""], "--ranks must not be empty. Pass at least one value"),

@@ -8,7 +8,7 @@ import pytest
 from spark_mf.benchmarks.environment import numpy_provenance
 from spark_mf.benchmarks.rows import ResultRow
 from spark_mf.cli.output import OutputFolder
-from spark_mf.studies.data import load_data
+from spark_mf.studies.data import PUBLISHED_RATINGS, load_data
 from spark_mf.studies.fits import Fits
 from spark_mf.studies.registry import find_study
 from spark_mf.studies.settings import ExperimentSettings
@@ -25,16 +25,19 @@ TINY: dict[str, Any] = {
     "biased_lambdas": (0.01, 0.1),
     "ranks": (1, 2),
     "step_factors": (1.0, 10.0),
+    "alphas": (0.5, 2.0),
+    "unobserved_weights": (0.1, 1.0),
 }
 
 
 @pytest.fixture
 def make_fits() -> Callable[..., Fits]:
-    """Function that returns the `Fits` of a study on the published set, with small settings that arguments override."""
+    """Function that returns the `Fits` of a study on its own ratings, with small settings that arguments override."""
 
     def make(**changes: Any) -> Fits:
         settings = ExperimentSettings(**{**TINY, **changes})
-        return Fits(settings=settings, data=load_data(settings, None), where=numpy_provenance())
+        own = PUBLISHED_RATINGS if settings.name is None else find_study(settings).own_ratings
+        return Fits(settings=settings, data=load_data(settings, None, own), where=numpy_provenance())
 
     return make
 

@@ -1,12 +1,15 @@
 """Tests of stopping criteria."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_mf.textbook import EarlyStopping, Record, product_change
-from spark_mf.textbook.stopping import ProductChange
+from spark_mf.textbook import ALS, GD, EarlyStopping, Record, product_change
+from spark_mf.textbook.stopping import ChangeOrPatience, ProductChange
+from tests.textbook.small import small_ratings
 
 
 def record(iteration, validation=None, train=1.0, change=1.0):
@@ -93,3 +96,56 @@ def test_without_validation_it_watches_the_training_ratings_where_tol_asks_for_i
     rule = EarlyStopping(1, tol=0.01)
     assert run(rule, [1.0, 0.9, 0.895], train=True) == 3
     assert rule.bestIteration is None
+
+
+def test_for_implicit_feedback_a_higher_recall_is_better():
+    rule = EarlyStopping(2)
+    recalls = [0.1, 0.3, 0.3, 0.2, 0.9]
+    records = [Record(k, 0.0, 0.0, None, None, 1.0, recall) for k, recall in enumerate(recalls, 1)]
+    assert [rule.ends_after(each) for each in records[:4]] == [False, False, False, True]
+    assert rule.bestIteration == 2
+
+
+def test_patience_and_change_both_end():
+    rule = ChangeOrPatience(0.1, 2)
+    assert not rule.ends_after(record(1, validation=0.5))
+    assert rule.ends_after(record(2, validation=0.6, change=0.05))
+    assert rule.bestIteration == 1
+    assert run(ChangeOrPatience(0.0, 2), [0.5, 0.6, 0.7, 0.1]) == 3
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        ALS(rank=4, regParam=0.001, maxIter=50),
+        ALS(rank=4, regParam=0.001, maxIter=50, implicitPrefs=True, alpha=5.0),
+        ALS(rank=2, regParam=0.01, maxIter=50, nonnegative=True),
+        GD(rank=4, regParam=0.0, stepSize=0.02, initStd=0.5, maxIter=500),
+    ],
+    ids=["explicit", "implicit", "nonnegative", "GD"],
+)
+def test_a_fit_ends_patience_iterations_after_the_best_and_keeps_it(estimator):
+    ratings = small_ratings(5, n=20, m=15, validation=True)
+    everything = estimator.fit(ratings)
+    model = replace(estimator, earlyStoppingPatience=3).fit(ratings)
+    name, sign = ("validation_recall", -1) if estimator.__dict__.get("implicitPrefs") else ("validation_rmse", 1)
+    values = [sign * getattr(each, name) for each in everything.summary.history]
+    best = model.summary.bestIteration
+    assert best is not None
+    assert model.summary.stoppedEarly
+    assert model.summary.totalIterations == best + 3 < len(values)
+    assert values[best - 1] == min(values[: best + 3])
+    kept = replace(estimator, maxIter=best).fit(ratings)
+    np.testing.assert_array_equal(model.U, kept.U)
+    np.testing.assert_array_equal(model.V, kept.V)
+    assert everything.summary.bestIteration is None
+
+
+def test_patience_needs_validation_ratings():
+    sentence = (
+        r"^ratings must have validation ratings with earlyStoppingPatience=2, got none\. Set validationIndicatorCol"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        ALS(earlyStoppingPatience=2).fit(small_ratings(0))
+    with pytest.raises(ValueError, match=r"^earlyStoppingPatience must be"):
+        ALS(earlyStoppingPatience=-1)

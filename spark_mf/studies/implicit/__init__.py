@@ -1,0 +1,1 @@
+"""Study of the error of ratings against the quality of recommendations."""

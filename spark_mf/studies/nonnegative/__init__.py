@@ -1,0 +1,1 @@
+"""Study of the parts that nonnegative and unconstrained factors represent."""
