@@ -261,6 +261,7 @@ def test_iso_strings_with_zones_are_compared_as_times(spark):
     assert found == {texts[0]: "train", texts[1]: "test"}
 
 
+@pytest.mark.slow
 def test_text_is_compared_by_its_format_and_numbers_by_their_size(spark):
     """As text, 9 comes after 10; `--duplicates last` and both splits read times by one rule."""
     frame = spark.createDataFrame(

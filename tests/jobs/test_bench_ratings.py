@@ -39,6 +39,7 @@ def read(folder: Path) -> list[StepRow]:
     return [from_json(StepRow, line) for line in lines]
 
 
+@pytest.mark.slow
 def test_every_step_is_measured_at_every_size(job, in_this_process, tmp_path, capsys):
     assert job.main(["--output", str(tmp_path / "out"), "--sizes", ",".join(map(str, SIZES))]) == 0
     rows = read(tmp_path / "out")

@@ -138,6 +138,7 @@ def test_a_real_file_is_read_and_disagreement_is_exit_code_1(job, spark, tmp_pat
     assert "| spark_mf.ALS, cg " in captured.out
 
 
+@pytest.mark.slow
 def test_ids_that_pyspark_does_not_take_are_numbered_for_all(job, spark, tmp_path):
     ratings = tmp_path / "ratings.csv"
     lines = [f"Ann {user},{2**40 + item},{1 + (user + item) % 5}" for user in range(30) for item in range(20)]

@@ -263,6 +263,7 @@ def test_an_id_map_that_is_made_again_must_know_every_id(named, monkeypatch):
         small().fit(anonymous(named))
 
 
+@pytest.mark.slow
 def test_factors_that_are_joined_again_have_all_their_rows_or_fail(named):
     """Spark computes a model's factors again where it could not keep them."""
     for level in ("MEMORY_AND_DISK", "NONE"):
