@@ -110,8 +110,10 @@ def _high_rank_method(name: str, settings: BenchSettings) -> Method:
     solver = name.removeprefix(IMPLICIT)
     is_explicit, rank = solver == name, settings.high_rank
     params = {**settings.als_params, "rank": rank} if is_explicit else _implicit_params(settings, rank)
-    if solver == "subspace" and not is_explicit:
-        params = {**params, "subspaceSize": min(settings.high_rank_subspace, rank)}
+    if solver == "subspace":
+        # Explicit ratings need larger blocks for the objective of the exact solver after the same iterations.
+        size = -(-rank // 2) if is_explicit else min(settings.high_rank_subspace, rank)
+        params = {**params, "subspaceSize": size}
     method = spark_mf_als(solver, params)
     return replace(method, label=f"{method.label}, {'implicit, ' * (not is_explicit)}high rank {rank}")
 

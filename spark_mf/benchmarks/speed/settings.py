@@ -58,7 +58,7 @@ class BenchSettings:
     high_rank_ratings: PositiveInt = setting(2_000_000, "ratings, test rows included", group=_HIGH_RANK)
     high_rank_subspace: PositiveInt = setting(
         64,
-        "factors of a block of the solver subspace for implicit feedback; explicit ratings have ALS's default",
+        "factors of a block of the solver subspace for implicit feedback; explicit ratings have half the rank",
         group=_HIGH_RANK,
     )
     points: Several[Annotated[str, one_of(*POINTS)]] = setting(
