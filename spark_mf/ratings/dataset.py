@@ -28,12 +28,15 @@ class CountedRatings:
     chunks : RDD
         RDD of `spark_mf.ratings.chunks.Chunk`.
     counts : RatingCounts
+    weighted : bool
+        Whether ratings have weights.
     user_ids, item_ids : IdMap or None
         Map to the original ids if the ids of the side are strings.
     """
 
     chunks: RDD
     counts: RatingCounts
+    weighted: bool
     user_ids: IdMap | None
     item_ids: IdMap | None
 
@@ -69,6 +72,7 @@ def _count_once(
 ) -> tuple[CountedRatings, bool]:
     """Count ratings, and return whether the id maps have exactly the ids of the chunks; otherwise release both."""
     maps: dict[str, IdMap] = {}
+    weighted = "weight" in ratings.columns
     with ExitStack() as unless_consistent:
         for side in with_strings:
             with job_description(ratings.sparkSession.sparkContext, f"compute keys of the {side} ids"):
@@ -77,12 +81,12 @@ def _count_once(
         chunks = chunk_ratings(ratings, level)
         unless_consistent.callback(chunks.unpersist)
         counts = count_chunks(chunks)
-        _require_usable(counts, weighted="weight" in ratings.columns)
+        _require_usable(counts, weighted=weighted)
         keys = {"user": counts.users[0], "item": counts.items[0]}
         is_consistent = all(maps[side].has_exactly(keys[side]) for side in with_strings)
         if is_consistent:
             cleanup.callback(unless_consistent.pop_all().close)
-    return CountedRatings(chunks, counts, maps.get("user"), maps.get("item")), is_consistent
+    return CountedRatings(chunks, counts, weighted, maps.get("user"), maps.get("item")), is_consistent
 
 
 def open_ratings(dataset: DataFrame | LaidOutRatings, request: RatingsRequest, cleanup: ExitStack) -> RatingsSource:
@@ -124,7 +128,7 @@ class CountedSource:
             items=counts.items[0].size,
             ratings=counts.ratings,
             validation_ratings=counts.validation_ratings,
-            weighted=self.request.weightCol is not None,
+            weighted=self.counted.weighted,
         )
 
     def lay_out(self, plan: LayoutPlan, cleanup: ExitStack) -> PreparedRatings:
@@ -156,7 +160,7 @@ class CountedSource:
             by_item=by_item,
             ratings=counts.ratings,
             validation_ratings=counts.validation_ratings,
-            weighted=self.request.weightCol is not None,
+            weighted=self.counted.weighted,
             user_ids=self.counted.user_ids,
             item_ids=self.counted.item_ids,
         )

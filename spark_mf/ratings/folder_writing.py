@@ -16,7 +16,6 @@ from spark_mf.data.columns import require_classic, select_ratings
 from spark_mf.data.splitting import SPLIT, TEST, VALIDATION, mark_from_column
 from spark_mf.params.checks import require_positive
 from spark_mf.params.storage_levels import storage_level
-from spark_mf.ratings.chunks import RatingCounts
 from spark_mf.ratings.dataset import CountedRatings, count_ratings, require_same_ratings
 from spark_mf.ratings.folder import PartitionedRatings, stored_folder
 from spark_mf.ratings.layout import lay_out
@@ -160,34 +159,25 @@ def partition_ratings(
         if rank is not None:
             require_room(spark.sparkContext, len(users.side), len(items.side), rank)
         folder.start()
-        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level, weightCol is not None)
+        written = _write_layouts(spark, folder, counted, users.side, items.side, layouts, level)
         sides = _write_side(spark, folder, users), _write_side(spark, folder, items)
-        manifest = _manifest(
-            folder,
-            counted.counts,
-            written,
-            sides,
-            left_out=left_out,
-            seed=seed,
-            rank=rank,
-            weighted=weightCol is not None,
-        )
+        manifest = _manifest(folder, counted, written, sides, left_out=left_out, seed=seed, rank=rank)
     folder.finish(manifest.to_json())
     return PartitionedRatings(spark, path)
 
 
 def _manifest(
     folder: RatingsFolder,
-    counts: RatingCounts,
+    counted: CountedRatings,
     written: _Written,
     sides: tuple[SideManifest, SideManifest],
     *,
     left_out: int,
     seed: int,
     rank: int | None,
-    weighted: bool,
 ) -> Manifest:
     """Return the manifest of the written layouts and sides."""
+    counts = counted.counts
     return Manifest(
         spark_mf=__version__,
         layouts=tuple(written.checksums),
@@ -203,7 +193,7 @@ def _manifest(
         left_out=left_out,
         seed=seed,
         rank=rank,
-        weighted=weighted,
+        weighted=counted.weighted,
     )
 
 
@@ -254,7 +244,6 @@ def _write_layouts(
     items: Side,
     layouts: tuple[str, ...],
     level: StorageLevel,
-    weighted: bool,
 ) -> _Written:
     """Lay out and write by user, then by item, so that only one layout at a time is in memory."""
     sums: dict[str, tuple[int, ...]] = {}
@@ -264,17 +253,17 @@ def _write_layouts(
         cleanup.callback(by_user.unpersist)
         require_same_ratings(counted.counts, by_user, None)
         if BLOCKS in layouts:
-            write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)), weighted=weighted)
+            write_layout(spark, by_user, stored_folder(spark, folder.inside(BY_USER)), weighted=counted.weighted)
             sums[BY_USER] = checksums(by_user)
         if GRID in layouts:
-            write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)), weighted=weighted)
+            write_grid(spark, by_user, items, stored_folder(spark, folder.inside(GRID)), weighted=counted.weighted)
             cells, sums[GRID] = grid_content(by_user, items)
     if BLOCKS in layouts:
         with ExitStack() as cleanup:
             by_item = lay_out(spark.sparkContext, counted.chunks, items, users, level)
             cleanup.callback(by_item.unpersist)
             require_same_ratings(counted.counts, by_user, by_item)
-            write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)), weighted=weighted)
+            write_layout(spark, by_item, stored_folder(spark, folder.inside(BY_ITEM)), weighted=counted.weighted)
             sums[BY_ITEM] = checksums(by_item)
     return _Written(by_user.counts.duplicates, by_user.counts.validation_ratings, cells, sums)
 
