@@ -41,7 +41,6 @@ from spark_mf.kernels.linalg.normal_equations import (
     add_weighted_rows,
     factorize,
     gather,
-    gather_scaled,
     padded,
     substitute,
 )
@@ -61,30 +60,31 @@ def pad_shared(shared: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @kernel()
-def accumulate(indices, targets, weights, fixed, start, stop, gram, right, rows, factors):  # type: ignore[no-untyped-def]
-    """Set the upper triangle of `gram` to Σ w x xᵀ and `right` to Σ target·x for the ratings start ≤ p < stop.
+def weigh(rows, weights, start, count):  # type: ignore[no-untyped-def]
+    """Multiply each of the first `count` rows of `rows` by the square root of its weight."""
+    for p in range(count):
+        root = np.sqrt(weights[start + p])
+        row = rows[p]
+        for a in range(row.size):
+            row[a] *= root
 
-    With weights, `rows` are √w·x, so that target·x is target/√w times its row. `factors` is float32[CHUNK].
-    """
+
+@kernel()
+def accumulate(indices, targets, weights, fixed, start, stop, gram, right, rows, factors):  # type: ignore[no-untyped-def]
+    """Set the upper triangle of `gram` to Σ w x xᵀ and `right` to Σ target·x for the ratings start ≤ p < stop."""
     width = gram.shape[0]
     gram[:] = 0.0
     right[:] = 0.0
     for chunk in range(start, stop, CHUNK):
         count = min(CHUNK, stop - chunk)
-        if weights is not None:
-            for p in range(count):
-                factors[p] = np.sqrt(weights[chunk + p])
-            gather_scaled(fixed, indices, factors, chunk, count, rows)
-            for p in range(count):
-                if factors[p] > 0:
-                    factors[p] = targets[chunk + p] / factors[p]
-        else:
-            gather(fixed, indices, chunk, count, rows)
-            for p in range(count):
-                factors[p] = targets[chunk + p]
+        gather(fixed, indices, chunk, count, rows)
+        for p in range(count):
+            factors[p] = targets[chunk + p]
         for p in range(count, padded(count, LANES)):
             factors[p] = 0.0
         add_weighted_rows(right, rows, factors, count, width)
+        if weights is not None:
+            weigh(rows, weights, chunk, count)
         add_gram(gram, rows, count, width)
 
 

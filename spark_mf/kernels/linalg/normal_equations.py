@@ -52,21 +52,6 @@ def gather(fixed, indices, start, count, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def gather_scaled(fixed, indices, scales, start, count, rows):  # type: ignore[no-untyped-def]
-    """Copy rows as `gather` does, each times its number in `scales[:count]`."""
-    rank = fixed.shape[1]
-    for p in range(count):
-        if start + p + AHEAD < indices.size:
-            coming = np.int64(indices[start + p + AHEAD]) * rank
-            for line in range(0, rank, CACHE_LINE):
-                prefetch(fixed, coming + line)
-        source, scaling = fixed[indices[start + p]], scales[p]
-        target = rows[p]
-        for a in range(rank):
-            target[a] = scaling * source[a]
-
-
-@kernel()
 def add_gram(gram, rows, count, width):  # type: ignore[no-untyped-def]
     """Add `rows[:count]ᵀ rows[:count]` to the upper triangle of `gram` (float32[width, width])."""
     for j in range(0, width, TILE_COLUMNS):

@@ -16,7 +16,7 @@ import numpy as np
 
 from spark_mf.kernels.jit import kernel
 from spark_mf.kernels.linalg.errors import set_errors
-from spark_mf.kernels.linalg.least_squares import CACHED_VALUES
+from spark_mf.kernels.linalg.least_squares import CACHED_VALUES, weigh
 from spark_mf.kernels.linalg.normal_equations import (
     AHEAD,
     CACHE_LINE,
@@ -28,16 +28,6 @@ from spark_mf.kernels.linalg.normal_equations import (
     substitute,
 )
 from spark_mf.kernels.linalg.simd import LANES, TILE_COLUMNS, prefetch, row_dots
-
-
-@kernel()
-def weigh(rows, weights, start, count):  # type: ignore[no-untyped-def]
-    """Multiply each of the first `count` rows of `rows` by the square root of its weight."""
-    for p in range(count):
-        root = np.sqrt(weights[start + p])
-        row = rows[p]
-        for a in range(row.size):
-            row[a] *= root
 
 
 @kernel()
