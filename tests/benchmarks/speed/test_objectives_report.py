@@ -1,14 +1,18 @@
 """Tests of the figures of implicit feedback and of high ranks, from rows with known ratios."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from spark_mf.benchmarks.rows import read_rows
 from spark_mf.benchmarks.speed.data import DATASETS, HIGH_RANK_DATA
 from spark_mf.benchmarks.speed.objectives_report import high_rank_figures, implicit_figures
 from spark_mf.benchmarks.speed.report import bench_report, bench_table, figures
 from tests.records import record
 
+PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 NATIVE = "native (JNIBLAS, JNILAPACK): a/libopenblas.so"
 
 
@@ -128,3 +132,14 @@ def test_the_report_has_a_chapter_for_each_data_set_and_kind_of_feedback(rows, m
     # Rows of only one kind are a report, too.
     assert "not measured" in bench_table(rows[3:5])
     assert bench_report(rows).startswith("# spark_mf.ALS, pyspark.ALS, implicit, irspack on ratings.csv\n")
+
+
+def test_the_page_has_the_ratios_of_the_committed_rows():
+    results = PAGE.parent / "results"
+    found = implicit_figures(read_rows(results / "objectives-20m" / "results.jsonl"))
+    found += high_rank_figures(read_rows(results / "high-rank" / "results.jsonl"))
+    measured = [f"{figure.measured:.1f} ×" for figure in found if figure.measured is not None and not figure.is_limit]
+    cells = [cell.strip() for cell in PAGE.read_text(encoding="utf-8").split("|")]
+    stated = [cell for cell in cells if re.fullmatch(r"[\d.]+ ×", cell)]
+    assert len(measured) >= 13
+    assert sorted(stated) == sorted(measured)
