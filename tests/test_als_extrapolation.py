@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from spark_mf import ALS, GD
-from spark_mf.kernels.initial import unit_rows
+from spark_mf.kernels.initial import rows_for_nonnegative, unit_rows
 from spark_mf.kernels.random import Purpose
 from spark_mf.models.factors import collect_factors
 from spark_mf.textbook import ALS as TextbookALS
@@ -65,7 +65,8 @@ class Twin:
 def initial_rows(params: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     rows = [unit_rows(7, Purpose.USER_FACTORS, USERS, RANK), unit_rows(7, Purpose.ITEM_FACTORS, ITEMS, RANK)]
     if params.get("nonnegative"):
-        rows = [np.abs(x) for x in rows]
+        # The half-step for items replaces the others.
+        rows[0] = rows_for_nonnegative(7, Purpose.USER_FACTORS, USERS, RANK)
     if params.get("fitBias"):
         rows = [np.column_stack([x, np.zeros(len(x))]) for x in rows]
     return rows[0].astype(np.float64), rows[1].astype(np.float64)
