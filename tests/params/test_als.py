@@ -60,4 +60,6 @@ def test_coefficients_of_extrapolation_outside_0_to_1_are_refused(coefficient):
 
 @pytest.mark.parametrize("coefficient", [0.0, 0.3, 0.999])
 def test_other_coefficients_are_accepted(coefficient):
-    validate_als_params(params(extrapolation=coefficient))
+    accepted = params(extrapolation=coefficient)
+    validate_als_params(accepted)
+    assert accepted.getExtrapolation() == coefficient

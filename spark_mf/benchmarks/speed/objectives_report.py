@@ -75,16 +75,23 @@ def high_rank_figures(rows: Sequence[ResultRow]) -> list[Figure]:
     return found
 
 
+def timing_cells(row: ResultRow) -> tuple[str, ...]:
+    """Return the first cells of a row in all tables: its label, blocks, and the seconds of the fit and its parts."""
+    return (
+        row.label,
+        shown(row.blocks, "d"),
+        shown(row.fit_seconds, ".2f"),
+        shown(row.setup_seconds, ".2f"),
+        shown(row.seconds_per_iteration, ".3f"),
+        shown(row.history[0].seconds if row.model != BASELINE and row.history else None, ".3f"),
+    )
+
+
 def objective_table(rows: Sequence[ResultRow], figures: Sequence[Figure]) -> str:
     """Return rows with their objectives, and figures below them, as aligned Markdown tables."""
     cells = [
         (
-            row.label,
-            shown(row.blocks, "d"),
-            shown(row.fit_seconds, ".2f"),
-            shown(row.setup_seconds, ".2f"),
-            shown(row.seconds_per_iteration, ".3f"),
-            shown(row.history[0].seconds if row.model != BASELINE and row.history else None, ".3f"),
+            *timing_cells(row),
             shown(row.final_objective, ".6g"),
             shown(row.peak_memory_mb, ",.0f"),
         )

@@ -15,6 +15,7 @@ from spark_mf.benchmarks.speed.objectives_report import (
     is_high_rank_row,
     is_native,
     objective_table,
+    timing_cells,
 )
 from spark_mf.benchmarks.speed.point_names import NNLS
 from spark_mf.benchmarks.speed.points import EVALUATED_KERNELS, EVALUATED_SGD, KERNELS_ALONE, SGD_ALONE
@@ -159,12 +160,7 @@ def _sections(rows: Sequence[ResultRow]) -> list[tuple[list[ResultRow], str, str
 def _explicit_table(rows: Sequence[ResultRow]) -> str:
     cells = [
         (
-            row.label,
-            shown(row.blocks, "d"),
-            shown(row.fit_seconds, ".2f"),
-            shown(row.setup_seconds, ".2f"),
-            shown(row.seconds_per_iteration, ".3f"),
-            shown(row.history[0].seconds if row.model != BASELINE and row.history else None, ".3f"),
+            *timing_cells(row),
             shown(row.recommend_seconds, ".2f"),
             shown(row.test_rmse, ".4f"),
             shown(row.peak_memory_mb, ",.0f"),
